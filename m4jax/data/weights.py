@@ -1,0 +1,51 @@
+"""Weights on disk, keyed by uid: `weights.parquet` (uid, weight) and `weights.json` (certificate)."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from m4jax import files
+from m4jax.errors import InputError
+
+
+def write(
+    folder: str | os.PathLike,
+    *,
+    uids: Sequence[str],
+    weights: np.ndarray,
+    certificate: Mapping[str, Any],
+) -> None:
+    """Writes weights [n] and their certificate; the certificate comes last and marks completion."""
+    folder = Path(folder)
+    with files.atomic(folder / "weights.parquet") as temporary:
+        pq.write_table(pa.table({"uid": list(uids), "weight": np.asarray(weights)}), temporary)
+    files.write_json(folder / "weights.json", dict(certificate))
+
+
+def read(folder: str | os.PathLike, uids: Sequence[str]) -> np.ndarray:
+    """Returns the weights [n] in the order of `uids`.
+
+    Raises:
+      InputError: if the file is missing or damaged, or if it lacks any of the examples; the
+        message tells the coverage.
+    """
+    path = Path(folder) / "weights.parquet"
+    if not path.exists():
+        raise InputError(f"{path}: no such file; run the balancing first")
+    try:
+        table = pq.read_table(path)
+        found = dict(zip(table["uid"].to_pylist(), table["weight"].to_pylist(), strict=True))
+    except (pa.ArrowException, KeyError) as error:
+        raise InputError(f"{path}: not a file of weights ({error}); delete it and run again") from None
+    missing = sum(uid not in found for uid in uids)
+    if missing:
+        raise InputError(
+            f"{path}: has weights for {len(uids) - missing:,} of {len(uids):,} examples; "
+            "these weights were made for other data"
+        )
+    return np.array([found[uid] for uid in uids])
