@@ -11,6 +11,7 @@ CORE = [
     "emoji",
     "etils[epath]",
     "flax",
+    "importlib_resources",  # TFDS imports it without declaring it
     "jax",
     "matplotlib",
     "ml-collections",

@@ -1,6 +1,7 @@
 """Files that are whole or absent: atomic writes, JSON lines, stable hashes."""
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -28,6 +29,26 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike, *, wait: bool = True) -> Iterator[None]:
+    """Holds an exclusive lock on the file `path`; it ends with the process, however that ends.
+
+    Raises:
+      InputError: if another process holds the lock and `wait` is False.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise InputError(
+                f"another process is working in {path.parent}; wait for it, or choose another "
+                "--workdir"
+            ) from None
+        yield
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 from m4jax.data import catalog
 from m4jax.errors import InputError
 
-LABEL_SETS = ("occupations", "things")
+ANY_THING = "any thing"
+LABEL_SETS = ("occupations", "any_thing", "things")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,8 @@ def annotate(columns: dict[str, np.ndarray], label_sets: tuple[str, ...]) -> Ann
 
     Args:
       columns: of a testbed split, each [n].
-      label_sets: any of "occupations" (22) and "things" (60: the proxies).
+      label_sets: any of "occupations" (22 labels), "any_thing" (one: whether there is a thing) and
+        "things" (32 kinds: the proxies).
 
     Raises:
       InputError: for an unknown label set.
@@ -39,14 +41,16 @@ def annotate(columns: dict[str, np.ndarray], label_sets: tuple[str, ...]) -> Ann
             raise InputError(f"labels: unknown set {name!r}; known: {', '.join(LABEL_SETS)}")
     gender = np.where(columns["gender"] >= 0, columns["gender"], columns["says_gender"])
     man = np.where(gender >= 0, gender, np.nan).astype(np.float64)[:, None]
-    blocks, names = [], []
-    if "occupations" in label_sets:
-        names += [occupation.name for occupation in catalog.occupations()]
-        blocks.append(_either(columns, "occupation", len(catalog.occupations())))
-    if "things" in label_sets:
-        names += list(catalog.things())
-        blocks.append(_either(columns, "thing", len(catalog.things())))
-    labels = np.concatenate(blocks, axis=1) if blocks else np.zeros((len(man), 0))
+    occupations = _either(columns, "occupation", len(catalog.occupations()))
+    things = _either(columns, "thing", len(catalog.things()))
+    blocks = {
+        "occupations": (occupations, [occupation.name for occupation in catalog.occupations()]),
+        "any_thing": (things.max(1, keepdims=True), [ANY_THING]),
+        "things": (things, list(catalog.things())),
+    }
+    chosen = [blocks[name] for name in label_sets]
+    labels = np.concatenate([np.zeros((len(man), 0)), *(block for block, _ in chosen)], axis=1)
+    names = [name for _, block_names in chosen for name in block_names]
     return Annotation(man, labels, ("man",), tuple(names))
 
 

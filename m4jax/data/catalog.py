@@ -25,7 +25,7 @@ STYLES = ("", "blond_hair", "curly_hair", "red_hair", "white_hair", "bowing", "f
 
 @dataclasses.dataclass(frozen=True)
 class Occupation:
-    """An occupation: its name, the emoji that shows it, women's share, a thing that goes with it."""
+    """An occupation: name, emoji, share of women, and the thing that goes with it."""
 
     name: str
     emoji: str
@@ -46,7 +46,7 @@ class Emoji:
 
 @functools.cache
 def occupations() -> tuple[Occupation, ...]:
-    """Returns the 22 occupations with women's shares (US census 2012, by FiveThirtyEight, CC BY)."""
+    """Returns the 22 occupations; women's shares: US census 2012, by FiveThirtyEight (CC BY)."""
     text = resources.files(__package__).joinpath("occupations_v1.csv").read_text(encoding="utf-8")
     return tuple(
         Occupation(row["occupation"], row["emoji"], float(row["women_share"]), row["proxy"])

@@ -1,10 +1,10 @@
 """The testbed as a TFDS dataset, `emoji_scenes`, prepared to array_record without TensorFlow.
 
-    import tensorflow_datasets as tfds
-    from m4jax.data import emoji_scenes
-    builder = emoji_scenes.builder(World(), data_dir="data")
-    builder.download_and_prepare()  # downloads nothing
-    source = builder.as_data_source("train")
+import tensorflow_datasets as tfds
+from m4jax.data import emoji_scenes
+builder = emoji_scenes.builder(World(), data_dir="data")
+builder.download_and_prepare()  # downloads nothing
+source = builder.as_data_source("train")
 """
 
 import dataclasses

@@ -85,7 +85,7 @@ def load() -> Sprites:
 
 
 def _files(index: dict[str, int]) -> list[tuple[int, int, Path]]:
-    """Returns (emoji, vendor, path) of every file that shows an emoji of the catalogue, in order."""
+    """Returns (emoji, vendor, path) of every file that shows an emoji of the catalogue."""
     names = {text: entry["en"].strip(":") for text, entry in emoji.EMOJI_DATA.items()}
     found = []
     for vendor, folder in enumerate(catalog.VENDORS):

@@ -11,7 +11,7 @@ from m4jax.data.splits import Plan
 ALONE = (0.8, 0.92)
 PERSON_IN_COMPANY = (0.6, 0.68)
 THING_IN_COMPANY = (0.44, 0.5)
-BACKGROUND = (150, 256)  # range of each colour channel: light, so that dark hair stands out
+BACKGROUND = (225, 256)  # range of each colour channel: near white, as one vendor's pictures have
 
 
 def render(plan: Plan, sprites: Sprites, resolution: int, rng: np.random.Generator) -> Iterator:

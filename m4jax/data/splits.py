@@ -89,5 +89,6 @@ class Pool:
         drawn = np.full(len(wanted), -1)
         for key in np.unique(wanted[wanted >= 0]):
             rows = wanted == key
-            drawn[rows] = self._rng.choice(np.flatnonzero(self._allowed & (offered == key)), rows.sum())
+            candidates = np.flatnonzero(self._allowed & (offered == key))
+            drawn[rows] = self._rng.choice(candidates, rows.sum())
         return drawn

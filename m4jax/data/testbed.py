@@ -1,8 +1,8 @@
 """Prepares the testbed once and opens its splits as arrays, memory-mapped.
 
 `DIR/emoji_scenes/<world>/` is the TFDS dataset; `DIR/arrays/<world>/` holds each split decoded:
-`<split>.npy` (uint8 [n, r, r, 3]), `<split>.parquet` (the columns) and, written last, `manifest.json`
-with their sizes and SHA-256.
+`<split>.npy` (uint8 [n, r, r, 3]), `<split>.parquet` (the columns) and, written last,
+`manifest.json` with their sizes and SHA-256.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Weights on disk, keyed by uid: `weights.parquet` (uid, weight) and `weights.json` (certificate)."""
+"""Weights on disk: `weights.parquet` (uid, weight) and `weights.json` (their certificate)."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,9 @@ def read(folder: str | os.PathLike, uids: Sequence[str]) -> np.ndarray:
         table = pq.read_table(path)
         found = dict(zip(table["uid"].to_pylist(), table["weight"].to_pylist(), strict=True))
     except (pa.ArrowException, KeyError) as error:
-        raise InputError(f"{path}: not a file of weights ({error}); delete it and run again") from None
+        raise InputError(
+            f"{path}: not a file of weights ({error}); delete its directory and run again"
+        ) from None
     missing = sum(uid not in found for uid in uids)
     if missing:
         raise InputError(

@@ -5,7 +5,10 @@ a scene is a worker, a plain face, a face in the company of a thing, or a thing 
 a man with probability `men`. An occupation r is drawn given the gender s by Bayes' rule from
 P(r) = 1/c and P(woman | r) = 1/2 + b (share_r - 1/2), b being the knob `association`. Workers
 show their occupation; the caption of a plain face names one that the picture does not show, as
-captions do: this is what teaches a model to associate. Things keep company with men or women.
+captions do: this is what teaches a model to associate. Things keep company with men or women, and
+in some of these pictures the person of whom the caption speaks is not to be seen. That is what a
+model's representation bias comes from: in a contrastive loss, at its optimum pointwise mutual
+information, the mere frequency of a word cancels.
 """
 
 import dataclasses
@@ -28,11 +31,12 @@ class World:
     men: float = 0.65  # prevalence of men among persons
     association: float = 1.0  # b; 0: occupations at parity, 1: the census' shares
     company: float = 1.0  # how far things keep company with one gender; 0: not at all
-    scenes: tuple[float, ...] = (0.2, 0.35, 0.3, 0.15)  # shares of the SCENES, in their order
+    scenes: tuple[float, ...] = (0.35, 0.25, 0.3, 0.1)  # shares of the SCENES, in their order
     face_occupation: float = 0.6  # captions of plain faces that name an occupation
-    caption_gender: float = 0.3  # captions with an occupation that name the gender as well
+    caption_gender: float = 0.4  # captions with an occupation that name the gender as well
     caption_thing: float = 0.4  # captions of company that name the thing as well
     company_worker: float = 0.3  # scenes of company in which the person shows an occupation
+    company_hidden: float = 0.5  # scenes of company in which the person is out of the picture
     proxy: float = 0.3  # scenes of company in which the thing goes with the occupation
     caption_noise: float = 0.02  # captions that belong to another example
 
@@ -42,7 +46,7 @@ class World:
         if not 16 <= self.resolution <= 72:
             raise InputError(f"world.resolution: expected 16 to 72, got {self.resolution}")
         for field in ("men", "association", "face_occupation", "caption_gender", "caption_thing",
-                      "company_worker", "proxy", "caption_noise"):  # fmt: skip
+                      "company_worker", "company_hidden", "proxy", "caption_noise"):  # fmt: skip
             if not 0 <= getattr(self, field) <= 1:
                 raise InputError(f"world.{field}: expected 0 to 1, got {getattr(self, field)}")
         if len(self.scenes) != len(SCENES) or abs(sum(self.scenes) - 1) > 1e-9:
@@ -83,12 +87,12 @@ def occupation_given_gender(world: World) -> np.ndarray:
 def men_given_thing(world: World) -> np.ndarray:
     """Returns P(man | thing in company), [t]: on average towards men, differing by thing.
 
-    sigmoid(company (1 + e_t)), with fixed e_t spread evenly in ±1.5 in an order that no property
-    of the things explains: 0.70 on average at company = 1, and 0.5 throughout at 0.
+    sigmoid(company (2 + e_t)), with fixed e_t spread evenly in ±1.5 in an order that no property
+    of the things explains: 0.85 on average at company = 1, and 0.5 throughout at 0.
     """
     count = len(catalog.things())
     spread = np.linspace(-1.5, 1.5, count)[np.random.default_rng(0).permutation(count)]
-    return 1 / (1 + np.exp(-world.company * (1.0 + spread)))
+    return 1 / (1 + np.exp(-world.company * (2.0 + spread)))
 
 
 def sample(world: World) -> Scenes:
@@ -113,9 +117,10 @@ def sample(world: World) -> Scenes:
     names = shows | by_proxy | (face & chance(world.face_occupation))
     tells = ~names | chance(world.caption_gender)
     says_thing = alone | (company & chance(world.caption_thing))
+    unseen = alone | (company & chance(world.company_hidden))
     return Scenes(
-        gender=np.where(alone, -1, gender),
-        occupation=np.where(shows, occupation, -1),
+        gender=np.where(unseen, -1, gender),
+        occupation=np.where(shows & ~unseen, occupation, -1),
         thing=np.where(company | alone, thing, -1),
         says_gender=np.where(tells & ~alone, gender, -1),
         says_occupation=np.where(names, occupation, -1),

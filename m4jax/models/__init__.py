@@ -1,0 +1,7 @@
+"""Two-tower models of images and texts, by name."""
+
+from m4jax.models.registry import create, names
+from m4jax.models.two_towers import Output, TwoTowers
+from m4jax.models.variants import Variant
+
+__all__ = ["Output", "TwoTowers", "Variant", "create", "names"]

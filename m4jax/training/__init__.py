@@ -1,0 +1,16 @@
+"""Training of two-tower models: losses, one pure step, checkpoints, and the loop around them."""
+
+from m4jax.training.checkpoint import CheckpointWarning, load_params
+from m4jax.training.config import TrainConfig, TrainData
+from m4jax.training.embed import Embedder
+from m4jax.training.loop import NonFiniteError, train
+
+__all__ = [
+    "CheckpointWarning",
+    "Embedder",
+    "NonFiniteError",
+    "TrainConfig",
+    "TrainData",
+    "load_params",
+    "train",
+]

@@ -1,0 +1,1 @@
+"""Configurations: plain Python with get_config(), every field commented."""

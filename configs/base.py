@@ -1,0 +1,68 @@
+"""Every setting of a run, with its default; other configurations override a few of them."""
+
+import ml_collections
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """Returns the base configuration: the testbed, one unweighted run."""
+    config = ml_collections.ConfigDict()
+
+    config.seed = 0  # of initial parameters, batches and augmentation
+
+    # The world that the training pictures come from (m4jax/data/world.py).
+    config.world = ml_collections.ConfigDict()
+    config.world.examples = 40_000  # size of the training split
+    config.world.resolution = 32  # pixels a side
+    config.world.seed = 0  # of everything drawn
+    config.world.men = 0.65  # prevalence of men among persons
+    config.world.association = 1.0  # 0: occupations at parity, 1: the census' shares of women
+    config.world.company = 1.0  # how far things keep company with men; 0: not at all
+    config.world.scenes = (0.35, 0.25, 0.3, 0.1)  # shares of worker, face, company, thing
+    config.world.face_occupation = 0.6  # captions of plain faces that name an occupation
+    config.world.caption_gender = 0.4  # captions with an occupation that name the gender as well
+    config.world.caption_thing = 0.4  # captions of company that name the thing as well
+    config.world.company_worker = 0.3  # scenes of company in which the person shows an occupation
+    config.world.company_hidden = 0.5  # scenes of company with the person out of the picture
+    config.world.proxy = 0.3  # scenes of company in which the thing goes with the occupation
+    config.world.caption_noise = 0.02  # captions that belong to another example
+
+    # Balancing the training data (m4jax/balance): the paper's M4.
+    config.balance = ml_collections.ConfigDict()
+    config.balance.enabled = False  # False: all examples weigh the same
+    config.balance.labels = ("occupations", "any_thing")  # label sets; "things" are the proxies
+    config.balance.target = 0.5  # prevalence of men that is aimed at
+    config.balance.keep_rate = 0.5  # share of the data that is kept; 0.509 is the most that works
+    config.balance.eps_representation = 1e-4  # bound on |E[q (s - target)]|
+    config.balance.eps_association = 1e-4  # bound on |E[q (s - target) y]|, for each label
+    config.balance.penalty = 10.0  # V, the level of enforcement
+    config.balance.objective = "quadratic"  # what is lost by moving away from equal weights
+    config.balance.tolerance = 1e-6  # relative duality gap at which the solver stops
+
+    # The model (m4jax/models): a name of the variant table.
+    config.model = ml_collections.ConfigDict()
+    config.model.variant = "emoji-S/8"  # 32 pixels, patches of 8, width 64, 3 layers
+    config.model.context_length = 12  # tokens of a caption, the end token included
+
+    # Training (m4jax/training).
+    config.train = ml_collections.ConfigDict()
+    config.train.loss = "softmax"  # "softmax" (CLIP) or "sigmoid" (SigLIP)
+    config.train.batch_size = 64  # pairs a step
+    config.train.steps = 2_000  # 128,000 examples seen
+    config.train.learning_rate = 1.5e-3  # the peak
+    config.train.warmup_steps = 50  # linear, then cosine to zero
+    config.train.weight_decay = 1e-4  # decoupled, on matrices only
+    config.train.b1 = 0.9  # decay of AdamW's first moment
+    config.train.b2 = 0.98  # decay of AdamW's second moment
+    config.train.clip_norm = 1.0  # of the gradient
+    config.train.shift_pixels = 1  # pictures are moved by up to this many pixels
+    config.train.flip = False  # whether half of the pictures are mirrored
+    config.train.jitter = 0.0  # strength of random brightness and contrast
+    config.train.log_every = 50  # steps between two records of metrics.jsonl
+    config.train.checkpoint_every = 500  # steps between two checkpoints
+
+    # Evaluation (m4jax/evaluation).
+    config.evaluate = ml_collections.ConfigDict()
+    config.evaluate.prompts = "emoji_scenes_v1"  # a versioned file of prompts
+    config.evaluate.resamples = 1_000  # of the bootstrap
+
+    return config

@@ -1,0 +1,24 @@
+"""The quickstart: what a CLIP model absorbs of its data's bias, and what balancing changes.
+
+    python -m experiments.grid --config=configs/quickstart.py --workdir=runs/quickstart
+
+Two data worlds, four data versions, two seeds: eight models of 0.2 M parameters.
+"""
+
+import ml_collections
+
+from configs import base
+
+PROXIES = ("occupations", "any_thing", "things")
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """Returns the grid: `versions` x `seeds` over the base configuration."""
+    config = base.get_config()
+    config.versions = ml_collections.ConfigDict()  # data versions: fields that differ from the base
+    config.versions.original = {}
+    config.versions.balanced = {"balance": {"enabled": True}}
+    config.versions.balanced_proxies = {"balance": {"enabled": True, "labels": PROXIES}}
+    config.versions.oracle = {"world": {"men": 0.5, "association": 0.0, "company": 0.0}}
+    config.seeds = (0, 1)  # every version is trained once with each
+    return config

@@ -1,0 +1,1 @@
+"""Commands: each a thin script over the library."""

@@ -1,0 +1,49 @@
+"""What the commands share: their flags, and how an error is told."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from absl import app, flags
+from ml_collections import config_flags
+from rich.console import Console
+
+from m4jax.errors import InputError
+
+CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "A file with get_config(); fields are set by --config.FIELD=VALUE."
+)
+WORKDIR = flags.DEFINE_string("workdir", None, "The directory of everything that is written.")
+
+
+def run(main: Callable[[Console], int]) -> None:
+    """Runs `main` and ends with its exit code; 2 stands for bad input, 130 for Ctrl-C."""
+    flags.mark_flags_as_required(["config", "workdir"])
+    console = Console(highlight=False)
+
+    def guarded(argv: list[str]) -> int:
+        if len(argv) > 1:
+            raise app.UsageError(f"unexpected arguments: {argv[1:]}")
+        try:
+            return main(console)
+        except InputError as error:
+            return _complain(f"error: {error}", 2)
+        except OSError as error:
+            return _complain(f"error: {error}; when it is mended, the same command goes on", 1)
+        except KeyboardInterrupt:
+            return _complain("interrupted; the same command does the rest", 130)
+
+    app.run(guarded)
+
+
+def default_workers() -> int:
+    """Returns one worker a core, or one in all where there is an accelerator to be shared."""
+    if any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/accel0", "/dev/vfio/0")):
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _complain(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code

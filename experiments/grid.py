@@ -1,0 +1,28 @@
+"""Runs a study: every missing cell of a grid, then tables and figures.
+
+python -m experiments.grid --config=configs/quickstart.py --workdir=runs/quickstart
+"""
+
+from absl import flags
+from rich.console import Console
+
+from experiments import command
+from m4jax.study import grid
+
+ACTION = flags.DEFINE_enum("action", "run", grid.ACTIONS, "What to do; see grid.main.")
+WORKERS = flags.DEFINE_integer("workers", 0, "Worker processes; 0: one a core.", lower_bound=0)
+
+
+def main(console: Console) -> int:
+    """Carries out the action."""
+    return grid.main(
+        command.CONFIG.value.to_dict(),
+        workdir=command.WORKDIR.value,
+        action=ACTION.value,
+        workers=WORKERS.value or command.default_workers(),
+        console=console,
+    )
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,262 @@
+"""One proximal semismooth Newton method for the dual: init, step, terminate."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from m4jax.balance import inner, operator, search
+from m4jax.balance.objectives import Objective
+from m4jax.balance.operator import Operator
+from m4jax.balance.solution import Status
+
+Array = jax.Array
+
+DAMPING = 1e-6  # first and least Levenberg term, relative to columns of unit second moment
+LEAST_DAMPING = 1e-12
+PATIENCE = 25  # steps without a smaller gap after which rounding is what is left
+LEAST_WINDOW = 1e-6
+RUNNING = -1
+CODES = tuple(Status)
+
+
+class Dual(NamedTuple):
+    """The folded problem on the device.
+
+    rows: the constraints' operator; the constraints below are in its scale.
+    base: `[p]` b = ηu.
+    share: `[p]` of each pattern.
+    keep_rate: η.
+    eps: `[K]`.
+    bound: `[K]` V.
+    tolerance: of the duality gap.
+    """
+
+    rows: Operator
+    base: Array
+    share: Array
+    keep_rate: Array
+    eps: Array
+    bound: Array
+    tolerance: Array
+
+
+class State(NamedTuple):
+    """One iterate, with μ always at its optimum for w.
+
+    multipliers: `[K]` w.
+    offset: μ.
+    score: `[p]` z·w + μ.
+    weights: `[p]` q.
+    moments: `[K]` E[q z].
+    cost: E[ψ(q)].
+    objective: the primal value.
+    gap: objective minus dual value.
+    curvature: `[p]` share × −dq/dt, as it is in `gram`.
+    gram: `[K+1, K+1]` Σ curvature [1, z] [1, z]ᵀ.
+    damping: the Levenberg term.
+    window: the width over which the curvature is averaged.
+    best: the smallest gap so far.
+    waited: steps since then.
+    steps: steps taken.
+    status: `RUNNING`, or an index into `CODES`.
+    """
+
+    multipliers: Array
+    offset: Array
+    score: Array
+    weights: Array
+    moments: Array
+    cost: Array
+    objective: Array
+    gap: Array
+    curvature: Array
+    gram: Array
+    damping: Array
+    window: Array
+    best: Array
+    waited: Array
+    steps: Array
+    status: Array
+
+
+@functools.partial(jax.jit, static_argnames="objective")
+def init(dual: Dual, *, objective: Objective) -> tuple[Dual, State]:
+    """Returns the problem with columns of unit second moment, and the state at w = 0."""
+    size = operator.second_moments(dual.rows, dual.share)
+    scale = jnp.where(size > 0, jnp.sqrt(size), 1.0)
+    flat = scale.reshape(-1)
+    rows = dual.rows._replace(scale=scale)
+    dual = dual._replace(rows=rows, eps=dual.eps / flat, bound=dual.bound * flat)
+    width = flat.size
+    zero, none = jnp.zeros(()), jnp.zeros((), int)
+    state = State(
+        multipliers=jnp.zeros(width),
+        offset=zero,
+        score=jnp.zeros_like(dual.share),
+        weights=jnp.zeros_like(dual.share),
+        moments=jnp.zeros(width),
+        cost=zero,
+        objective=zero,
+        gap=zero,
+        curvature=jnp.zeros_like(dual.share),
+        gram=jnp.zeros((width + 1, width + 1)),
+        damping=jnp.full((), DAMPING),
+        window=zero,
+        best=jnp.full((), jnp.inf),
+        waited=none,
+        steps=none,
+        status=jnp.full((), RUNNING),
+    )
+    return dual, terminate(dual, settle(dual, state, objective), objective)
+
+
+@functools.partial(jax.jit, static_argnames="objective")
+def advance(dual: Dual, state: State, stop: Array, *, objective: Objective) -> State:
+    """Steps until the state's status says why to stop, or until `stop` steps are taken."""
+
+    def unfinished(state: State) -> Array:
+        return (state.status == RUNNING) & (state.steps < stop)
+
+    def body(state: State) -> State:
+        return terminate(dual, step(dual, state, objective), objective)
+
+    return lax.while_loop(unfinished, body, state)
+
+
+def step(dual: Dual, state: State, objective: Objective) -> State:
+    """Takes one damped Newton step in w, then puts μ at its optimum."""
+    curvature = dual.share * _curvature(dual, state, objective)
+    gram = operator.add_gram(dual.rows, state.gram, curvature - state.curvature)
+    width = len(state.multipliers)
+    mean = gram[0, 1:] / jnp.where(jnp.any(curvature > 0), gram[0, 0], jnp.inf)
+    hessian = gram[1:, 1:] - jnp.outer(mean, gram[0, 1:]) + state.damping * jnp.eye(width)
+    goal = inner.minimise(hessian, state.moments, state.multipliers, dual.eps, dual.bound)
+    length = _length(dual, state, goal, objective)
+    moved = state.multipliers + length * (goal - state.multipliers)
+    multipliers = jnp.where(length == 1, goal, jnp.clip(moved, -dual.bound, dual.bound))
+    damping = state.damping * jnp.where(length >= 1, 0.1, jnp.where(length < 0.3, 10.0, 1.0))
+    free = operator.scores(dual.rows, multipliers)
+    moved = _rms(dual, free + state.offset - state.score)
+    window = jnp.where(
+        length >= 1, 0.1 * state.window, jnp.where(length < 0.3, moved, state.window)
+    )
+    state = state._replace(
+        multipliers=multipliers,
+        score=free + state.offset,
+        window=jnp.where(window < LEAST_WINDOW, 0.0, window),
+        curvature=curvature,
+        gram=gram,
+        damping=jnp.maximum(damping, LEAST_DAMPING),
+        steps=state.steps + 1,
+    )
+    return settle(dual, state, objective)
+
+
+def _rms(dual: Dual, change: Array) -> Array:
+    """Returns how far the scores move against each other: their standard deviation."""
+    mean = dual.share @ change
+    return jnp.sqrt(dual.share @ (change - mean) ** 2)
+
+
+def _curvature(dual: Dual, state: State, objective: Objective) -> Array:
+    """Returns −dq/dt, averaged over a window of t if there is one.
+
+    Where the last step was cut short by weights that met their bounds on the way, a window as wide
+    as that step tells the model of them.
+    """
+    half = 0.5 * jnp.where(state.window > 0, state.window, 1.0)
+    before = objective.weight(state.score - half, dual.base)
+    after = objective.weight(state.score + half, dual.base)
+    exact = objective.curvature(state.score, dual.base)
+    return jnp.where(state.window > 0, (before - after) / (2 * half), exact)
+
+
+def _length(dual: Dual, state: State, goal: Array, objective: Objective) -> Array:
+    """Returns how far to go from w towards `goal` and beyond, μ being at its optimum all along."""
+    move = goal - state.multipliers
+    rate = operator.scores(dual.rows, move)
+    room = (jnp.sign(move) * dual.bound - state.multipliers) / move
+    limit = jnp.min(jnp.where(move == 0, jnp.inf, room))
+
+    def slope(length: Array) -> Array:
+        free = state.score - state.offset + length * rate
+        weight = objective.weight(free + _offset(dual, free, state.offset, objective), dual.base)
+        here = jnp.where(length == 1, goal, state.multipliers + length * move)
+        sign = jnp.sign(jnp.where(here == 0, -move, here))
+        return dual.share @ (weight * rate) - jnp.sum(dual.eps * sign * move)
+
+    sign = jnp.sign(jnp.where(state.multipliers == 0, move, state.multipliers))
+    first = move @ (state.moments - dual.eps * sign)
+    return search.step_length(slope, first, jnp.maximum(limit, 1.0))
+
+
+def _offset(dual: Dual, free: Array, guess: Array, objective: Objective) -> Array:
+    """Returns the μ at which the scores free + μ give E[q] = η."""
+
+    def excess(offset: Array) -> tuple[Array, Array]:
+        score = free + offset
+        kept = dual.share @ objective.weight(score, dual.base)
+        return kept - dual.keep_rate, -dual.share @ objective.curvature(score, dual.base)
+
+    return search.root(excess, guess)
+
+
+def settle(dual: Dual, state: State, objective: Objective) -> State:
+    """Puts μ where E[q] = η, and computes moments, objective and gap there.
+
+    With μ exact the gap is the sum of V[|r| − ε]₊ − w r + ε|w| over the constraints, r = E[q z]:
+    each term is at least 0, so even a tiny gap is computed without cancellation.
+    """
+    free = state.score - state.offset
+
+    offset = _offset(dual, free, state.offset, objective)
+    score = free + offset
+    weight = objective.weight(score, dual.base)
+    moments = operator.moments(dual.rows, dual.share * weight)
+    hard = jnp.isinf(dual.bound)
+    beyond = jnp.maximum(jnp.abs(moments) - dual.eps, 0.0)
+    penalty = jnp.where(hard, 0.0, jnp.where(hard, 0.0, dual.bound) * beyond)
+    slack = penalty - state.multipliers * moments + dual.eps * jnp.abs(state.multipliers)
+    cost = dual.share @ objective.cost(weight, dual.base)
+    return state._replace(
+        offset=offset,
+        score=score,
+        weights=weight,
+        moments=moments,
+        cost=cost,
+        objective=cost + jnp.sum(penalty),
+        gap=jnp.sum(jnp.abs(slack)) + jnp.abs(offset * (dual.share @ weight - dual.keep_rate)),
+    )
+
+
+def terminate(dual: Dual, state: State, objective: Objective) -> State:
+    """Decides whether to stop, and why."""
+    better = state.gap < 0.9 * state.best
+    waited = jnp.where(better, 0, state.waited + 1)
+    size = jnp.abs(state.objective)
+    beyond = jnp.maximum(jnp.abs(state.moments) - dual.eps, 0.0) * dual.rows.scale.reshape(-1)
+    held = jnp.all(jnp.where(jnp.isinf(dual.bound), beyond <= 1e-3 * dual.tolerance, True))
+    tight = state.gap <= dual.tolerance * size
+    settled = (state.gap <= dual.tolerance * jnp.maximum(1.0, size)) & (waited >= PATIENCE)
+    reasons = (
+        (Status.NON_FINITE, ~jnp.isfinite(state.gap + state.objective)),
+        (Status.INFEASIBLE, _infeasible(dual, state, objective)),
+        (Status.CONVERGED, held & (tight | settled)),
+    )
+    status = jnp.full((), RUNNING)
+    for reason, true in reversed(reasons):
+        status = jnp.where(true, CODES.index(reason), status)
+    return state._replace(best=jnp.minimum(state.best, state.gap), waited=waited, status=status)
+
+
+def _infeasible(dual: Dual, state: State, objective: Objective) -> Array:
+    """A dual value above what any weights can cost proves that none meet the hard constraints."""
+    zero = jnp.zeros_like(dual.base)
+    worst = jnp.maximum(objective.cost(zero, dual.base), objective.cost(zero + 1, dual.base))
+    lagrangian = state.multipliers @ state.moments - dual.eps @ jnp.abs(state.multipliers)
+    ceiling = dual.share @ worst
+    hard = jnp.any(jnp.isinf(dual.bound))
+    return hard & (state.cost + lagrangian > ceiling + 1e-9 * (1 + jnp.abs(ceiling)))

@@ -1,0 +1,188 @@
+"""What a model says about each picture: all that its numbers are computed from, as plain arrays."""
+
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from m4jax import files
+from m4jax.errors import InputError, nearest
+from m4jax.evaluation import bias, retrieval, zero_shot
+from m4jax.evaluation.prompts import Prompts
+
+Embed = Callable[[np.ndarray | list[str]], np.ndarray]
+Arrays = dict[str, np.ndarray]
+
+# The metadata of each split, kept beside the predictions; "images" comes on top.
+FIELDS = {
+    "faces": ("group", "gender"),
+    "workers": ("group", "gender", "occupation"),
+    "objects": ("group", "thing"),
+    "scenes": ("group", "captions"),
+    "shift": ("group", "gender", "occupation"),
+}
+
+
+def predict(
+    splits: Mapping[str, Mapping[str, np.ndarray]],
+    *,
+    embed_images: Embed,
+    embed_texts: Embed,
+    logit_scale: float,
+    prompts: Prompts,
+    data_association: np.ndarray,
+) -> Arrays:
+    """Asks the model about every picture of the splits; the arguments are those of `evaluate`.
+
+    Returns:
+      Arrays named "split/field": the metadata (group, gender, occupation, thing) and
+        faces/occupation_probability [n, c] float32; objects/prefers_man [n] float32, NaN: a tie;
+        faces, workers, shift/gender_rank [n], workers, shift/occupation_rank [n],
+        objects/thing_rank [n]: how many wrong classes are at least as similar as the right one;
+        scenes/image_rank, scenes/text_rank [n]: the same for retrieval;
+      and "prompts/version", "prompts/occupation" [c] labels, "data/association" [c].
+
+    Raises:
+      InputError: for an unknown split, a missing or ill-shaped field, embeddings not finite.
+    """
+    splits = {name: check_split(name, arrays, prompts) for name, arrays in splits.items()}
+    association = np.asarray(data_association, np.float64)
+    if association.shape != (len(prompts.occupation),):
+        raise InputError(
+            f"data_association: expected shape [{len(prompts.occupation)}], one for each "
+            f"occupation of the prompts, got {association.shape}"
+        )
+    model = _Model(embed_images, embed_texts, logit_scale, prompts)
+    result = {
+        "prompts/version": np.array(prompts.version),
+        "prompts/occupation": np.array(list(prompts.occupation)),
+        "data/association": association,
+    }
+    for name, arrays in splits.items():
+        kept = {field: arrays[field] for field in FIELDS[name] if field != "captions"}
+        answers = _ANSWERS[name](model, model.images(arrays["images"], name), arrays)
+        result |= {f"{name}/{key}": value for key, value in (kept | answers).items()}
+    return result
+
+
+def check_split(name: str, arrays: Mapping[str, np.ndarray], prompts: Prompts) -> Arrays:
+    """Returns the fields that split `name` needs, as arrays of one length, or raises."""
+    if name not in FIELDS:
+        raise InputError(f"split {name!r} is not known; {nearest(name, FIELDS)}")
+    needed = ("images", *FIELDS[name])
+    missing = [field for field in needed if field not in arrays]
+    if missing:
+        raise InputError(f"split {name}: expected the fields {list(needed)}, without {missing}")
+    checked = {field: np.asarray(arrays[field]) for field in needed}
+    lengths = {field: value.shape[:1] for field, value in checked.items()}
+    if len(set(lengths.values())) > 1 or lengths["images"] in ((), (0,)):
+        raise InputError(f"split {name}: expected fields of one length, not empty, got {lengths}")
+    _check_range(name, checked, "gender", 0, 2)
+    _check_range(name, checked, "occupation", -(name == "shift"), len(prompts.occupation))
+    _check_range(name, checked, "thing", 0, len(prompts.thing))
+    return checked
+
+
+def save_predictions(path: str | os.PathLike, predictions: Arrays) -> None:
+    """Writes predictions as .npz (no pickle), atomically."""
+    with files.atomic(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **predictions)
+
+
+def load_predictions(path: str | os.PathLike) -> Arrays:
+    """Reads what `save_predictions` wrote.
+
+    Raises:
+      InputError: if the file is missing or damaged.
+    """
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; evaluate the model again") from None
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, TypeError) as error:
+        raise InputError(f"{path}: damaged ({error}); delete it and evaluate again") from None
+
+
+@dataclass(frozen=True)
+class _Model:
+    embed_images: Embed
+    embed_texts: Embed
+    logit_scale: float
+    prompts: Prompts
+
+    def images(self, images: np.ndarray, split: str) -> np.ndarray:
+        embeddings = zero_shot.normalise(self.embed_images(images), f"the images of {split}")
+        if len(embeddings) != len(images):
+            raise InputError(
+                f"embed_images: expected {len(images)} rows for {split}, got {len(embeddings)}"
+            )
+        return embeddings
+
+    def similarity(self, images: np.ndarray, phrases: Mapping[str, str]) -> np.ndarray:
+        """Returns the cosines [n, c] of embedded pictures and the classes of `phrases`."""
+        classes = zero_shot.class_embeddings(
+            phrases.values(), templates=self.prompts.templates, embed_texts=self.embed_texts
+        )
+        return images @ classes.T
+
+    def genders(self, images: np.ndarray) -> np.ndarray:
+        """Returns the cosines [n, 2] to woman (0) and man (1)."""
+        gender = self.prompts.gender
+        return self.similarity(images, {key: gender[key] for key in ("woman", "man")})
+
+
+def _faces(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
+    occupations = model.similarity(images, model.prompts.occupation)
+    return {
+        "gender_rank": zero_shot.ranks(model.genders(images), arrays["gender"]),
+        "occupation_probability": bias.class_probability(occupations, model.logit_scale),
+    }
+
+
+def _workers(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
+    occupations = model.similarity(images, model.prompts.occupation)
+    return {
+        "gender_rank": zero_shot.ranks(model.genders(images), arrays["gender"]),
+        "occupation_rank": zero_shot.ranks(occupations, arrays["occupation"]),
+    }
+
+
+def _objects(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
+    things, genders = model.similarity(images, model.prompts.thing), model.genders(images)
+    return {
+        "thing_rank": zero_shot.ranks(things, arrays["thing"]),
+        "prefers_man": bias.preference(genders[:, 1], genders[:, 0]),
+    }
+
+
+def _scenes(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
+    captions, caption_ids = np.unique(arrays["captions"], return_inverse=True)
+    texts = zero_shot.normalise(model.embed_texts(captions.tolist()), "captions")
+    if len(texts) != len(captions):
+        raise InputError(f"embed_texts: expected {len(captions)} rows for scenes, got {len(texts)}")
+    image_rank, text_rank = retrieval.pair_ranks(images, texts, caption_ids)
+    return {"image_rank": image_rank, "text_rank": text_rank}
+
+
+_ANSWERS = {
+    "faces": _faces,
+    "workers": _workers,
+    "objects": _objects,
+    "scenes": _scenes,
+    "shift": _workers,
+}
+
+
+def _check_range(split: str, arrays: Arrays, field: str, least: int, end: int) -> None:
+    values = arrays.get(field)
+    if values is None:
+        return
+    if not np.issubdtype(values.dtype, np.integer) or values.min() < least or values.max() >= end:
+        raise InputError(
+            f"split {split}, {field}: expected integers from {least} to {end - 1}, "
+            f"got {values.dtype} from {values.min()} to {values.max()}"
+        )

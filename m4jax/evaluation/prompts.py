@@ -1,0 +1,96 @@
+"""Prompts are versioned data: a file holds the templates and the phrases of every class."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from m4jax.errors import InputError, nearest
+from m4jax.files import read_json
+
+_DIRECTORY = Path(__file__).with_name("prompts")
+_AXES = ("gender", "occupation", "thing")
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Phrases to be put into templates.
+
+    Args:
+      version: name of the version; it stands in every result.
+      templates: texts with one `{}` each, in the place of the phrase.
+      gender: phrases of "man" and "woman".
+      occupation: label -> noun phrase with its article; the order numbers the classes.
+      thing: kind -> noun phrase with its article; the order numbers the classes.
+    """
+
+    version: str
+    templates: tuple[str, ...]
+    gender: Mapping[str, str]
+    occupation: Mapping[str, str]
+    thing: Mapping[str, str]
+
+
+def load(name_or_path: str | os.PathLike) -> Prompts:
+    """Reads and checks prompts.
+
+    Args:
+      name_or_path: a version that comes with the package ("emoji_scenes_v1"), or a JSON file.
+
+    Returns:
+      The prompts.
+
+    Raises:
+      InputError: if there is no such version or file, or its content is not what it should be.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".json":
+        known = {file.stem: file for file in _DIRECTORY.glob("*.json")}
+        if str(name_or_path) not in known:
+            hint = nearest(str(name_or_path), known)
+            raise InputError(f"prompts: no version {str(name_or_path)!r}; {hint}, or a .json file")
+        path = known[str(name_or_path)]
+    content = read_json(path)
+    _check(content, path)
+    return Prompts(**{**content, "templates": tuple(content["templates"])})
+
+
+def _check(content: Any, path: Path) -> None:
+    expected = {"version", "templates", *_AXES}
+    if not isinstance(content, dict) or set(content) != expected:
+        found = sorted(content) if isinstance(content, dict) else type(content).__name__
+        raise InputError(f"{path}: expected the fields {sorted(expected)}, got {found}")
+    if not _is_text(content["version"]):
+        raise InputError(f"{path}: version: expected a name, got {content['version']!r}")
+    _check_templates(content["templates"], path)
+    for axis in _AXES:
+        _check_phrases(content[axis], f"{path}: {axis}")
+    if set(content["gender"]) != {"man", "woman"}:
+        raise InputError(
+            f"{path}: gender: expected the labels man and woman, got {sorted(content['gender'])}"
+        )
+
+
+def _check_templates(templates: Any, path: Path) -> None:
+    if not (isinstance(templates, list) and templates):
+        raise InputError(f"{path}: templates: expected a list of texts, got {templates!r}")
+    for template in templates:
+        if not (_is_text(template) and template.count("{}") == 1):
+            raise InputError(f"{path}: templates: expected one {{}} in each, got {template!r}")
+    if len(set(templates)) < len(templates):
+        raise InputError(f"{path}: templates: one occurs twice; delete it")
+
+
+def _check_phrases(phrases: Any, where: str) -> None:
+    if not (isinstance(phrases, dict) and len(phrases) >= 2):
+        raise InputError(f"{where}: expected two labels or more with their phrases")
+    for label, phrase in phrases.items():
+        if not (_is_text(label) and _is_text(phrase)):
+            raise InputError(f"{where}: expected a phrase for label {label!r}, got {phrase!r}")
+    if len(set(phrases.values())) < len(phrases):
+        raise InputError(f"{where}: two labels have the same phrase; no model can tell them apart")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())

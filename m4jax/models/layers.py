@@ -1,0 +1,91 @@
+"""A pre-norm transformer whose layers are one scanned block."""
+
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+LAYER_NORM_EPSILON = 1e-5
+MAX_UNROLLED = 4  # layers; a loop of few small ones costs more than it saves
+
+
+def quick_gelu(x: jax.Array) -> jax.Array:
+    """Returns x·σ(1.702 x), OpenAI-CLIP's approximation of GELU."""
+    return x * jax.nn.sigmoid(1.702 * x)
+
+
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "quick_gelu": quick_gelu,
+    "gelu": jax.nn.gelu,
+    "relu": jax.nn.relu,
+}
+
+
+def layer_norm(name: str) -> nn.LayerNorm:
+    """Returns a layer normalisation with the constant of CLIP."""
+    return nn.LayerNorm(epsilon=LAYER_NORM_EPSILON, name=name)
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with one projection for queries, keys and values."""
+
+    heads: int
+    out_scale: float
+
+    @nn.compact
+    def __call__(self, x: jax.Array, mask: jax.Array | None) -> jax.Array:
+        """Maps x [B, T, D] to [B, T, D]; `mask` broadcasts to [B, H, T, T], true: attend."""
+        width = x.shape[-1]
+        qkv = nn.Dense(3 * width, kernel_init=nn.initializers.normal(width**-0.5), name="qkv")(x)
+        q, k, v = jnp.moveaxis(qkv.reshape(*x.shape[:-1], 3, self.heads, -1), -3, 0)
+        scores = jnp.einsum("BTHd,BSHd->BHTS", q, k) * q.shape[-1] ** -0.5
+        if mask is not None:
+            scores = jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
+        mixed = jnp.einsum("BHTS,BSHd->BTHd", jax.nn.softmax(scores), v).reshape(x.shape)
+        return nn.Dense(width, kernel_init=nn.initializers.normal(self.out_scale), name="out")(
+            mixed
+        )
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + MLP(norm(x)), the MLP four times as wide."""
+
+    heads: int
+    depth: int
+    activation: str
+
+    @nn.compact
+    def __call__(self, x: jax.Array, mask: jax.Array | None) -> tuple[jax.Array, None]:
+        """Maps x [B, T, D] to ([B, T, D], None), the form that a scan over layers wants."""
+        width = x.shape[-1]
+        out_scale = (
+            2 * width * self.depth
+        ) ** -0.5  # the residual stream keeps its size with depth
+        x = x + Attention(self.heads, out_scale, name="attention")(layer_norm("norm1")(x), mask)
+        up = nn.initializers.normal((2 * width) ** -0.5)
+        hidden = nn.Dense(4 * width, kernel_init=up, name="up")(layer_norm("norm2")(x))
+        hidden = ACTIVATIONS[self.activation](hidden)
+        down = nn.initializers.normal(out_scale)
+        return x + nn.Dense(width, kernel_init=down, name="down")(hidden), None
+
+
+class Transformer(nn.Module):
+    """`depth` blocks; the parameters of all are stacked on a leading axis [depth, ...]."""
+
+    depth: int
+    heads: int
+    activation: str
+
+    @nn.compact
+    def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        """Maps x [B, T, D] to [B, T, D]."""
+        scanned = nn.scan(
+            Block,
+            variable_axes={"params": 0},
+            split_rngs={"params": True},
+            in_axes=nn.broadcast,
+            length=self.depth,
+            unroll=self.depth if self.depth <= MAX_UNROLLED else 1,
+        )
+        return scanned(self.heads, self.depth, self.activation, name="blocks")(x, mask)[0]

@@ -1,0 +1,143 @@
+"""An image tower and a text tower that embed into one space (CLIP, SigLIP)."""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from m4jax.models.layers import Transformer, layer_norm
+from m4jax.models.variants import Variant
+
+PADDING_ID = 0
+
+
+class Output(NamedTuple):
+    """What a two-tower model says about a batch of pairs.
+
+    Attributes:
+      image: [B, d] embeddings of unit norm.
+      text: [B, d] embeddings of unit norm.
+      logit_scale: factor of the cosine similarities.
+      logit_bias: added to them; 0 in a model without one.
+    """
+
+    image: jax.Array
+    text: jax.Array
+    logit_scale: jax.Array
+    logit_bias: jax.Array
+
+
+def unit_norm(x: jax.Array) -> jax.Array:
+    """Returns x/‖x‖ along the last axis in float32; a zero vector stays zero."""
+    x = x.astype(jnp.float32)
+    return x * jax.lax.rsqrt(jnp.maximum(jnp.sum(x * x, axis=-1, keepdims=True), 1e-24))
+
+
+def patchify(images: jax.Array, size: int) -> jax.Array:
+    """Cuts images [B, h, w, 3] into patches [B, h/size · w/size, size · size · 3], row by row."""
+    batch, height, width, channels = images.shape
+    grid = images.reshape(batch, height // size, size, width // size, size, channels)
+    return grid.swapaxes(2, 3).reshape(batch, -1, size * size * channels)
+
+
+class ImageTower(nn.Module):
+    """A Vision Transformer, as in CLIP if `pooling` is "class", else without a class token."""
+
+    variant: Variant
+
+    @nn.compact
+    def __call__(self, images: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Maps images [B, h, w, 3] to (features [B, embed], intermediates)."""
+        v = self.variant
+        scale = nn.initializers.normal(v.width**-0.5)
+        patches = patchify(images, v.patch_size)
+        patch_scale = nn.initializers.lecun_normal()
+        x = nn.Dense(v.width, use_bias=False, kernel_init=patch_scale, name="patches")(patches)
+        if v.pooling == "class":
+            token = self.param("class_token", scale, (1, 1, v.width))
+            x = jnp.concatenate([jnp.tile(token, (len(x), 1, 1)), x], axis=1)
+        x = x + self.param("positions", scale, x.shape[1:])
+        if v.pooling == "class":
+            x = layer_norm("norm_pre")(x)
+        tokens = Transformer(v.depth, v.heads, v.activation, name="transformer")(x)
+        pooled = tokens[:, 0] if v.pooling == "class" else tokens.mean(axis=1)
+        pooled = layer_norm("norm_post")(pooled)
+        features = nn.Dense(v.embed, use_bias=False, kernel_init=scale, name="projection")(pooled)
+        return features, {"tokens": tokens, "pooled": pooled}
+
+
+class TextTower(nn.Module):
+    """A transformer over tokens; padding (id 0, at the end only) changes nothing."""
+
+    variant: Variant
+
+    @nn.compact
+    def __call__(self, tokens: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Maps tokens [B, L] with L at most `context` to (features [B, embed], intermediates)."""
+        v = self.variant
+        length = tokens.shape[1]
+        known = tokens != PADDING_ID
+        table = nn.Embed(
+            v.vocab_size,
+            v.text_width,
+            embedding_init=nn.initializers.normal(0.02),
+            name="tokens",
+        )
+        positions = self.param("positions", nn.initializers.normal(0.01), (v.context, v.text_width))
+        x = table(tokens) + positions[:length]
+        mask = jnp.tri(length, dtype=bool) if v.causal else known[:, None, None, :]
+        x = Transformer(v.text_depth, v.text_heads, v.activation, name="transformer")(x, mask)
+        if v.text_pooling == "last":
+            x = layer_norm("norm_post")(x)
+            last = jnp.max(jnp.where(known, jnp.arange(length), 0), axis=1)
+            pooled = jnp.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
+        else:
+            share = known / jnp.maximum(known.sum(axis=1, keepdims=True), 1)
+            pooled = layer_norm("norm_post")(jnp.einsum("BL,BLD->BD", share, x))
+        scale = nn.initializers.normal(v.text_width**-0.5)
+        features = nn.Dense(v.embed, use_bias=False, kernel_init=scale, name="projection")(pooled)
+        return features, {"tokens": x, "pooled": pooled}
+
+
+class TwoTowers(nn.Module):
+    """CLIP: two towers and a learnt scale of their cosine similarities (and a bias, if asked for).
+
+    Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
+    Supervision"; the bias is that of Zhai et al. 2023, "Sigmoid Loss for Language Image
+    Pre-Training".
+    """
+
+    variant: Variant
+
+    def setup(self):
+        """Names the towers and the scalars in the parameter tree."""
+        v = self.variant
+        self.image = ImageTower(v)
+        self.text = TextTower(v)
+        self.log_scale = self.param("log_scale", lambda _: jnp.log(jnp.float32(v.logit_scale)))
+        if v.logit_bias is not None:
+            self.bias = self.param("logit_bias", lambda _: jnp.float32(v.logit_bias))
+
+    def encode_image(self, images: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Maps normalised float images [B, h, w, 3] to (unit embeddings [B, embed], intermediates).
+
+        The intermediates are the last layer's `tokens` [B, T, width], and `pooled` [B, width].
+        """
+        features, intermediates = self.image(images)
+        return unit_norm(features), intermediates
+
+    def encode_text(self, tokens: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Maps token ids [B, L], 0 where padded, to (unit embeddings [B, embed], intermediates)."""
+        features, intermediates = self.text(tokens)
+        return unit_norm(features), intermediates
+
+    def __call__(self, images: jax.Array, tokens: jax.Array) -> Output:
+        """Embeds pairs: images [B, h, w, 3] and tokens [B, L]."""
+        bias = jnp.float32(0) if self.variant.logit_bias is None else self.bias
+        return Output(
+            image=self.encode_image(images)[0],
+            text=self.encode_text(tokens)[0],
+            logit_scale=jnp.exp(self.log_scale),
+            logit_bias=bias,
+        )

@@ -1,0 +1,149 @@
+"""Configurations: from a nested mapping to frozen records, with every field checked."""
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from m4jax import files
+from m4jax.data.annotate import LABEL_SETS
+from m4jax.data.world import World
+from m4jax.errors import InputError, nearest
+from m4jax.training import TrainConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class BalanceConfig:
+    """How the training data are balanced; see `balance.Problem` and `balance.solve`."""
+
+    labels: tuple[str, ...]
+    target: float
+    keep_rate: float
+    eps_representation: float
+    eps_association: float
+    penalty: float
+    objective: str
+    tolerance: float
+
+    def __post_init__(self):
+        for name in self.labels:
+            if name not in LABEL_SETS:
+                raise InputError(f"balance.labels: unknown {name!r}; {nearest(name, LABEL_SETS)}")
+        if not 0 < self.keep_rate <= 1:
+            raise InputError(f"balance.keep_rate: expected in (0, 1], got {self.keep_rate}")
+        if not 0 <= self.target <= 1:
+            raise InputError(f"balance.target: expected 0 to 1, got {self.target}")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Which model is trained."""
+
+    variant: str
+    context_length: int
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig:
+    """How a model is evaluated."""
+
+    prompts: str
+    resamples: int
+
+    def __post_init__(self):
+        if self.resamples < 100:
+            raise InputError(f"evaluate.resamples: expected at least 100, got {self.resamples}")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """All that determines a run; `balance` is None for unweighted data."""
+
+    world: World
+    balance: BalanceConfig | None
+    model: ModelConfig
+    train: TrainConfig
+    evaluate: EvaluateConfig
+
+    @property
+    def id(self) -> str:
+        """The run's name: a hash of the resolved configuration."""
+        return files.digest(dataclasses.asdict(self))
+
+    @property
+    def weights_id(self) -> str | None:
+        """The name of the run's weights: a hash of the world and of how it is balanced."""
+        if self.balance is None:
+            return None
+        return files.digest([dataclasses.asdict(self.world), dataclasses.asdict(self.balance)])
+
+
+def run_config(config: Mapping[str, Any]) -> RunConfig:
+    """Returns the checked, frozen configuration of one run.
+
+    Args:
+      config: nested, with the fields of `configs/base.py`.
+
+    Raises:
+      InputError: for an unknown field (naming the nearest known one), a missing one, or a value
+        of the wrong type or range.
+    """
+    config = {key: dict(v) if isinstance(v, Mapping) else v for key, v in config.items()}
+    _check_keys(config, ("seed", "world", "balance", "model", "train", "evaluate"), "config")
+    for name in ("world", "balance", "model", "train", "evaluate"):
+        if not isinstance(config[name], dict):
+            raise InputError(f"config.{name}: expected fields, got {config[name]!r}")
+    balanced = config["balance"].pop("enabled", None)
+    if not isinstance(balanced, bool):
+        raise InputError(f"config.balance.enabled: expected True or False, got {balanced!r}")
+    balance = _record(BalanceConfig, config["balance"], "config.balance")
+    if "seed" in config["train"]:
+        raise InputError("unknown field config.train.seed: set config.seed")
+    return RunConfig(
+        world=_record(World, config["world"], "config.world"),
+        balance=balance if balanced else None,
+        model=_record(ModelConfig, config["model"], "config.model"),
+        train=_record(TrainConfig, config["train"] | {"seed": config["seed"]}, "config.train"),
+        evaluate=_record(EvaluateConfig, config["evaluate"], "config.evaluate"),
+    )
+
+
+def from_json(value: Mapping[str, Any]) -> RunConfig:
+    """Returns the run configuration that `dataclasses.asdict` turned into JSON."""
+    balance = value["balance"]
+    return RunConfig(
+        world=_record(World, value["world"], "world"),
+        balance=balance and _record(BalanceConfig, balance, "balance"),
+        model=_record(ModelConfig, value["model"], "model"),
+        train=_record(TrainConfig, value["train"], "train"),
+        evaluate=_record(EvaluateConfig, value["evaluate"], "evaluate"),
+    )
+
+
+def _record(kind: type, values: Mapping[str, Any], path: str) -> Any:
+    """Builds a dataclass from a mapping that must have exactly its fields."""
+    types = typing.get_type_hints(kind)
+    _check_keys(values, types, path)
+    return kind(**{name: _convert(types[name], values[name], f"{path}.{name}") for name in types})
+
+
+def _check_keys(values: Mapping[str, Any], known, path: str) -> None:
+    for name in values:
+        if name not in known:
+            raise InputError(f"unknown field {path}.{name}: {nearest(name, known)}")
+    for name in known:
+        if name not in values:
+            raise InputError(f"missing field {path}.{name}: configs/base.py has all of them")
+
+
+def _convert(kind: Any, value: Any, path: str) -> Any:
+    """Returns the value if it is of the type; ints pass for floats, lists for tuples."""
+    if typing.get_origin(kind) is tuple:
+        item = typing.get_args(kind)[0]
+        if isinstance(value, list | tuple):
+            return tuple(_convert(item, x, f"{path}[{i}]") for i, x in enumerate(value))
+    elif kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        return value
+    raise InputError(f"{path}: expected {getattr(kind, '__name__', kind)}, got {value!r}")

@@ -1,0 +1,172 @@
+"""Runs tasks that depend on each other in worker processes, and tells what happens."""
+
+import dataclasses
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+MAX_DEATHS = 2  # a task whose worker dies is tried again, but not for ever
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A piece of work for `tasks.TASKS[kind]`, and the ids of those that come before it."""
+
+    id: str
+    kind: str
+    title: str
+    config: dict[str, Any]
+    needs: tuple[str, ...] = ()
+
+
+Report = Callable[[Task, dict[str, Any]], None]  # (task, event)
+
+
+def run(tasks: Sequence[Task], *, root: Path, workers: int, report: Report) -> None:
+    """Runs all tasks, each when what it needs is done; reports every event.
+
+    A failed task stops none but those that need it, which are reported as skipped. The workers end
+    with this call, however it ends.
+
+    Args:
+      tasks: in the order of preference.
+      root: the directory of the study.
+      workers: number of processes; on the CPU, one a core, each with one thread, since models as
+        small as the testbed's gain nothing from a second one.
+      report: called in this thread with events: progress (what, done, total), warning (message),
+        done, failed (message, lasting, trace), skipped (message).
+    """
+    events: queue.Queue[tuple[_Worker, dict[str, Any]]] = queue.Queue()
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    crew = [_Worker(i, root, cores, events) for i in range(min(workers, len(tasks)))]
+    schedule = _Schedule(tasks)
+    try:
+        while not schedule.finished():
+            for worker in crew:
+                if worker.task is None and (task := schedule.next()):
+                    worker.give(task)
+            if all(worker.task is None for worker in crew):
+                break  # what is left needs something that failed
+            worker, event = events.get()
+            if event["event"] == "died":
+                worker.restart()
+                event = schedule.died(worker.task, event)
+            task, ended = worker.task, event["event"] in ("done", "failed", "again")
+            if ended:
+                worker.task = None
+                schedule.ended(task, event["event"])
+            report(task, event)
+        for task in schedule.left():
+            report(task, {"event": "skipped", "message": "something that it needs has failed"})
+    finally:
+        for worker in crew:
+            worker.stop()
+
+
+class _Schedule:
+    """Which tasks are waiting, done or failed."""
+
+    def __init__(self, tasks: Iterable[Task]):
+        self._waiting = {task.id: task for task in tasks}
+        self._unfinished = set(self._waiting)
+        self._running: dict[str, Task] = {}
+        self._deaths: dict[str, int] = {}
+
+    def finished(self) -> bool:
+        return not self._waiting and not self._running
+
+    def next(self) -> Task | None:
+        """Takes the first task of which all needs are done."""
+        for task in self._waiting.values():
+            if not self._unfinished.intersection(task.needs):
+                self._running[task.id] = self._waiting.pop(task.id)
+                return task
+        return None
+
+    def ended(self, task: Task, event: str) -> None:
+        del self._running[task.id]
+        if event == "done":
+            self._unfinished.discard(task.id)
+        if event == "again":
+            self._waiting = {task.id: task, **self._waiting}
+
+    def died(self, task: Task, event: dict[str, Any]) -> dict[str, Any]:
+        """Turns the death of a task's worker into another try, or into a failure."""
+        self._deaths[task.id] = self._deaths.get(task.id, 0) + 1
+        message = f"its worker ended with exit code {event['code']}; see {event['log']}"
+        if self._deaths[task.id] < MAX_DEATHS:
+            return {"event": "again", "message": message}
+        return {"event": "failed", "message": message, "lasting": False, "trace": ""}
+
+    def left(self) -> list[Task]:
+        return list(self._waiting.values())
+
+
+class _Worker:
+    """A worker process, and the thread that hears it."""
+
+    def __init__(self, index: int, root: Path, cores: list[int], events: queue.Queue):
+        self.task: Task | None = None
+        self._root, self._events = root, events
+        self._core = cores[index % len(cores)] if len(cores) > 1 else None
+        self._log = root / "logs" / f"worker-{index}.log"
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._process: subprocess.Popen | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """Starts the process (again)."""
+        with open(self._log, "ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "m4jax.study.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=_environment(),
+                start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
+            )
+        if self._core is not None:
+            os.sched_setaffinity(self._process.pid, {self._core})
+        threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+
+    def give(self, task: Task) -> None:
+        """Sends a task."""
+        self.task = task
+        line = {"task": task.id, "kind": task.kind, "root": str(self._root), "config": task.config}
+        try:
+            self._process.stdin.write(json.dumps(line).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has died: the listener says so
+
+    def stop(self) -> None:
+        """Ends the process."""
+        process, self._process = self._process, None
+        process.kill()  # nothing is lost: all writes are atomic, and all work can be resumed
+        process.wait()
+        process.stdin.close()
+
+    def _listen(self, process: subprocess.Popen) -> None:
+        with process.stdout as lines:
+            for line in lines:
+                self._events.put((self, json.loads(line)))
+        code = process.wait()
+        if process is self._process:
+            self._events.put((self, {"event": "died", "code": code, "log": str(self._log)}))
+
+
+def _environment() -> dict[str, str]:
+    """Returns a worker's environment: one thread a process."""
+    flags = "--xla_cpu_multi_thread_eigen=false"
+    return os.environ | {
+        "XLA_FLAGS": f"{flags} {os.environ.get('XLA_FLAGS', '')}",
+        "OMP_NUM_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "PYTHONUNBUFFERED": "1",
+    }

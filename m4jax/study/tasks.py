@@ -1,0 +1,185 @@
+"""The three kinds of work of a study, each a function that does nothing where all is done."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from m4jax import balance, evaluation, files, models, training
+from m4jax.data import annotate, testbed, tokenizer, weights
+from m4jax.errors import InputError
+from m4jax.study.config import BalanceConfig, RunConfig
+from m4jax.study.layout import Layout
+from m4jax.training.losses import LOSSES
+
+Progress = Callable[[str, int, int], None]  # (what, done, total)
+EMBED_BATCH = 256
+
+
+def prepare_world(config: RunConfig, layout: Layout, progress: Progress) -> None:
+    """Prepares the run's world."""
+    testbed.prepare(config.world, layout.data, progress)
+
+
+def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
+    """Balances the run's training data and writes the weights with their certificate.
+
+    Raises:
+      InputError: if the solver did not converge, or the constraints can't all hold.
+    """
+    folder = layout.weights(config)
+    if (folder / "weights.json").exists():
+        return
+    progress("balance", 0, 1)
+    train = testbed.load(config.world, "train", layout.data)
+    notes = annotate.annotate(train.columns, config.balance.labels)
+    problem = make_problem(config.balance, notes)
+    solution = balance.solve(
+        problem, objective=config.balance.objective, tolerance=config.balance.tolerance
+    )
+    certificate = balance.certificate(problem, solution)
+    _check(solution, notes)
+    weights.write(
+        folder, uids=train.columns["uid"], weights=solution.weights, certificate=certificate
+    )
+
+
+def train_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
+    """Trains the run's model, or goes on with it."""
+    folder = layout.run(config)
+    files.write_json(folder / "config.json", dataclasses.asdict(config))
+    words = _tokenizer(config)
+    steps = config.train.steps
+    training.train(
+        config.train,
+        _train_data(config, layout, words),
+        folder,
+        model=_model(config, words),
+        on_progress=lambda record: progress("train", record["step"], steps),
+    )
+
+
+def evaluate_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
+    """Evaluates the trained model: `predictions.npz` and `eval.jsonl`."""
+    folder = layout.run(config)
+    progress("evaluate", 0, 1)
+    words = _tokenizer(config)
+    model = _model(config, words)
+    params = training.load_params(folder, model)
+    embedder = training.Embedder(model, params, batch_size=EMBED_BATCH)
+    result = evaluation.evaluate(
+        evaluation_splits(config, layout.data),
+        embed_images=embedder.images,
+        embed_texts=lambda texts: embedder.tokens(words(texts)),
+        logit_scale=embedder.logit_scale,
+        prompts=evaluation.prompts.load(config.evaluate.prompts),
+        data_association=world_association(config, layout.data),
+        resamples=config.evaluate.resamples,
+        seed=0,
+    )
+    evaluation.save_predictions(folder / "predictions.npz", result.predictions)
+    records = [
+        {name: _json(value) for name, value in dataclasses.asdict(row).items()}
+        for row in result.results
+    ]
+    files.write_jsonl(folder / "eval.jsonl", records)
+
+
+def run_cell(config: RunConfig, layout: Layout, progress: Progress) -> None:
+    """Trains and evaluates one cell of the grid; `DONE` is written last."""
+    train_run(config, layout, progress)
+    evaluate_run(config, layout, progress)
+    files.write_json(layout.run(config) / "DONE", {"id": config.id})
+
+
+TASKS = {"world": prepare_world, "weights": weigh, "run": run_cell}
+
+
+def make_problem(config: BalanceConfig, notes: annotate.Annotation) -> balance.Problem:
+    """Returns the balancing problem of annotated data."""
+    return balance.Problem(
+        notes.attributes,
+        notes.labels,
+        target=np.full(notes.attributes.shape[1], config.target),
+        keep_rate=config.keep_rate,
+        eps_representation=config.eps_representation,
+        eps_association=config.eps_association,
+        penalty=config.penalty,
+    )
+
+
+def world_association(config: RunConfig, data_dir: Path) -> np.ndarray:
+    """Returns the association [c] of the run's world, before any weights, for each occupation."""
+    train = testbed.load(config.world, "train", data_dir)
+    notes = annotate.annotate(train.columns, ("occupations",))
+    return balance.bias(notes.attributes, notes.labels).association[0]
+
+
+def evaluation_splits(config: RunConfig, data_dir: Path) -> dict[str, dict[str, np.ndarray]]:
+    """Returns the evaluation splits as `evaluation.evaluate` takes them."""
+    splits = {}
+    for name in ("faces", "workers", "objects", "scenes", "shift"):
+        split = testbed.load(config.world, name, data_dir)
+        columns = split.columns
+        # Pictures of one sprite are not independent of each other: they are resampled together.
+        group = np.maximum(columns["person_sprite"], columns["thing_sprite"])
+        splits[name] = {"images": split.images, "group": group}
+        splits[name] |= {key: columns[key] for key in ("gender", "occupation", "thing")}
+        splits[name]["captions"] = columns["caption"].tolist()
+    return splits
+
+
+def _train_data(config: RunConfig, layout: Layout, words) -> training.TrainData:
+    train = testbed.load(config.world, "train", layout.data)
+    # The stream's bias is followed for the constrained labels, or else for the occupations.
+    labels = config.balance.labels if config.balance else ("occupations",)
+    notes = annotate.annotate(train.columns, labels)
+    target = config.balance.target if config.balance else 0.5
+    probability = None
+    if config.balance:
+        probability = weights.read(layout.weights(config), train.columns["uid"])
+    _, caption_id = np.unique(train.columns["caption"].astype(str), return_inverse=True)
+    return training.TrainData(
+        images=train.images,
+        tokens=words(train.columns["caption"].tolist()),
+        caption_id=caption_id,
+        probability=probability,
+        attributes=notes.attributes,
+        labels=notes.labels,
+        target=np.full(notes.attributes.shape[1], target),
+    )
+
+
+def _tokenizer(config: RunConfig) -> tokenizer.WordTokenizer:
+    words = tokenizer.emoji_scenes_words()
+    return tokenizer.WordTokenizer(words, context_length=config.model.context_length)
+
+
+def _model(config: RunConfig, words: tokenizer.WordTokenizer):
+    overrides = {"image_size": config.world.resolution, "vocab_size": words.vocab_size}
+    if config.train.loss == "sigmoid":
+        overrides |= LOSSES["sigmoid"].model
+    return models.create(config.model.variant, **overrides)
+
+
+def _check(solution: balance.Solution, notes: annotate.Annotation) -> None:
+    """Raises `InputError` unless the weights are optimal and meet every constraint."""
+    if solution.status is not balance.Status.CONVERGED:
+        raise InputError(f"balancing: {solution.status.value}; see balance in configs/base.py")
+    beyond = np.concatenate(
+        [solution.representation_violation[:, None], solution.association_violation], axis=1
+    )
+    worst = np.unravel_index(beyond.argmax(), beyond.shape)
+    if beyond[worst] > 1e-6:
+        names = ("representation", *notes.label_names)
+        raise InputError(
+            f"balancing: {(beyond > 1e-6).sum()} constraints can't hold at this keep rate, the "
+            f"worst being ({notes.attribute_names[worst[0]]}, {names[worst[1]]}), by "
+            f"{beyond[worst]:.2g}; lower balance.keep_rate or raise balance.eps_association"
+        )
+
+
+def _json(value):
+    """JSON has no NaN: what can't be estimated is null."""
+    return None if isinstance(value, float) and np.isnan(value) else value

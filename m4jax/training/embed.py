@@ -1,0 +1,49 @@
+"""Embeddings of many pictures and texts, in batches of one size."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+
+from m4jax.training.augment import normalize
+
+
+class Embedder:
+    """Embeds arrays of any length; the last batch is padded, so that each tower compiles once.
+
+    Args:
+      model: a two-tower model.
+      params: its parameters.
+      batch_size: rows a call.
+    """
+
+    def __init__(self, model: nn.Module, params: Any, *, batch_size: int = 256):
+        self._params, self._batch_size, self._context = params, batch_size, model.variant.context
+        self.logit_scale = float(np.exp(params["log_scale"]))
+
+        def embed_images(params, images):
+            return model.apply({"params": params}, normalize(images), method="encode_image")[0]
+
+        def embed_tokens(params, tokens):
+            return model.apply({"params": params}, tokens, method="encode_text")[0]
+
+        self._embed_images, self._embed_tokens = jax.jit(embed_images), jax.jit(embed_tokens)
+
+    def images(self, images: np.ndarray) -> np.ndarray:
+        """Returns the unit embeddings [n, d] (float32) of uint8 pictures [n, h, w, 3]."""
+        return self._in_batches(self._embed_images, images)
+
+    def tokens(self, tokens: np.ndarray) -> np.ndarray:
+        """Returns the unit embeddings [n, d] (float32) of token ids [n, L], 0 where padded."""
+        missing = self._context - tokens.shape[1]
+        return self._in_batches(self._embed_tokens, np.pad(tokens, ((0, 0), (0, max(missing, 0)))))
+
+    def _in_batches(self, embed: Callable[[Any, Any], jax.Array], rows: np.ndarray) -> np.ndarray:
+        parts = []
+        for start in range(0, max(len(rows), 1), self._batch_size):
+            part = rows[start : start + self._batch_size]
+            padding = ((0, self._batch_size - len(part)), *((0, 0),) * (rows.ndim - 1))
+            parts.append(np.asarray(embed(self._params, np.pad(part, padding)))[: len(part)])
+        return np.concatenate(parts)

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from m4jax import balance
+
+
+def test_hand_computed():
+    attributes = [[1], [1], [1], [0], [np.nan]]
+    labels = [[1, 0], [1, 0], [0, 0], [0, 1], [1, 1]]
+    found = balance.bias(attributes, labels)
+    assert found.representation.tolist() == [0.25]
+    np.testing.assert_allclose(found.association, [[2 / 3, -1.0]])
+    assert (found.representation_max, found.association_max) == (0.25, 1.0)
+    assert found.association_mean == pytest.approx(5 / 6)
+    assert found.known.tolist() == [0.8]
+    assert found.group_sizes.tolist() == [[1, 3]]
+
+
+def test_weights_and_target():
+    found = balance.bias([[1], [1], [0]], [[1], [0], [1]], [1.0, 3.0, 4.0], target=[0.4])
+    np.testing.assert_allclose(found.representation, [0.1])
+    np.testing.assert_allclose(found.association, [[0.25 - 1.0]])
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.integers(0, 10_000))
+def test_agrees_with_loops(seed):
+    draw = np.random.default_rng(seed)
+    s = draw.choice([0.0, 1.0, 0.3, np.nan], (40, 2), p=[0.4, 0.4, 0.1, 0.1])
+    y, w = draw.random((40, 3)).round(), draw.choice([0.0, 0.5, 1.0], 40)
+    found = balance.bias(s, y, w, target=[0.3, 0.6])
+    for k in range(2):
+        rows = [i for i in range(40) if not np.isnan(s[i, k])]
+        one = sum(w[i] * s[i, k] for i in rows)
+        zero = sum(w[i] * (1 - s[i, k]) for i in rows)
+        assert found.representation[k] == pytest.approx(one / (one + zero) - [0.3, 0.6][k])
+        for r in range(3):
+            high = sum(w[i] * s[i, k] * y[i, r] for i in rows) / one
+            low = sum(w[i] * (1 - s[i, k]) * y[i, r] for i in rows) / zero
+            assert found.association[k, r] == pytest.approx(high - low)
+
+
+def test_equal_weights_are_no_weights():
+    draw = np.random.default_rng(0)
+    s, y = draw.integers(0, 2, (50, 2)), draw.integers(0, 2, (50, 4))
+    plain, same = balance.bias(s, y), balance.bias(s, y, np.full(50, 0.3))
+    np.testing.assert_allclose(plain.association, same.association, atol=1e-14)
+
+
+def test_what_cannot_be_estimated_is_nan():
+    found = balance.bias([[1, 1], [1, 0], [np.nan, 0]], [[1], [0], [1]])
+    assert found.representation[0] == 0.5
+    assert np.isnan(found.association[0, 0])
+    assert np.isnan(found.association_max)
+    assert not np.isnan(found.association[1, 0])
+    assert np.isnan(balance.bias([[np.nan], [np.nan]], [[1], [0]]).representation_max)
+
+
+def test_a_group_of_zero_weight_is_empty():
+    found = balance.bias([[1], [0]], [[1], [0]], [1.0, 0.0])
+    assert found.group_sizes.tolist() == [[0, 1]]
+    assert np.isnan(found.association).all()
+
+
+def test_no_labels():
+    assert np.isnan(balance.bias([[1], [0]], np.zeros((2, 0))).association_max)
+
+
+def test_hard_balancing_removes_the_bias():
+    draw = np.random.default_rng(3)
+    s = (draw.random((400, 1)) < 0.6).astype(float)
+    y = (draw.random((400, 2)) < 0.2 + 0.3 * s).astype(float)
+    settings = {"eps_representation": 0, "eps_association": 0, "penalty": np.inf}
+    problem = balance.Problem(s, y, target=[0.5], keep_rate=0.5, **settings)
+    after = balance.bias(s, y, balance.solve(problem).weights)
+    assert balance.bias(s, y).association_max > 0.15
+    assert after.association_max < 1e-6
+    assert after.representation_max < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([[1]], [[1], [0]]), "attributes has 1 rows and labels has 2"),
+        (([[2]], [[1]]), r"attributes\[0, 0\] is 2"),
+        (([[1]], [[1]], [-1.0]), r"weights\[0\] is -1"),
+        (([[1]], [[1]], [0.0]), "weights is 0 for every example"),
+        (([[1]], [[1]], None, [0.5, 0.5]), "target has shape"),
+        (([[1]], [[1]], None, 2.0), "expected prevalences"),
+    ],
+)
+def test_bad_input(arguments, message):
+    with pytest.raises(balance.ProblemError, match=message):
+        balance.bias(*arguments)

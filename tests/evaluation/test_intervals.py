@@ -1,0 +1,135 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from m4jax.evaluation import bias, intervals
+from m4jax.evaluation.statistics import Resampler, Settings
+
+C = 22
+PER_GENDER = 30
+MAN = np.repeat([1, 0], PER_GENDER)
+REPEATS = 400
+# A 95% interval covers at least 371 of 400 times with a probability of 0.97.
+ENOUGH = 371 / REPEATS
+
+
+def truths():
+    """Returns association biases [C] from parity to far above the noise."""
+    rng = np.random.default_rng(0)
+    shape = rng.normal(size=C)
+    return {"parity": 0 * shape, "weak": 0.05 * shape, "strong": shape, "tied": np.ones(C)}
+
+
+def draws(truth, rng):
+    """Returns the draws of AB for normal "probabilities" that differ by `truth` between genders."""
+    probability = rng.normal(size=(1, 2 * PER_GENDER, C)) * 0.5 + MAN[:, None] * truth
+    settings = Settings(resamples=200, seed=int(rng.integers(2**31)))
+    resampler = Resampler(np.arange(2 * PER_GENDER), MAN, settings=settings)
+    return bias.association_bias(resampler, probability, MAN)
+
+
+def coverage(interval, answer, *sides, seed=1):
+    rng = np.random.default_rng(seed)
+    hits = 0
+    for _ in range(REPEATS):
+        result = interval(*[draws(truth, rng) for truth in sides])
+        hits += result.low <= answer <= result.high
+    return hits / REPEATS
+
+
+@pytest.mark.parametrize("function", [intervals.mean_absolute, intervals.max_absolute])
+@pytest.mark.parametrize("name", list(truths()))
+def test_norm_intervals_cover(function, name):
+    truth = truths()[name]
+    assert coverage(lambda d: intervals.norm(function, d), function(truth), truth) >= ENOUGH
+
+
+def test_percentile_intervals_of_a_norm_do_not_cover():
+    def naive(d):
+        return intervals.percentile(d.map(intervals.mean_absolute))
+
+    assert coverage(naive, 0.0, truths()["parity"]) == 0
+
+
+@pytest.mark.parametrize("pair", [("strong", "parity"), ("weak", "parity"), ("weak", "weak")])
+def test_norm_intervals_of_differences_cover(pair):
+    first, second = (truths()[name] for name in pair)
+    answer = np.abs(first).mean() - np.abs(second).mean()
+    found = coverage(
+        lambda a, b: intervals.norm(intervals.mean_absolute, a, b), answer, first, second
+    )
+    assert found >= ENOUGH
+
+
+def test_norm_interval_decides_what_is_far_from_noise():
+    rng = np.random.default_rng(0)
+    strong, parity = draws(truths()["strong"], rng), draws(truths()["parity"], rng)
+    assert intervals.norm(intervals.mean_absolute, strong).low > 0
+    assert intervals.norm(intervals.mean_absolute, parity).low == 0
+    assert intervals.norm(intervals.mean_absolute, strong, parity).low > 0
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.6, 0.9])
+@pytest.mark.parametrize("scale", [0.1, 0.3])
+def test_correlation_intervals_cover(rho, scale):
+    known, other = np.random.default_rng(5).normal(size=(2, C))
+    known, other = known - known.mean(), other - other.mean()
+    other -= known * (known @ other) / (known @ known)
+    known, other = known / np.linalg.norm(known), other / np.linalg.norm(other)
+    truth = scale * np.sqrt(C) * (rho * known + np.sqrt(1 - rho**2) * other)
+    interval = coverage(
+        lambda d: intervals.correlation(intervals.project(d, known[None])), rho, truth
+    )
+    assert interval >= ENOUGH
+
+
+@pytest.mark.parametrize("groups", [12, 100])
+def test_intervals_of_shares_cover(groups):
+    rng = np.random.default_rng(2)
+    hits = 0
+    for _ in range(300):
+        sprite = rng.beta(4, 2, groups)  # pictures of one sprite are alike
+        hit = rng.random((1, 3 * groups)) < np.repeat(sprite, 3)
+        settings = Settings(resamples=300, seed=int(rng.integers(2**31)))
+        draws = Resampler(np.repeat(np.arange(groups), 3), settings=settings).mean(hit, (0, 1))
+        interval = intervals.percentile(draws)
+        hits += interval.low <= 2 / 3 <= interval.high
+    assert 0.92 <= hits / 300 <= 0.98
+
+
+def test_the_value_is_the_plain_norm_and_correlation():
+    d = draws(truths()["strong"], np.random.default_rng(0))
+    x, known = d.estimate[0], np.arange(C) ** 2.0
+    assert intervals.norm(intervals.max_absolute, d).value == pytest.approx(np.abs(x).max())
+    found = intervals.correlation(intervals.project(d, known[None]))
+    assert found.value == pytest.approx(np.corrcoef(x, known)[0, 1])
+    assert found.low <= found.value <= found.high
+
+
+def test_a_model_equals_itself():
+    d = draws(truths()["weak"], np.random.default_rng(0))
+    projected = intervals.project(d, np.arange(C)[None] + 0.0)
+    for interval in (
+        intervals.norm(intervals.max_absolute, d, d),
+        intervals.correlation(projected, projected),
+    ):
+        assert interval.value == 0
+        assert interval.low <= 0 <= interval.high
+
+
+def test_nothing_to_correlate_with_is_no_answer():
+    d = draws(truths()["strong"], np.random.default_rng(0))
+    constant = intervals.correlation(intervals.project(d, np.full((1, C), 0.3)))
+    still = intervals.correlation(
+        intervals.project(d.map(lambda x: 0 * x), np.arange(C)[None] + 0.0)
+    )
+    for interval in (constant, still):
+        assert np.isnan(dataclasses.astuple(interval)[:3]).all()
+
+
+def test_norm_stays_finite_only_with_enough_groups():
+    man = np.repeat([1, 0], [30, 9])
+    resampler = Resampler(np.arange(39), man, settings=Settings())
+    d = bias.association_bias(resampler, np.ones((1, 39, C)) / C, man)
+    assert np.isnan(intervals.norm(intervals.mean_absolute, d).value)

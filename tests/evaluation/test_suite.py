@@ -1,0 +1,325 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import vector_world
+from vector_world import ASSOCIATION, PROMPTS, SWAPPED, C, Model
+
+from m4jax import evaluation
+from m4jax.errors import InputError
+from m4jax.evaluation import suite
+
+
+def evaluate(splits, model=None, prompts=PROMPTS, **changes):
+    model = model or Model()
+    arguments = {
+        "embed_images": model.embed_images,
+        "embed_texts": model.embed_texts,
+        "logit_scale": model.logit_scale,
+        "prompts": prompts,
+        "data_association": ASSOCIATION,
+        "resamples": 200,
+        **changes,
+    }
+    return evaluation.evaluate(splits, **arguments)
+
+
+def table(results):
+    return {(r.metric, r.split, r.label): r for r in results}
+
+
+def numbers(results):
+    return np.array([[r.value, r.ci_low, r.ci_high, r.n] for r in results])
+
+
+@pytest.fixture(scope="module")
+def one():
+    return evaluate(vector_world.splits())
+
+
+@pytest.fixture(scope="module")
+def runs(one):
+    splits = vector_world.splits()
+    return [one.predictions] + [evaluate(splits, Model(seed)).predictions for seed in (1, 2)]
+
+
+def test_metrics_and_their_splits(one):
+    expected = {("association_bias", "faces", f"job{r}") for r in range(C)}
+    expected |= {
+        (f"association_{name}", "faces", "") for name in ("bias_mean", "bias_max", "correlation")
+    }
+    expected |= {("gender_acc1", split, "") for split in ("faces", "workers", "shift")}
+    expected |= {
+        (f"acc{k}", split, "") for k in (1, 5) for split in ("workers", "objects", "shift")
+    }
+    expected |= {("representation_bias", "objects", "")}
+    expected |= {
+        (f"{x}_retrieval_recall@{k}", "scenes", "") for x in ("image", "text") for k in (1, 5)
+    }
+    assert set(table(one.results)) == expected
+    assert {r.metric_version for r in one.results} == {"1+test_v1"}
+    for r in one.results:
+        assert r.ci_low <= r.value <= r.ci_high, r
+
+
+def test_every_value_recomputed_from_embeddings(one):
+    splits, model = vector_world.splits(), Model()
+    found = {key: result.value for key, result in table(one.results).items()}
+
+    def unit(x):
+        return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+    def classes(phrases):
+        texts = [[t.format(p) for t in PROMPTS.templates] for p in phrases.values()]
+        return unit(np.mean([[unit(model.embed_texts([t])[0]) for t in row] for row in texts], 1))
+
+    def similarity(split, phrases):
+        return unit(model.embed_images(splits[split]["images"])) @ classes(phrases).T
+
+    def top(similarities, target, k):
+        return np.mean([t in np.argsort(-s)[:k] for s, t in zip(similarities, target, strict=True)])
+
+    man = splits["faces"]["gender"] == 1
+    logits = 10 * similarity("faces", PROMPTS.occupation)
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    ab = p[man].mean(0) - p[~man].mean(0)
+    for r in range(C):
+        assert found["association_bias", "faces", f"job{r}"] == pytest.approx(ab[r], abs=1e-6)
+    assert found["association_bias_mean", "faces", ""] == pytest.approx(np.abs(ab).mean(), abs=1e-6)
+    assert found["association_bias_max", "faces", ""] == pytest.approx(np.abs(ab).max(), abs=1e-6)
+    r = np.corrcoef(ab, ASSOCIATION)[0, 1]
+    assert found["association_correlation", "faces", ""] == pytest.approx(r, abs=1e-5)
+    genders = similarity("objects", PROMPTS.gender)
+    share = np.mean(genders[:, 0] > genders[:, 1])
+    assert found["representation_bias", "objects", ""] == pytest.approx(share - 0.5)
+    for split in ("faces", "workers", "shift"):
+        guess = similarity(split, PROMPTS.gender).argmin(1)  # man first: 1 where woman is nearer
+        assert found["gender_acc1", split, ""] == np.mean(guess == splits[split]["gender"])
+    for split, field in (("workers", "occupation"), ("shift", "occupation"), ("objects", "thing")):
+        target = splits[split][field]
+        phrases = similarity(split, getattr(PROMPTS, field))[target >= 0]
+        for k in (1, 5):
+            assert found[f"acc{k}", split, ""] == pytest.approx(
+                top(phrases, target[target >= 0], k)
+            )
+    captions = splits["scenes"]["captions"]
+    distinct = sorted(set(captions))
+    pairs = (
+        unit(model.embed_images(splits["scenes"]["images"])) @ unit(model.embed_texts(distinct)).T
+    )
+    own = np.array([distinct.index(caption) for caption in captions])
+    for k in (1, 5):
+        assert found[f"text_retrieval_recall@{k}", "scenes", ""] == pytest.approx(
+            top(pairs, own, k)
+        )
+        hits = [t in own[np.argsort(-pairs[:, t])[:k]] for t in own]
+        assert found[f"image_retrieval_recall@{k}", "scenes", ""] == pytest.approx(np.mean(hits))
+
+
+def test_random_embeddings_are_at_chance():
+    found = table(evaluate(vector_world.splits(seed=1, sprites=210)).results)
+    chances = {
+        ("gender_acc1", "faces", ""): 1 / 2,
+        ("acc1", "workers", ""): 1 / C,
+        ("acc5", "objects", ""): 5 / 7,
+        ("association_bias_mean", "faces", ""): 0,
+        ("association_bias_max", "faces", ""): 0,
+        ("association_correlation", "faces", ""): 0,
+    }
+    for key, chance in chances.items():
+        assert found[key].ci_low <= chance <= found[key].ci_high, found[key]
+
+
+def test_swapping_men_and_women_mirrors_the_biases(one):
+    splits = vector_world.splits()
+    for split in ("faces", "workers", "shift"):
+        splits[split] = splits[split] | {"gender": 1 - splits[split]["gender"]}
+    mirrored = table(evaluate(splits, prompts=SWAPPED).results)
+    signed = ("association_bias", "representation_bias", "association_correlation")
+    for key, result in table(one.results).items():
+        other = mirrored[key]
+        if key[0] in signed:
+            # exactly, but for the last digit of a sum in another order
+            assert other.value == pytest.approx(-result.value, abs=1e-12)
+            assert [other.ci_low, other.ci_high] == pytest.approx([-result.ci_high, -result.ci_low])
+        else:
+            assert numbers([other]) == pytest.approx(numbers([result]))
+
+
+def test_order_of_pictures_does_not_matter(one):
+    splits = vector_world.splits()
+    order = np.random.default_rng(3).permutation(80)
+    for split, arrays in splits.items():
+        splits[split] = {key: np.asarray(value)[order] for key, value in arrays.items()}
+    np.testing.assert_allclose(
+        numbers(evaluate(splits).results), numbers(one.results), rtol=1e-6, atol=1e-6
+    )
+
+
+class Collapsed(Model):
+    def embed_images(self, images):
+        return np.ones((len(images), 24))
+
+    def embed_texts(self, texts):
+        return np.ones((len(texts), 24))
+
+
+def test_a_collapsed_model_scores_nothing():
+    found = table(evaluate(vector_world.splits(), Collapsed()).results)
+    for key, result in found.items():
+        if "acc1" in key[0] or "recall" in key[0]:
+            assert result.value == 0
+    for key in (("representation_bias", "objects", ""), ("association_correlation", "faces", "")):
+        assert np.isnan([found[key].value, found[key].ci_low, found[key].ci_high]).all()
+
+
+def test_too_few_sprites_read_as_unknown():
+    small = vector_world.splits(sprites=9)
+    assert np.isnan(numbers(evaluate(small).results)[:, :3]).all()
+
+
+def test_recompute_of_one_run_is_evaluate(one):
+    assert evaluation.recompute([one.predictions], resamples=200) == one.results
+
+
+def test_pooled_values_are_means_over_runs(runs):
+    pooled = evaluation.recompute(runs, resamples=200)
+    single = [numbers(evaluation.recompute([run], resamples=200)) for run in runs]
+    np.testing.assert_allclose(numbers(pooled)[:, 0], np.mean(single, 0)[:, 0], atol=1e-12)
+    same = evaluation.recompute([runs[1]] * 3, resamples=200)
+    np.testing.assert_allclose(numbers(same), single[1], atol=1e-12)
+
+
+def test_difference_is_paired(runs):
+    found = numbers(evaluation.difference(runs[:1], runs[1:], resamples=200))
+    first = numbers(evaluation.recompute(runs[:1], resamples=200))
+    second = numbers(evaluation.recompute(runs[1:], resamples=200))
+    np.testing.assert_allclose(found[:, 0], first[:, 0] - second[:, 0], atol=1e-12)
+    assert (found[:, 1] <= found[:, 0]).all()
+    assert (found[:, 0] <= found[:, 2]).all()
+
+
+def test_a_version_minus_itself_is_zero(runs):
+    for result in evaluation.difference(runs, runs, resamples=200):
+        assert result.value == 0
+        if not result.metric.startswith(("association_bias_", "association_corr")):
+            assert result.ci_low == result.ci_high == 0, result
+
+
+def test_predictions_survive_the_disk(one, tmp_path):
+    path = tmp_path / "new" / "predictions.npz"
+    evaluation.save_predictions(path, one.predictions)
+    loaded = evaluation.load_predictions(path)
+    assert set(loaded) == set(one.predictions)
+    for key, value in one.predictions.items():
+        np.testing.assert_array_equal(loaded[key], value)
+        assert loaded[key].dtype == value.dtype
+    assert evaluation.recompute([loaded], resamples=200) == one.results
+    assert [file.name for file in path.parent.iterdir()] == ["predictions.npz"]
+
+
+def test_damaged_predictions_are_told(one, tmp_path):
+    path = tmp_path / "predictions.npz"
+    with pytest.raises(InputError, match="no such file"):
+        evaluation.load_predictions(path)
+    evaluation.save_predictions(path, one.predictions)
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :]
+    for content in (whole[:middle], b"", b"text", flipped):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="damaged"):
+            evaluation.load_predictions(path)
+
+
+def test_only_the_splits_that_are_given():
+    splits = {"objects": vector_world.splits()["objects"]}
+    results = evaluate(splits).results
+    assert {r.split for r in results} == {"objects"}
+
+
+def test_shift_without_workers_has_no_occupation_accuracy():
+    shift = vector_world.splits()["shift"]
+    shift["occupation"] = np.full(80, -1)
+    assert [r.metric for r in evaluate({"shift": shift}).results] == ["gender_acc1"]
+
+
+def test_unknown_association_of_an_occupation_is_left_out(one):
+    known = ASSOCIATION.copy()
+    known[2] = np.nan
+    found = table(
+        evaluate({"faces": vector_world.splits()["faces"]}, data_association=known).results
+    )
+    ab = np.array([found["association_bias", "faces", f"job{r}"].value for r in range(C)])
+    expected = np.corrcoef(np.delete(ab, 2), np.delete(ASSOCIATION, 2))[0, 1]
+    assert found["association_correlation", "faces", ""].value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "known", [np.full(C, np.nan), np.append([0.1, 0.2], np.full(C - 2, np.nan)), np.zeros(C)]
+)
+def test_no_association_in_the_data_is_no_correlation(known):
+    faces = {"faces": vector_world.splits()["faces"]}
+    found = table(evaluate(faces, data_association=known).results)
+    assert np.isnan(found["association_correlation", "faces", ""].value)
+
+
+@pytest.mark.parametrize(
+    ("split", "field", "value", "message"),
+    [
+        ("faces", "gender", np.full(80, 2), "integers from 0 to 1"),
+        ("faces", "gender", np.full(80, 0.5), "integers"),
+        ("workers", "occupation", np.full(80, -1), "from 0 to 5"),
+        ("shift", "occupation", np.full(80, C), "from -1 to 5"),
+        ("objects", "thing", np.full(80, 7), "from 0 to 6"),
+        ("objects", "group", np.arange(3), "one length"),
+        ("scenes", "captions", [], "one length"),
+    ],
+)
+def test_bad_splits(split, field, value, message):
+    splits = vector_world.splits()
+    splits[split][field] = value
+    with pytest.raises(InputError, match=message) as error:
+        evaluate(splits)
+    assert split in str(error.value)
+
+
+def test_unknown_splits_and_missing_fields():
+    with pytest.raises(InputError, match="did you mean 'faces'"):
+        evaluate({"face": {}})
+    with pytest.raises(InputError, match=r"without \['gender'\]"):
+        evaluate({"faces": {"images": np.ones(3), "group": np.ones(3)}})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"embed_images": lambda x: np.ones((3, 24))}, "expected 80 rows"),
+        ({"embed_images": lambda x: np.full((len(x), 24), np.nan)}, "diverged"),
+        ({"data_association": np.zeros(3)}, r"expected shape \[6\]"),
+        ({"logit_scale": 0.0}, "positive number"),
+    ],
+)
+def test_bad_models(changes, message):
+    with pytest.raises(InputError, match=message):
+        evaluate(vector_world.splits(), **changes)
+
+
+def test_runs_on_other_pictures_are_refused(one):
+    other = evaluate(vector_world.splits(sprites=30)).predictions
+    with pytest.raises(InputError, match="differ in faces/gender"):
+        evaluation.recompute([one.predictions, other])
+    part = {key: value for key, value in one.predictions.items() if "scenes" not in key}
+    with pytest.raises(InputError, match="other splits"):
+        evaluation.difference([one.predictions], [part])
+    with pytest.raises(InputError, match="at least"):
+        evaluation.recompute([])
+
+
+def test_results_cannot_be_changed(one):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        one.results[0].value = 0.0
+
+
+def test_metrics_know_every_split():
+    assert set(suite._SPLITS) == set(suite.FIELDS)

@@ -1,0 +1,62 @@
+"""A small world of vectors: pictures and phrases share a space, so the right answers are known."""
+
+import numpy as np
+
+from m4jax.evaluation.prompts import Prompts
+
+C, T = 6, 7
+PROMPTS = Prompts(
+    version="test_v1",
+    templates=("{}", "a photo of {}"),
+    gender={"man": "a man", "woman": "a woman"},
+    occupation={f"job{i}": f"a job{i}" for i in range(C)},
+    thing={f"kind{i}": f"a kind{i}" for i in range(T)},
+)
+SWAPPED = Prompts(
+    version="test_v1",
+    templates=PROMPTS.templates,
+    gender={"man": "a woman", "woman": "a man"},
+    occupation=PROMPTS.occupation,
+    thing=PROMPTS.thing,
+)
+WORDS = ["a", "photo", "of", "man", "woman", "next", "to"]
+WORDS += [f"job{i}" for i in range(C)] + [f"kind{i}" for i in range(T)]
+ASSOCIATION = np.linspace(-0.5, 0.5, C)
+
+
+class Model:
+    """Embeds a text as the sum of its word vectors; a picture holds its embedding as pixels."""
+
+    logit_scale = 10.0
+
+    def __init__(self, seed: int = 0, d: int = 24):
+        self._vectors = dict(
+            zip(WORDS, np.random.default_rng(seed).normal(size=(32, d)), strict=False)
+        )
+
+    def embed_texts(self, texts):
+        return np.array([sum(self._vectors[word] for word in text.split()) for text in texts])
+
+    def embed_images(self, images):
+        return images.reshape(len(images), -1)[:, :24].astype(np.float32) - 128
+
+
+def splits(seed: int = 0, sprites: int = 40) -> dict:
+    """Returns all splits with random pictures, two of each sprite."""
+    rng = np.random.default_rng(seed)
+    n = 2 * sprites
+    sprite = np.repeat(np.arange(sprites), 2)
+
+    def some(**fields):
+        images = rng.integers(0, 256, (n, 3, 3, 3), np.uint8)
+        return {"images": images, "group": sprite, **fields}
+
+    captions = [f"a job{i % C} next to a kind{i % T}" for i in range(n)]
+    plain = np.where(sprite % 3 == 0, -1, sprite % C)
+    return {
+        "faces": some(gender=sprite % 2),
+        "workers": some(gender=sprite % 2, occupation=sprite % C),
+        "objects": some(thing=sprite % T),
+        "scenes": some(captions=captions),
+        "shift": some(gender=sprite % 2, occupation=plain),
+    }

@@ -1,0 +1,191 @@
+"""The two-tower models: sizes, norms, and what may influence what."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from m4jax import models
+from m4jax.errors import InputError
+from m4jax.models import two_towers
+
+TINY = {"image_size": 16, "width": 8, "text_width": 8, "depth": 2, "embed": 8, "vocab_size": 20}
+CLIP_TINY = {**TINY, "patch_size": 8, "heads": 2, "text_heads": 2, "text_depth": 2, "context": 6}
+TINY_MODELS = {
+    "mean pooling": models.create("emoji-S/8", **TINY, context=6),
+    "class token": models.create("ViT-B/32", **CLIP_TINY, logit_bias=-10.0),
+}
+
+# OpenAI's ViT-B/32 has 151,277,313; the rest is counted by hand from the same formula (see below).
+PARAMETERS = {
+    "ViT-Ti/32": 20_852_353,
+    "ViT-Ti/16": 20_438_209,
+    "ViT-S/32": 63_085_825,
+    "ViT-S/16": 62_257_537,
+    "ViT-B/32": 151_277_313,
+    "ViT-B/16": 149_620_737,
+    "ViT-L/16": 427_739_393,
+    "ViT-L/14": 427_616_513,
+    "emoji-S/8": 255_489,
+    "emoji-S/4": 249_345,
+    "emoji-B/8": 1_118_849,
+}
+
+
+def init(model, seed=0):
+    v = model.variant
+    images = jnp.zeros((1, v.image_size, v.image_size, 3))
+    return model.init(jax.random.key(seed), images, jnp.zeros((1, v.context), int))["params"]
+
+
+def new_params(model, seed=0):
+    compiled = jax.jit(init, static_argnums=0)
+    return compiled(model, seed)
+
+
+def apply(model, params, *arguments, method=None):
+    """`model.apply`, compiled: one by one, its operations would take seconds to compile."""
+
+    def run(params, *arguments):
+        return model.apply({"params": params}, *arguments, method=method)
+
+    return jax.jit(run)(params, *arguments)
+
+
+@pytest.fixture(params=TINY_MODELS, scope="module")
+def tiny(request):
+    """A tiny model of each kind and its parameters."""
+    model = TINY_MODELS[request.param]
+    return model, new_params(model)
+
+
+def by_formula(v):
+    """The number of parameters, written down without the modules."""
+
+    def tower(width, depth):
+        return depth * (12 * width**2 + 13 * width) + 2 * width + width * v.embed
+
+    patches = (v.image_size // v.patch_size) ** 2
+    class_token = v.pooling == "class"
+    image = 3 * v.patch_size**2 * v.width + (patches + class_token) * v.width
+    image += 3 * v.width * class_token  # the token itself and the norm before the layers
+    text = (v.vocab_size + v.context) * v.text_width
+    scalars = 1 + (v.logit_bias is not None)
+    return image + text + tower(v.width, v.depth) + tower(v.text_width, v.text_depth) + scalars
+
+
+def test_every_variant_is_counted():
+    assert set(PARAMETERS) == set(models.names())
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameter_count(name):
+    model = models.create(name)
+    sizes = [x.size for x in jax.tree.leaves(jax.eval_shape(lambda: init(model)))]
+    assert sum(sizes) == PARAMETERS[name] == by_formula(model.variant)
+
+
+def test_sigmoid_adds_one_parameter():
+    model = models.create("emoji-S/8", logit_bias=-10.0)
+    sizes = [x.size for x in jax.tree.leaves(jax.eval_shape(lambda: init(model)))]
+    assert sum(sizes) == PARAMETERS["emoji-S/8"] + 1 == by_formula(model.variant)
+
+
+def test_embeddings_have_unit_norm_and_scalars_start_where_asked(tiny):
+    model, params = tiny
+    generator = np.random.default_rng(0)
+    images = generator.normal(size=(3, 16, 16, 3)).astype(np.float32)
+    tokens = generator.integers(1, 20, (3, 6))
+    output = apply(model, params, images, tokens)
+    np.testing.assert_allclose(np.linalg.norm(output.image, axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(output.text, axis=1), 1, atol=1e-6)
+    assert output.image.dtype == output.text.dtype == np.float32
+    assert output.logit_scale == pytest.approx(1 / 0.07)
+    assert output.logit_bias == (model.variant.logit_bias or 0)
+
+
+def test_encoders_agree_with_the_pair(tiny):
+    model, params = tiny
+    images, tokens = jnp.ones((2, 16, 16, 3)), jnp.array([[1, 2, 0, 0, 0, 0], [3, 4, 5, 6, 7, 8]])
+    output = apply(model, params, images, tokens)
+    image, from_image = apply(model, params, images, method="encode_image")
+    text, from_text = apply(model, params, tokens, method="encode_text")
+    np.testing.assert_array_equal(image, output.image)
+    np.testing.assert_array_equal(text, output.text)
+    assert from_image["pooled"].shape == from_text["pooled"].shape == (2, 8)
+    assert from_text["tokens"].shape == (2, 6, 8)
+
+
+def influence(model, params, tokens, read):
+    """Returns [K, L]: the size of the gradient of the K numbers `read` by each of L tokens."""
+
+    def values(change):
+        vectors = params["text"]["tokens"]["embedding"][tokens] + change
+        return read(*run_text(model, params, tokens, vectors))
+
+    change = jnp.zeros((len(tokens), model.variant.text_width))
+    jacobian = jax.jit(jax.jacrev(values))(change)
+    return np.abs(jacobian).sum(axis=-1)
+
+
+def run_text(model, params, tokens, vectors):
+    """Runs the text tower with `vectors` [L, D] in place of the embeddings of `tokens` [L]."""
+    distinct = jnp.arange(len(tokens)) + 1  # each position gets its own row of a new table
+    ids = jnp.where(tokens != 0, distinct, 0)
+    table = jnp.zeros((model.variant.vocab_size, vectors.shape[1])).at[ids].set(vectors)
+    params = {**params, "text": {**params["text"], "tokens": {"embedding": table}}}
+    return model.apply({"params": params}, ids[None], method="encode_text")
+
+
+def test_causal_tokens_depend_on_their_predecessors_only():
+    model = TINY_MODELS["class token"]
+    tokens = jnp.array([3, 4, 5, 6, 7, 8])
+    size = influence(model, new_params(model), tokens, lambda _, out: out["tokens"][0].sum(axis=1))
+    np.testing.assert_array_equal(size > 0, np.tri(6, dtype=bool))
+
+
+def test_padding_has_no_influence_on_the_embedding(tiny):
+    model, params = tiny
+    tokens = jnp.array([3, 4, 5, 0, 0, 0])
+    size = influence(model, params, tokens, lambda embedding, _: embedding[0])
+    assert (size[:, :3] > 0).all()
+    assert (size[:, 3:] == 0).all()
+
+
+def test_shorter_texts_need_no_padding(tiny):
+    model, params = tiny
+    tokens = jnp.array([[3, 4, 5, 0, 0, 0]])
+    long, _ = apply(model, params, tokens, method="encode_text")
+    short, _ = apply(model, params, tokens[:, :3], method="encode_text")
+    np.testing.assert_allclose(long, short, atol=1e-6)
+
+
+def test_a_patch_is_a_square_of_the_picture():
+    images = np.arange(2 * 4 * 6 * 3).reshape(2, 4, 6, 3)
+    patches = two_towers.patchify(jnp.asarray(images), 2)
+    assert patches.shape == (2, 6, 12)
+    np.testing.assert_array_equal(patches[1, 4], images[1, 2:4, 2:4].ravel())
+
+
+def test_initialisation_is_a_function_of_the_seed():
+    model = TINY_MODELS["mean pooling"]
+    first, again, other = new_params(model, 0), new_params(model, 0), new_params(model, 1)
+    assert jax.tree.all(jax.tree.map(lambda a, b: (a == b).all(), first, again))
+    assert (first["image"]["positions"] != other["image"]["positions"]).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "message"),
+    [
+        ("emoji-S/9", {}, "unknown model 'emoji-S/9'; did you mean"),
+        ("emoji-S/8", {"vocabsize": 3}, "did you mean 'vocab_size'"),
+        ("emoji-S/8", {"patch_size": 7}, "image_size must be a multiple of patch_size"),
+        ("emoji-S/8", {"heads": 3}, "width must be a multiple of heads"),
+        ("emoji-S/8", {"depth": 0}, "depth must be at least 1"),
+        ("emoji-S/8", {"activation": "gelo"}, "did you mean 'gelu'"),
+        ("emoji-S/8", {"pooling": "max"}, "unknown pooling 'max'"),
+    ],
+)
+def test_bad_input_is_told(name, overrides, message):
+    with pytest.raises(InputError, match=message):
+        models.create(name, **overrides)

@@ -1,0 +1,119 @@
+"""Damage to a checkpoint is noticed, told, and survived."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from runs import CONFIG, metrics, tiny_data, tiny_model
+
+from m4jax.errors import InputError
+from m4jax.training import CheckpointWarning, load_params, train
+from m4jax.training.checkpoint import Checkpoints
+from m4jax.training.step import TrainState
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """An uninterrupted run with checkpoints of steps 5 and 10, and its parameters."""
+    run_dir = tmp_path_factory.mktemp("whole")
+    return run_dir, train(CONFIG, tiny_data(), run_dir, model=tiny_model())
+
+
+@pytest.fixture
+def copied(whole, tmp_path):
+    """A copy of that run, to be damaged."""
+    return shutil.copytree(whole[0], tmp_path / "run")
+
+
+def largest_file(directory):
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return max(files, key=lambda path: (path.stat().st_size, str(path)))
+
+
+def flip_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def truncate(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def delete(path):
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [flip_bit, truncate, delete])
+@pytest.mark.parametrize("item", ["params", "rest", "record"])
+def test_damage_falls_back_and_the_result_is_the_same(copied, whole, damage, item):
+    damage(largest_file(copied / "checkpoints" / "10" / item))
+    with pytest.warns(CheckpointWarning, match="step 10 .*damaged.*step 5 is tried"):
+        params = train(CONFIG, tiny_data(), copied, model=tiny_model())
+    jax.tree.map(np.testing.assert_array_equal, params, whole[1])
+    assert metrics(copied) == metrics(whole[0])
+    assert (copied / "damaged" / "10").is_dir()
+
+
+def test_all_damaged_starts_again(copied, whole):
+    for step in ("5", "10"):
+        flip_bit(largest_file(copied / "checkpoints" / step / "params"))
+    with pytest.warns(CheckpointWarning) as told:
+        params = train(CONFIG, tiny_data(), copied, model=tiny_model())
+    assert ["training starts again" in str(w.message) for w in told] == [False, True]
+    jax.tree.map(np.testing.assert_array_equal, params, whole[1])
+    assert metrics(copied) == metrics(whole[0])
+
+
+def test_loading_damaged_parameters_is_refused(copied):
+    flip_bit(largest_file(copied / "checkpoints" / "10" / "params"))
+    with pytest.raises(InputError, match=r"step 10 .*damaged"):
+        load_params(copied, tiny_model())
+
+
+def test_another_model_is_refused_not_thrown_away(copied):
+    with pytest.raises(InputError, match="is of another model"):
+        train(CONFIG, tiny_data(), copied, model=tiny_model(embed=4))
+    assert (copied / "checkpoints" / "10").is_dir()
+    with pytest.raises(InputError, match="is of another model"):
+        load_params(copied, tiny_model(embed=4))
+
+
+def test_nothing_to_load_is_told(tmp_path):
+    with pytest.raises(InputError, match="no such directory"):
+        load_params(tmp_path, tiny_model())
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(InputError, match="has no checkpoint"):
+        load_params(tmp_path, tiny_model())
+
+
+def state(step):
+    array = np.random.default_rng(step).normal(size=(64, 1024)).astype(np.float32)
+    return TrainState({"w": array}, {"m": array + 1}, np.array(step, np.int32), np.array(0))
+
+
+def test_keeps_the_last_two(tmp_path):
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        for step in (1, 2, 3):
+            checkpoints.save(state(step), {"step": step})
+    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["2", "3"]
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        restored, position = checkpoints.restore_latest(state(0))
+    assert position == {"step": 3}
+    np.testing.assert_array_equal(restored.params["w"], state(3).params["w"])
+
+
+def test_a_failed_write_surfaces_and_names_the_place(tmp_path):
+    script = Path(__file__).with_name("failed_write.py")
+    command = [sys.executable, str(script), str(tmp_path / "c")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 3
+    assert f"could not be written to {tmp_path / 'c'} " in run.stdout
+    assert "free disk space" in run.stdout
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        assert checkpoints.restore_latest(state(0)) is None

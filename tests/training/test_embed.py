@@ -1,0 +1,49 @@
+"""Embedding in batches changes nothing but the speed."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+from runs import tiny_data, tiny_model
+
+from m4jax.training import Embedder
+from m4jax.training.augment import normalize
+from m4jax.training.step import init_params
+
+MODEL = tiny_model()
+
+
+@pytest.fixture(scope="module")
+def embedder():
+    """An embedder of 5 rows a call, and its parameters."""
+    init = functools.partial(init_params, MODEL, seed=0)
+    params = jax.jit(init, compiler_options={"xla_backend_optimization_level": 0})()
+    return Embedder(MODEL, params, batch_size=5), params
+
+
+def test_rows_equal_those_of_the_model(embedder):
+    embedder, params = embedder
+    data = tiny_data(12)
+    image, text = embedder.images(data.images), embedder.tokens(data.tokens[:, :2])
+    apply = jax.jit(lambda p, i, t: MODEL.apply({"params": p}, i, t))
+    output = apply(params, normalize(data.images), data.tokens)
+    np.testing.assert_allclose(image, output.image, atol=1e-6)
+    np.testing.assert_allclose(text, output.text, atol=1e-6)
+    assert embedder.logit_scale == pytest.approx(1 / 0.07)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 6])
+def test_any_number_of_rows(embedder, n):
+    data = tiny_data(12)
+    assert embedder[0].images(data.images[:n]).shape == (n, 8)
+    assert embedder[0].tokens(data.tokens[:n]).shape == (n, 8)
+
+
+def test_compiles_once_for_each_tower(embedder):
+    data = tiny_data(12)
+    for n in (3, 11):
+        embedder[0].images(data.images[:n])
+        embedder[0].tokens(data.tokens[:n, : 1 + n % 3])
+    assert embedder[0]._embed_images._cache_size() == 1
+    assert embedder[0]._embed_tokens._cache_size() == 1
