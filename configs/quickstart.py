@@ -15,10 +15,13 @@ PROXIES = ("occupations", "any_thing", "things")
 def get_config() -> ml_collections.ConfigDict:
     """Returns the grid: `versions` x `seeds` over the base configuration."""
     config = base.get_config()
-    config.versions = ml_collections.ConfigDict()  # data versions: fields that differ from the base
-    config.versions.original = {}
-    config.versions.balanced = {"balance": {"enabled": True}}
-    config.versions.balanced_proxies = {"balance": {"enabled": True, "labels": PROXIES}}
-    config.versions.oracle = {"world": {"men": 0.5, "association": 0.0, "company": 0.0}}
+    # Data versions: a name, and the fields that differ from the base. All are compared with the
+    # first one.
+    config.versions = (
+        ("original", {}),
+        ("balanced", {"balance": {"enabled": True}}),
+        ("balanced_proxies", {"balance": {"enabled": True, "labels": PROXIES}}),
+        ("oracle", {"world": {"men": 0.5, "association": 0.0, "company": 0.0}}),
+    )
     config.seeds = (0, 1)  # every version is trained once with each
     return config

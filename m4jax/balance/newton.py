@@ -18,6 +18,8 @@ DAMPING = 1e-6  # first and least Levenberg term, relative to columns of unit se
 LEAST_DAMPING = 1e-12
 PATIENCE = 25  # steps without a smaller gap after which rounding is what is left
 LEAST_WINDOW = 1e-6
+LONGEST = 1e6  # times the model's step: on a ray w must not outgrow the precision of the scores
+ROUNDING = 1e-12  # of a mean over the patterns
 RUNNING = -1
 CODES = tuple(Status)
 
@@ -190,7 +192,7 @@ def _length(dual: Dual, state: State, goal: Array, objective: Objective) -> Arra
 
     sign = jnp.sign(jnp.where(state.multipliers == 0, move, state.multipliers))
     first = move @ (state.moments - dual.eps * sign)
-    return search.step_length(slope, first, jnp.maximum(limit, 1.0))
+    return search.step_length(slope, first, jnp.clip(limit, 1.0, LONGEST))
 
 
 def _offset(dual: Dual, free: Array, guess: Array, objective: Objective) -> Array:
@@ -253,10 +255,15 @@ def terminate(dual: Dual, state: State, objective: Objective) -> State:
 
 
 def _infeasible(dual: Dual, state: State, objective: Objective) -> Array:
-    """A dual value above what any weights can cost proves that none meet the hard constraints."""
+    """A dual value above what any weights can cost proves that none meet the hard constraints.
+
+    The margin covers the rounding of the products with w, which may be large by then.
+    """
     zero = jnp.zeros_like(dual.base)
     worst = jnp.maximum(objective.cost(zero, dual.base), objective.cost(zero + 1, dual.base))
-    lagrangian = state.multipliers @ state.moments - dual.eps @ jnp.abs(state.multipliers)
+    size = jnp.abs(state.multipliers)
+    off = state.offset * (dual.share @ state.weights - dual.keep_rate)
+    value = state.cost + state.multipliers @ state.moments - dual.eps @ size + off
     ceiling = dual.share @ worst
-    hard = jnp.any(jnp.isinf(dual.bound))
-    return hard & (state.cost + lagrangian > ceiling + 1e-9 * (1 + jnp.abs(ceiling)))
+    margin = 1e-9 * (1 + ceiling) + ROUNDING * (jnp.sum(size) + jnp.abs(state.offset))
+    return jnp.any(jnp.isinf(dual.bound)) & (value > ceiling + margin)

@@ -75,6 +75,7 @@ def step_length(slope: Callable[[Array], Array], first: Array, limit: Array) -> 
         first: its derivative at 0, from the right.
         limit: largest α, at least 1.
     """
+
     def unfinished(state: tuple[Array, ...]) -> Array:
         low, high, value, step = state
         rising = (value > 0.5 * first) & (low < limit)

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from m4jax.models.layers import Transformer, layer_norm
+from m4jax.models.layers import Transformer, flat_dot, layer_norm
 from m4jax.models.variants import Variant
 
 PADDING_ID = 0
@@ -52,8 +52,7 @@ class ImageTower(nn.Module):
         v = self.variant
         scale = nn.initializers.normal(v.width**-0.5)
         patches = patchify(images, v.patch_size)
-        patch_scale = nn.initializers.lecun_normal()
-        x = nn.Dense(v.width, use_bias=False, kernel_init=patch_scale, name="patches")(patches)
+        x = nn.Dense(v.width, use_bias=False, dot_general=flat_dot, name="patches")(patches)
         if v.pooling == "class":
             token = self.param("class_token", scale, (1, 1, v.width))
             x = jnp.concatenate([jnp.tile(token, (len(x), 1, 1)), x], axis=1)

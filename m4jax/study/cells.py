@@ -26,13 +26,14 @@ def expand(config: Mapping[str, Any]) -> list[Cell]:
     """Returns the cells of a grid: every data version with every seed, versions first.
 
     Args:
-      config: the fields of a run, and `versions` (name -> fields that differ) and `seeds`.
+      config: the fields of a run, and `versions` (pairs of a name and the fields
+        that differ; the first is what the others are compared with) and `seeds`.
 
     Raises:
       InputError: for an unknown field, no versions or seeds, or two cells that are the same run.
     """
     base = dict(config)
-    versions, seeds = base.pop("versions", {}), base.pop("seeds", ())
+    versions, seeds = dict(base.pop("versions", ())), base.pop("seeds", ())
     if not versions or not seeds:
         raise InputError("config: a grid needs `versions` and `seeds`; see configs/quickstart.py")
     cells = [

@@ -128,7 +128,7 @@ class _Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=_environment(),
+                env=_environment(self._root),
                 start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
             )
         if self._core is not None:
@@ -161,12 +161,15 @@ class _Worker:
             self._events.put((self, {"event": "died", "code": code, "log": str(self._log)}))
 
 
-def _environment() -> dict[str, str]:
-    """Returns a worker's environment: one thread a process."""
+def _environment(root: Path) -> dict[str, str]:
+    """Returns a worker's environment: one thread a process, compiled programs shared on disk."""
     flags = "--xla_cpu_multi_thread_eigen=false"
     return os.environ | {
         "XLA_FLAGS": f"{flags} {os.environ.get('XLA_FLAGS', '')}",
         "OMP_NUM_THREADS": "1",
+        # All runs of a study compile the same few programs; compiling takes 10 s, loading none.
+        "JAX_COMPILATION_CACHE_DIR": str(root / "cache"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "PYTHONUNBUFFERED": "1",
     }

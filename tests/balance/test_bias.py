@@ -70,10 +70,10 @@ def test_no_labels():
 
 def test_hard_balancing_removes_the_bias():
     draw = np.random.default_rng(3)
-    s = (draw.random((400, 1)) < 0.6).astype(float)
-    y = (draw.random((400, 2)) < 0.2 + 0.3 * s).astype(float)
+    s = (draw.random((400, 2)) < 0.6).astype(float)
+    y = (draw.random((400, 3)) < 0.2 + 0.3 * s[:, :1]).astype(float)
     settings = {"eps_representation": 0, "eps_association": 0, "penalty": np.inf}
-    problem = balance.Problem(s, y, target=[0.5], keep_rate=0.5, **settings)
+    problem = balance.Problem(s, y, target=[0.5, 0.5], keep_rate=0.5, **settings)
     after = balance.bias(s, y, balance.solve(problem).weights)
     assert balance.bias(s, y).association_max > 0.15
     assert after.association_max < 1e-6

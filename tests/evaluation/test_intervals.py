@@ -133,3 +133,13 @@ def test_norm_stays_finite_only_with_enough_groups():
     resampler = Resampler(np.arange(39), man, settings=Settings())
     d = bias.association_bias(resampler, np.ones((1, 39, C)) / C, man)
     assert np.isnan(intervals.norm(intervals.mean_absolute, d).value)
+
+
+def test_correlation_interval_holds_the_plain_value():
+    rng = np.random.default_rng(0)
+    known = np.linspace(-1, 1, C)
+    found = [
+        intervals.correlation(intervals.project(draws(0.15 * known, rng), known[None]))
+        for _ in range(100)
+    ]
+    assert all(interval.low <= interval.value <= interval.high for interval in found)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from m4jax import evaluation
 from m4jax.evaluation.prompts import Prompts
 
 C, T = 6, 7
@@ -60,3 +61,25 @@ def splits(seed: int = 0, sprites: int = 40) -> dict:
         "scenes": some(captions=captions),
         "shift": some(gender=sprite % 2, occupation=plain),
     }
+
+
+def evaluate(splits, model=None, prompts=PROMPTS, **changes):
+    model = model or Model()
+    arguments = {
+        "embed_images": model.embed_images,
+        "embed_texts": model.embed_texts,
+        "logit_scale": model.logit_scale,
+        "prompts": prompts,
+        "data_association": ASSOCIATION,
+        "resamples": 200,
+        **changes,
+    }
+    return evaluation.evaluate(splits, **arguments)
+
+
+def table(results):
+    return {(r.metric, r.split, r.label): r for r in results}
+
+
+def numbers(results):
+    return np.array([[r.value, r.ci_low, r.ci_high, r.n] for r in results])

@@ -22,7 +22,7 @@ CONFIG = TrainConfig(
 
 # Equal captions in a batch keep the loss from 0: with it, use one picture of each kind.
 LONG = dataclasses.replace(
-    CONFIG, steps=300, jitter=0.0, shift_pixels=0, log_every=20, checkpoint_every=25
+    CONFIG, steps=300, jitter=0.0, shift_pixels=0, log_every=20, checkpoint_every=100
 )
 
 

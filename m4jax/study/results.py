@@ -1,0 +1,138 @@
+"""The results of a study: one table of numbers, from which everything that is shown is made."""
+
+import dataclasses
+import math
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
+
+from m4jax import files
+from m4jax.errors import InputError, nearest
+
+SCHEMA = pa.schema(
+    [
+        ("kind", pa.string()),  # run, version (pooled over seeds), difference, data or world
+        ("run_id", pa.string()),  # "" where it is not about one run
+        ("version", pa.string()),  # of the data
+        ("seed", pa.int64()),  # -1 where it is not about one run
+        ("split", pa.string()),  # of the evaluation pictures, or the set of a data label
+        ("metric", pa.string()),
+        ("label", pa.string()),  # "" where the metric is about all labels
+        ("value", pa.float64()),  # a fraction; NaN: can't be estimated
+        ("ci_low", pa.float64()),  # NaN: no interval
+        ("ci_high", pa.float64()),
+        ("n", pa.int64()),  # number of pictures, or of examples
+        ("metric_version", pa.string()),
+    ]
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A number with its interval; NaN where it can't be estimated or was not measured."""
+
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value."""
+        return math.isfinite(self.value)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there is an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """A table of results.
+
+    Args:
+      columns: name -> [n], one for each field of `SCHEMA`.
+    """
+
+    columns: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.columns["kind"])
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.columns[name]
+
+    def select(self, **where: Any) -> "Results":
+        """Returns the rows whose columns equal the given values."""
+        keep = np.ones(len(self), bool)
+        for name, value in where.items():
+            if name not in self.columns:
+                raise InputError(f"results: no column {name!r}; {nearest(name, self.columns)}")
+            keep &= self.columns[name] == value
+        return Results({name: column[keep] for name, column in self.columns.items()})
+
+    def one(self, **where: Any) -> Estimate:
+        """Returns the number of the one row that is meant; NaN if there is none.
+
+        Raises:
+          InputError: if several rows are meant.
+        """
+        rows = self.select(**where)
+        if len(rows) > 1:
+            raise InputError(f"results: expected one row of {where}, found {len(rows)}")
+        if not len(rows):
+            return Estimate()
+        return Estimate(*(float(rows[name][0]) for name in ("value", "ci_low", "ci_high")))
+
+    @property
+    def versions(self) -> list[str]:
+        """The data versions in the order of their appearance; the first is the reference."""
+        about_data = self["kind"] != "world"
+        return list(dict.fromkeys(self["version"][about_data].tolist()))
+
+
+def write(path: str | os.PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes the rows as parquet, atomically; the same rows give the same bytes.
+
+    Raises:
+      InputError: for a row whose fields are not those of `SCHEMA`.
+    """
+    rows = list(rows)
+    for row in rows:
+        if set(row) != set(SCHEMA.names):
+            differing = sorted(set(row) ^ set(SCHEMA.names))
+            raise InputError(f"results: a row lacks or adds {', '.join(differing)}: {dict(row)}")
+    columns = {name: [row[name] for row in rows] for name in SCHEMA.names}
+    try:
+        table = pa.Table.from_pydict(columns, schema=SCHEMA)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise InputError(f"results: a value is not of its column's type ({error})") from None
+    with files.atomic(path) as temporary:
+        parquet.write_table(table, temporary)
+
+
+def read(path: str | os.PathLike) -> Results:
+    """Reads a results file.
+
+    Raises:
+      InputError: if the file is missing, damaged, or not a table of results.
+    """
+    try:
+        table = parquet.read_table(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the study first") from None
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: not a readable results file ({error}); rebuild it") from None
+    if not table.schema.equals(SCHEMA):
+        raise InputError(f"{path}: expected the columns {SCHEMA.names}, got {table.schema.names}")
+    return Results({name: _array(table[name]) for name in SCHEMA.names})
+
+
+def _array(column: pa.ChunkedArray) -> np.ndarray:
+    if column.null_count:
+        column = column.fill_null(math.nan if pa.types.is_floating(column.type) else "")
+    return column.to_numpy()

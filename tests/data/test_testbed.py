@@ -1,0 +1,129 @@
+import dataclasses
+import hashlib
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from m4jax.data import annotate, captions, catalog, emoji_scenes, splits, testbed, tokenizer
+from m4jax.data.world import World
+from m4jax.errors import InputError
+
+
+def picture_hashes(split):
+    return {hashlib.sha256(picture.tobytes()).digest() for picture in split.images}
+
+
+def test_no_evaluation_picture_is_in_training(data_dir, small_world):
+    trained = picture_hashes(testbed.load(small_world, "train", data_dir))
+    for name in splits.EVALUATION:
+        split = testbed.load(small_world, name, data_dir)
+        assert len(split) > 300
+        assert not trained & picture_hashes(split)
+
+
+def test_arrays_equal_the_generator(data_dir, small_world, sprites):
+    split = testbed.load(small_world, "train", data_dir)
+    assert split.images.shape == (600, 32, 32, 3) and split.images.dtype == np.uint8
+    for key, example in emoji_scenes.generate(small_world, "train", sprites):
+        assert split.columns["caption"][key] == example["caption"]
+        assert split.columns["uid"][key] == example["uid"]
+        assert split.columns["thing"][key] == example["thing"]
+        picture = tfds.features.Image(shape=(32, 32, 3)).decode_example_np(example["image"])
+        np.testing.assert_array_equal(split.images[key], picture)
+        if key == 20:
+            break
+
+
+def test_it_is_a_tfds_dataset_without_tensorflow(data_dir, small_world):
+    builder = emoji_scenes.builder(small_world, data_dir)
+    source = builder.as_data_source("objects")
+    split = testbed.load(small_world, "objects", data_dir)
+    assert len(source) == len(split)
+    np.testing.assert_array_equal(source[7]["image"], split.images[7])
+
+
+def test_a_world_prepared_twice_is_the_same(tmp_path, data_dir, small_world):
+    testbed.prepare(small_world, tmp_path)
+    for name in ("train", "scenes"):
+        one = testbed.load(small_world, name, data_dir)
+        two = testbed.load(small_world, name, tmp_path)
+        np.testing.assert_array_equal(one.images, two.images)
+        np.testing.assert_array_equal(one.columns["caption"], two.columns["caption"])
+
+
+def test_evaluation_splits_do_not_depend_on_the_bias(tmp_path, data_dir, small_world):
+    parity = dataclasses.replace(small_world, examples=100, men=0.5, association=0.0, company=0.0)
+    testbed.prepare(parity, tmp_path)
+    for name in splits.EVALUATION:
+        one = testbed.load(small_world, name, data_dir)
+        two = testbed.load(parity, name, tmp_path)
+        np.testing.assert_array_equal(one.images, two.images)
+
+
+def test_evaluation_is_balanced_by_construction(data_dir, small_world):
+    faces = testbed.load(small_world, "faces", data_dir).columns
+    assert abs((faces["gender"] == 1).mean() - 0.5) < 0.02
+    assert (faces["occupation"] == -1).all() and (faces["thing"] == -1).all()
+    assert (testbed.load(small_world, "objects", data_dir).columns["gender"] == -1).all()
+    pairs = testbed.load(small_world, "scenes", data_dir).columns
+    assert len(set(pairs["caption"])) == len(pairs["caption"])
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "flipped"])
+def test_a_damaged_file_is_named_with_the_remedy(tmp_path, damage):
+    world = World(examples=20)
+    path = testbed.prepare(world, tmp_path) / "faces.npy"
+    if damage == "missing":
+        path.unlink()
+    else:
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content[: len(content) // 2] if damage == "truncated" else content)
+    with pytest.raises(
+        InputError, match=r"faces.npy is (missing|damaged).*delete .* and run again"
+    ):
+        testbed.load(world, "faces", tmp_path)
+
+
+def test_a_testbed_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(InputError, match=r"manifest.json: no such file"):
+        testbed.load(World(), "train", tmp_path)
+
+
+def test_too_many_pictures_for_a_split_are_refused(tmp_path):
+    with pytest.raises(InputError, match="choose fewer"):
+        testbed.prepare(World(examples=10_000_000), tmp_path)
+
+
+def test_the_vocabulary_covers_every_caption(data_dir, small_world):
+    tokens = tokenizer.WordTokenizer(tokenizer.emoji_scenes_words())
+    for name in ("train", *splits.EVALUATION):
+        ids = tokens(list(testbed.load(small_world, name, data_dir).columns["caption"]))
+        assert not (ids == tokenizer.UNKNOWN).any()
+        assert (ids == tokenizer.END).sum(1).min() == 1
+
+
+def test_captions_have_their_articles():
+    assert captions.with_article("umbrella") == "an umbrella"
+    assert captions.with_article("woman artist") == "a woman artist"
+
+
+def test_annotation_takes_the_picture_and_the_caption(data_dir, small_world):
+    columns = testbed.load(small_world, "train", data_dir).columns
+    notes = annotate.annotate(columns, ("occupations", "any_thing", "things"))
+    assert notes.labels.shape == (600, 22 + 1 + len(catalog.things()))
+    for i in range(100):
+        words = columns["caption"][i]
+        named = [o.name in words for o in catalog.occupations()]
+        shown = np.arange(22) == columns["occupation"][i]
+        np.testing.assert_array_equal(notes.labels[i, :22], np.array(named) | shown)
+        known = columns["gender"][i] >= 0 or columns["says_gender"][i] >= 0
+        assert np.isnan(notes.attributes[i, 0]) == (not known)
+        assert notes.labels[i, 22] == notes.labels[i, 23:].max()
+
+
+def test_an_unknown_label_set_is_refused(data_dir, small_world):
+    columns = testbed.load(small_world, "train", data_dir).columns
+    with pytest.raises(InputError, match="unknown set 'jobs'"):
+        annotate.annotate(columns, ("jobs",))

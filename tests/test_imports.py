@@ -1,0 +1,58 @@
+"""The rooms import in one direction only."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED = {"errors", "files"}
+ALLOWED = {
+    "errors": set(),
+    "files": {"errors"},
+    "balance": set(),  # jax and numpy alone, so that it can be taken out and used elsewhere
+    "data": SHARED,
+    "models": SHARED,
+    "evaluation": SHARED,
+    "training": SHARED | {"balance", "data", "models"},
+    "study": SHARED | {"balance", "data", "models", "evaluation", "training"},
+}
+SOURCES = sorted((ROOT / "m4jax").rglob("*.py"))
+
+
+def imported(path):
+    """Yields the dotted names that a file imports, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room(path):
+    return path.relative_to(ROOT / "m4jax").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_rooms_import_in_one_direction(path):
+    for name in imported(path):
+        parts = name.split(".")
+        assert parts[0] not in ("experiments", "configs", "tests", "tensorflow", "torch", "pickle")
+        if parts[0] == "m4jax" and len(parts) > 1 and room(path) != "__init__":
+            assert parts[1] in ALLOWED[room(path)] | {room(path)}, f"{path} imports {name}"
+
+
+def test_every_room_is_in_the_table():
+    assert {room(path) for path in SOURCES} == set(ALLOWED) | {"__init__"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "m4jax/balance").glob("*.py")), ids=lambda p: p.name
+)
+def test_balance_needs_jax_and_numpy_alone(path):
+    import sys
+
+    for name in imported(path):
+        top = name.split(".")[0]
+        assert top in {"m4jax", "jax", "numpy"} | sys.stdlib_module_names
