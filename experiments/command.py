@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from absl import app, flags
 from ml_collections import config_flags
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from m4jax.errors import InputError
 
-CONFIG = config_flags.DEFINE_config_file(
+_CONFIG = config_flags.DEFINE_config_file(
     "config", None, "A file with get_config(); fields are set by --config.FIELD=VALUE."
 )
 WORKDIR = flags.DEFINE_string("workdir", None, "The directory of everything that is written.")
@@ -34,7 +35,15 @@ def run(main: Callable[[Console], int]) -> None:
         except KeyboardInterrupt:
             return _complain("interrupted; the same command does the rest", 130)
 
-    app.run(guarded)
+    app.run(guarded, flags_parser=_parse)
+
+
+def config() -> dict[str, Any]:
+    """Returns the configuration that the flags name, as plain values."""
+    try:
+        return _CONFIG.value.to_dict()
+    except OSError:
+        raise InputError(f"--config: can't read {flags.FLAGS['config'].config_filename}") from None
 
 
 def default_workers() -> int:
@@ -42,6 +51,16 @@ def default_workers() -> int:
     if any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/accel0", "/dev/vfio/0")):
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _parse(argv: list[str]) -> list[str]:
+    """Parses the flags; an unknown field is told with the nearest known one."""
+    try:
+        return app.parse_flags_with_usage(argv)
+    except (AttributeError, KeyError) as error:
+        # ml_collections quotes the field and suggests another one on a second line.
+        told = str(error).replace("\\n", ": ").replace("\\", "").replace("'", "")
+        sys.exit(_complain(f"error: --config: unknown field {told}", 2))
 
 
 def _complain(message: str, code: int) -> int:

@@ -16,7 +16,7 @@ WORKERS = flags.DEFINE_integer("workers", 0, "Worker processes; 0: one a core.",
 def main(console: Console) -> int:
     """Carries out the action."""
     return grid.main(
-        command.CONFIG.value.to_dict(),
+        command.config(),
         workdir=command.WORKDIR.value,
         action=ACTION.value,
         workers=WORKERS.value or command.default_workers(),

@@ -84,7 +84,7 @@ def add_gram(operator: Operator, gram: Array, change: Array) -> Array:
     def add(i: Array, gram: Array) -> Array:
         place = i * width + jnp.arange(width)
         index = lax.dynamic_slice(order, (i * width,), (width,))
-        factor = jnp.where(place <= changed, change[index], 0.0)
+        factor = jnp.where(place < changed, change[index], 0.0)
         rows = (x[index] for x in (operator.attributes, operator.known, operator.labels))
         z = _rows(operator, *rows)
         z = jnp.concatenate([jnp.ones((width, 1)), z], axis=1)

@@ -1,0 +1,108 @@
+"""The parts of the solver, each against its definition."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from balance_judge import constraint_rows
+from balance_problems import random_problem
+
+from m4jax.balance import inner, operator, search
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    with jax.enable_x64(True):
+        yield
+
+
+def dense_and_operator(monkeypatch):
+    monkeypatch.setattr(operator, "CHUNK", 16)  # several chunks even for a small problem
+    problem = random_problem(0, n=64, shape=(2, 3), target=[0.3, 0.6], counts=None)
+    attributes = problem.attributes.copy()
+    attributes[5:15, 0] = np.nan
+    scale = np.random.default_rng(0).uniform(0.5, 2, problem.target.shape)
+    object.__setattr__(problem, "attributes", attributes)
+    z = constraint_rows(problem)[0] / scale.ravel()
+    known = ~np.isnan(attributes)
+    parts = (np.where(known, attributes, 0.0), known.astype(float), problem.labels)
+    return z, operator.Operator(*map(jnp.asarray, (*parts, problem.target, scale)))
+
+
+def test_operator_equals_the_dense_matrix(monkeypatch):
+    z, rows = dense_and_operator(monkeypatch)
+    draw = np.random.default_rng(1)
+    w, mass = draw.normal(size=z.shape[1]), draw.random(len(z))
+    np.testing.assert_allclose(operator.scores(rows, jnp.asarray(w)), z @ w, atol=1e-12)
+    np.testing.assert_allclose(operator.moments(rows, jnp.asarray(mass)), mass @ z, atol=1e-12)
+    squares = operator.second_moments(rows, jnp.asarray(mass))
+    np.testing.assert_allclose(squares.ravel(), mass @ z**2, atol=1e-12)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.4, 1.0])
+def test_gram_follows_the_patterns_that_changed(monkeypatch, share):
+    z, rows = dense_and_operator(monkeypatch)
+    draw = np.random.default_rng(2)
+    change = draw.normal(size=len(z)) * (draw.random(len(z)) < share)
+    extended = np.concatenate([np.ones((len(z), 1)), z], axis=1)
+    begin = draw.normal(size=(extended.shape[1],) * 2)
+    expected = begin + extended.T @ (change[:, None] * extended)
+    gram = operator.add_gram(rows, jnp.asarray(begin), jnp.asarray(change))
+    np.testing.assert_allclose(gram, expected, atol=1e-11)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("bound", [0.3, np.inf])
+def test_inner_model_is_minimised(seed, bound):
+    draw = np.random.default_rng(seed)
+    root = draw.normal(size=(12, 12))
+    a, slope = root @ root.T + 1e-3 * np.eye(12), draw.normal(size=12)
+    start = np.clip(draw.normal(size=12), -bound, bound)
+    eps = draw.choice([0.0, 0.5], 12)
+    limit = np.full(12, bound)
+    x = np.asarray(jax.jit(inner.minimise)(a, slope, start, eps, limit))
+    down = slope - a @ (x - start)  # minus the gradient of the smooth part
+    inside = (x != 0) & (np.abs(x) < bound)
+    np.testing.assert_allclose(down[inside], (eps * np.sign(x))[inside], atol=1e-8)
+    assert (np.abs(down[x == 0]) <= eps[x == 0] + 1e-8).all()
+    at = np.abs(x) == bound
+    assert ((down * np.sign(x))[at] >= eps[at] - 1e-8).all()
+    assert (np.abs(x) <= bound).all()
+
+
+def test_inner_steps_are_few(monkeypatch):
+    monkeypatch.setattr(inner, "STEPS", 12)
+    for seed in range(6):
+        draw = np.random.default_rng(seed)
+        root = draw.normal(size=(12, 12))
+        a, slope = root @ root.T + 1e-3 * np.eye(12), draw.normal(size=12)
+        x = np.asarray(
+            inner.minimise(a, slope, np.zeros(12), np.full(12, 0.5), np.full(12, np.inf))
+        )
+        down = slope - a @ x
+        np.testing.assert_allclose(down[x != 0], 0.5 * np.sign(x[x != 0]), atol=1e-8)
+
+
+@pytest.mark.parametrize("guess", [-1e6, 0.0, 0.25, 1e6])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_root_of_a_piecewise_linear_function(guess, scale):
+    corners = scale * jnp.asarray([0.1, 0.4, 2.0])
+
+    def excess(x):
+        weight = jnp.clip(corners - x, 0, 1)
+        return jnp.mean(weight) - 0.5, -jnp.mean((weight > 0) & (weight < 1))
+
+    found = jax.jit(lambda guess: search.root(excess, guess))(guess)
+    assert abs(excess(found)[0]) <= 1e-10
+
+
+@pytest.mark.parametrize(("top", "expected"), [(0.1, 0.1), (1.0, 1.0), (50.0, 50.0)])
+def test_step_length_nears_the_top(top, expected):
+    length = float(search.step_length(lambda a: top - a, jnp.asarray(top), jnp.asarray(1e6)))
+    assert 0 < length <= expected * 1.01
+    assert top - length <= 0.5 * top
+
+
+def test_step_length_keeps_to_its_limit():
+    rising = jnp.asarray(1.0)
+    assert float(search.step_length(lambda a: rising, rising, jnp.asarray(7.0))) == 7.0
