@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
@@ -24,6 +24,7 @@ def run(main: Callable[[Console], int]) -> None:
     console = Console(highlight=False)
 
     def guarded(argv: list[str]) -> int:
+        logging.set_verbosity(logging.WARNING)  # absl's own default tells of every file closed
         if len(argv) > 1:
             raise app.UsageError(f"unexpected arguments: {argv[1:]}")
         try:

@@ -1,5 +1,6 @@
 """Runs tasks that depend on each other in worker processes, and tells what happens."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -122,6 +123,8 @@ class _Worker:
 
     def restart(self) -> None:
         """Starts the process (again)."""
+        if self._process:
+            _reap(self._process)
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "m4jax.study.worker"],
@@ -139,18 +142,15 @@ class _Worker:
         """Sends a task."""
         self.task = task
         line = {"task": task.id, "kind": task.kind, "root": str(self._root), "config": task.config}
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it has died: the listener says so
             self._process.stdin.write(json.dumps(line).encode() + b"\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it has died: the listener says so
 
     def stop(self) -> None:
         """Ends the process."""
         process, self._process = self._process, None
         process.kill()  # nothing is lost: all writes are atomic, and all work can be resumed
-        process.wait()
-        process.stdin.close()
+        _reap(process)
 
     def _listen(self, process: subprocess.Popen) -> None:
         with process.stdout as lines:
@@ -161,6 +161,13 @@ class _Worker:
             self._events.put((self, {"event": "died", "code": code, "log": str(self._log)}))
 
 
+def _reap(process: subprocess.Popen) -> None:
+    """Waits for a process that has ended and closes what leads to it."""
+    process.wait()
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
+
+
 def _environment(root: Path) -> dict[str, str]:
     """Returns a worker's environment: one thread a process, compiled programs shared on disk."""
     flags = "--xla_cpu_multi_thread_eigen=false"
@@ -169,7 +176,7 @@ def _environment(root: Path) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         # All runs of a study compile the same few programs; compiling takes 10 s, loading none.
         "JAX_COMPILATION_CACHE_DIR": str(root / "cache"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "PYTHONUNBUFFERED": "1",
     }

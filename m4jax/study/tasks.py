@@ -1,4 +1,4 @@
-"""The three kinds of work of a study, each a function that does nothing where all is done."""
+"""The kinds of work of a study, each a function of a run and of where its files lie."""
 
 import dataclasses
 from collections.abc import Callable
@@ -93,7 +93,13 @@ def run_cell(config: RunConfig, layout: Layout, progress: Progress) -> None:
     files.write_json(layout.run(config) / "DONE", {"id": config.id})
 
 
-TASKS = {"world": prepare_world, "weights": weigh, "run": run_cell}
+TASKS = {
+    "world": prepare_world,
+    "weights": weigh,
+    "train": train_run,
+    "evaluate": evaluate_run,
+    "run": run_cell,
+}
 
 
 def make_problem(config: BalanceConfig, notes: annotate.Annotation) -> balance.Problem:

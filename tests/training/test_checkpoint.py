@@ -108,6 +108,17 @@ def test_keeps_the_last_two(tmp_path):
     np.testing.assert_array_equal(restored.params["w"], state(3).params["w"])
 
 
+def test_a_bit_that_the_format_does_not_protect_is_noticed(tmp_path):
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        for step in (1, 2):
+            checkpoints.save(state(step), {})
+    flip_bit(largest_file(tmp_path / "c" / "2" / "params"))  # noise: stored without compression
+    with Checkpoints(tmp_path / "c") as checkpoints:
+        with pytest.warns(CheckpointWarning, match="the checksum of .* does not match"):
+            restored, _ = checkpoints.restore_latest(state(0))
+        np.testing.assert_array_equal(restored.params["w"], state(1).params["w"])
+
+
 def test_a_failed_write_surfaces_and_names_the_place(tmp_path):
     script = Path(__file__).with_name("failed_write.py")
     command = [sys.executable, str(script), str(tmp_path / "c")]
