@@ -1,5 +1,6 @@
 """What several rooms' tests share."""
 
+import jax
 import pytest
 
 from m4jax.data import pictures, testbed
@@ -22,3 +23,17 @@ def data_dir(tmp_path_factory, small_world):
     directory = tmp_path_factory.mktemp("data")
     testbed.prepare(small_world, directory)
     return directory
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compile_quickly(request):
+    """Compiling costs more than running in these rooms; what is compiled is kept on disk."""
+    quick = request.path.parent.name in ("models", "training")
+    if quick:
+        jax.config.update("jax_compilation_cache_dir", str(request.config.cache.mkdir("jax")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+        jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    if quick:
+        jax.config.update("jax_disable_most_optimizations", False)
+        jax.config.update("jax_compilation_cache_dir", None)

@@ -1,5 +1,6 @@
 import dataclasses
 import hashlib
+import shutil
 
 import numpy as np
 import pytest
@@ -71,9 +72,9 @@ def test_evaluation_is_balanced_by_construction(data_dir, small_world):
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "flipped"])
-def test_a_damaged_file_is_named_with_the_remedy(tmp_path, damage):
-    world = World(examples=20)
-    path = testbed.prepare(world, tmp_path) / "faces.npy"
+def test_a_damaged_file_is_named_with_the_remedy(tmp_path, data_dir, small_world, damage):
+    shutil.copytree(data_dir / "arrays", tmp_path / "arrays")
+    path = testbed.directory(small_world, tmp_path) / "faces.npy"
     if damage == "missing":
         path.unlink()
     else:
@@ -83,7 +84,7 @@ def test_a_damaged_file_is_named_with_the_remedy(tmp_path, damage):
     with pytest.raises(
         InputError, match=r"faces.npy is (missing|damaged).*delete .* and run again"
     ):
-        testbed.load(world, "faces", tmp_path)
+        testbed.load(small_world, "faces", tmp_path)
 
 
 def test_a_testbed_that_is_not_there_is_said(tmp_path):

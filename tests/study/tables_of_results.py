@@ -34,7 +34,14 @@ QUALITY = {
 def row(kind, version, metric, value, *, half=math.nan, **more):
     empty = {"run_id": "", "seed": -1, "split": "", "label": "", "n": 500, "metric_version": "1"}
     ends = {"ci_low": value - half, "ci_high": value + half}
-    return {**empty, "kind": kind, "version": version, "metric": metric, "value": value, **ends} | more
+    return {
+        **empty,
+        "kind": kind,
+        "version": version,
+        "metric": metric,
+        "value": value,
+        **ends,
+    } | more
 
 
 def model_rows(kind, version, rng, **more):
@@ -116,7 +123,9 @@ def plausible_rows(versions=VERSIONS, seeds=(0, 1)):
 
 def table(rows):
     """The rows as `results.read` would return them."""
-    return results.Results({name: np.array([r[name] for r in rows]) for name in results.SCHEMA.names})
+    return results.Results(
+        {name: np.array([r[name] for r in rows]) for name in results.SCHEMA.names}
+    )
 
 
 def changed(rows, where, **values):
