@@ -21,7 +21,8 @@ WORKDIR = flags.DEFINE_string("workdir", None, "The directory of everything that
 def run(main: Callable[[Console], int]) -> None:
     """Runs `main` and ends with its exit code; 2 stands for bad input, 130 for Ctrl-C."""
     flags.mark_flags_as_required(["config", "workdir"])
-    console = Console(highlight=False)
+    # Where there is no terminal (a pipe, a log) its width is unknown: wide enough for the tables.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
 
     def guarded(argv: list[str]) -> int:
         logging.set_verbosity(logging.WARNING)  # absl's own default tells of every file closed

@@ -98,18 +98,22 @@ def _decode(builder, split: str, folder: Path, progress: Progress | None) -> dic
     """Decodes a split of the TFDS dataset into `folder`; returns its manifest entries."""
     source = builder.as_data_source(split)
     side = builder.builder_config.world.resolution
-    images = np.lib.format.open_memmap(
-        folder / f"{split}.npy", mode="w+", dtype=np.uint8, shape=(len(source), side, side, 3)
-    )
-    rows = []
-    for i, example in enumerate(source):
-        images[i] = example.pop("image")
-        rows.append({k: v.decode() if isinstance(v, bytes) else int(v) for k, v in example.items()})
-        if progress and i % 500 == 0:
-            progress(f"decode {split}", i, len(source))
-    images.flush()
+    shape, rows = (len(source), side, side, 3), []
+    # Written in sequence, not through a memory map: a full disk is then an error, not a SIGBUS.
+    with open(folder / f"{split}.npy", "wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for i, example in enumerate(source):
+            file.write(example.pop("image").tobytes())
+            rows.append({name: _plain(value) for name, value in example.items()})
+            if progress and i % 500 == 0:
+                progress(f"decode {split}", i, len(source))
     pq.write_table(pa.Table.from_pylist(rows), folder / f"{split}.parquet")
     return {path.name: _fingerprint(path) for path in sorted(folder.glob(f"{split}.*"))}
+
+
+def _plain(value: bytes | np.integer) -> str | int:
+    return value.decode() if isinstance(value, bytes) else int(value)
 
 
 def _fingerprint(path: Path) -> dict:

@@ -1,9 +1,11 @@
 """The results of a study: one table of numbers, from which everything that is shown is made."""
 
+import csv
 import dataclasses
+import io
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from pyarrow import parquet
 from m4jax import files
 from m4jax.errors import InputError, nearest
 
+ORACLE = "oracle"  # the version trained on a world at parity: what balancing aims at
 SCHEMA = pa.schema(
     [
         ("kind", pa.string()),  # run, version (pooled over seeds), difference, data or world
@@ -88,11 +91,24 @@ class Results:
             return Estimate()
         return Estimate(*(float(rows[name][0]) for name in ("value", "ci_low", "ci_high")))
 
+    def pairs(self, *names: str) -> Iterator[tuple]:
+        """Iterates over the rows, as tuples of the named columns."""
+        return zip(*(self.columns[name].tolist() for name in names), strict=True)
+
     @property
     def versions(self) -> list[str]:
-        """The data versions in the order of their appearance; the first is the reference."""
+        """The data versions in the order of their appearance."""
         about_data = self["kind"] != "world"
         return list(dict.fromkeys(self["version"][about_data].tolist()))
+
+    @property
+    def reference(self) -> str:
+        """The version to which the others are compared, "" if there are no rows.
+
+        That is the first one which is not itself compared.
+        """
+        compared = self.select(kind="difference").versions
+        return next((v for v in self.versions if v not in compared), "")
 
 
 def write(path: str | os.PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -136,3 +152,19 @@ def _array(column: pa.ChunkedArray) -> np.ndarray:
     if column.null_count:
         column = column.fill_null(math.nan if pa.types.is_floating(column.type) else "")
     return column.to_numpy()
+
+
+def write_csv(path: str | os.PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes rows of the same fields as csv, atomically; NaN is an empty field."""
+    rows = list(rows)
+    lines = [list(rows[0])] if rows else []
+    lines += [[_field(value) for value in row.values()] for row in rows]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    files.write_text(path, text.getvalue())
+
+
+def _field(value: Any) -> str:
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    return "" if math.isnan(value) else format(value, ".6g")

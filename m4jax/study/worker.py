@@ -5,6 +5,7 @@ events progress, done, failed. The worker ends when its input does, also in the 
 a worker never outlives the process that started it.
 """
 
+import contextlib
 import json
 import os
 import queue
@@ -60,12 +61,12 @@ def _serve(task: dict[str, Any], events: TextIO) -> None:
             tasks.TASKS[task["kind"]](config.from_json(task["config"]), where, progress)
         report("done")
     except Exception as error:
-        traceback.print_exc()
-        expected = isinstance(error, InputError | OSError | MemoryError)
+        mendable = isinstance(error, InputError | OSError | MemoryError)
         kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-        report(
-            "failed", message=f"{kind}{error}", lasting=not expected, trace=traceback.format_exc()
-        )
+        trace = traceback.format_exc()
+        report("failed", message=f"{kind}{error}", lasting=not mendable, trace=trace)
+        with contextlib.suppress(OSError):  # the log may lie on the disk that is full
+            print(trace, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

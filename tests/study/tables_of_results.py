@@ -90,9 +90,13 @@ def data_rows(version, rng):
         for label, gap in zip(names, values, strict=True)
     ]
     balanced = version.startswith("balanced")
-    more = {"representation_bias": 0.15 * factor, "keep_rate": 0.5 if balanced else 1.0,
-            "effective_sample_size": 18_000.0 if balanced else 40_000.0, "examples": 40_000.0}  # fmt: skip
+    more = {
+        "keep_rate": 0.5 if balanced else 1.0,
+        "effective_sample_size": 18_000.0 if balanced else 40_000.0,
+        "examples": 40_000.0,
+    }
     spread = {"association_bias_mean": np.abs(gaps).mean(), "association_bias_max": gaps.max()}
+    found.append(row("data", version, "representation_bias", 0.15 * factor, label="man"))
     found += [row("data", version, name, value) for name, value in more.items()]
     return found + [
         row("data", version, name, float(value), split="occupations")

@@ -1,0 +1,246 @@
+"""The figures of a study, each as png, as svg, and with the plotted data as csv."""
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from m4jax.study import panels, style
+from m4jax.study.results import ORACLE, Estimate, Results
+
+Rows = list[dict[str, Any]]
+Metrics = dict[str, tuple[str, str]]
+
+FOREST: dict[str, Metrics] = {  # title of a panel -> name of a line -> metric and split
+    "Quality": {
+        "occupation\naccuracy": ("acc1", "workers"),
+        "object\naccuracy": ("acc1", "objects"),
+        "perceived-gender\naccuracy": ("gender_acc1", "faces"),
+        "image→text\nrecall@5": ("text_retrieval_recall@5", "scenes"),
+        "text→image\nrecall@5": ("image_retrieval_recall@5", "scenes"),
+    },
+    "Representation bias": {"pictures\nwithout a person": ("representation_bias", "objects")},
+    "Association bias": {
+        "mean over\noccupations": ("association_bias_mean", "faces"),
+        "largest of all\noccupations": ("association_bias_max", "faces"),
+    },
+}
+
+
+def render(results: Results, directory: str | os.PathLike) -> list[Path]:
+    """Draws every figure for which there are results; the same results give the same bytes.
+
+    Args:
+      results: of a study, complete or not.
+      directory: where name.png, name.svg and name.csv are written.
+
+    Returns:
+      The paths of the png files.
+    """
+    paths = []
+    for name, draw in FIGURES.items():
+        with style.page():
+            drawn = draw(results)
+            if drawn is None:
+                continue
+            style.save(drawn[0], Path(directory) / name, drawn[1])
+        paths.append(Path(directory) / f"{name}.png")
+    return paths
+
+
+def data_bias(results: Results) -> tuple[Figure, Rows] | None:
+    """Draws the association of each label with gender in the data, version by version."""
+    table = results.select(kind="data", metric="association_bias")
+    versions = table.versions
+    columns = [_with_prevalence(results, version) for version in versions]
+    parts = {"Occupations": ("occupations",), "Things": ("any_thing", "things")}
+    numbers = {title: _by_label(table, splits) for title, splits in parts.items()}
+    numbers = {title: by_label for title, by_label in numbers.items() if by_label}
+    if not numbers:
+        return None
+    tallest = max(len(by_label) for by_label in numbers.values())
+    figure = Figure(figsize=(style.WIDTH, 1.4 + 0.165 * tallest), layout="constrained")
+    every = [value for by_label in numbers.values() for row in by_label.values() for value in row]
+    limit, beyond = _color_limit(np.array(every).reshape(-1, len(versions)))
+    axes = figure.subplots(1, len(numbers), squeeze=False)[0]
+    for ax, (title, by_label) in zip(axes, numbers.items(), strict=True):
+        values = np.array(list(by_label.values())).reshape(-1, len(versions))
+        image = panels.heat_map(ax, values, labels=list(by_label), columns=columns, limit=limit)
+        ax.set_title(title)
+    bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.7, aspect=45, pad=0.02,
+                          extend="both" if beyond else "neither")  # fmt: skip
+    bar.set_label(
+        "association bias of the training data: P(label | man) − P(label | woman), "
+        "percentage points\n(men: their share among persons − the share aimed at)"
+    )
+    return figure, [
+        {"version": version, "panel": title, "label": label, "association_bias": value}
+        for title, by_label in numbers.items()
+        for label, row in by_label.items()
+        for version, value in zip(versions, row, strict=True)
+    ]
+
+
+def association_by_occupation(results: Results) -> tuple[Figure, Rows] | None:
+    """Draws the model's association bias against the census' share of women, by version."""
+    census = results.select(kind="world", metric="women_share")
+    share = dict(zip(census["label"].tolist(), census["value"].tolist(), strict=True))
+    table = results.select(kind="version", metric="association_bias", split="faces")
+    versions = table.versions
+    if not versions:
+        return None
+    down = -(-len(versions) // 2)
+    figure = Figure(figsize=(style.WIDTH, 0.6 + 2.4 * down), layout="constrained")
+    axes = figure.subplots(down, 2, sharex=True, sharey=True, squeeze=False).flatten()
+    rows: Rows = []
+    named: list[tuple[str, float, Estimate]] = []
+    for ax, version in zip(axes, versions, strict=False):
+        labels = dict.fromkeys(table.select(version=version)["label"].tolist())
+        points = [
+            (label, share.get(label, math.nan), table.one(version=version, label=label))
+            for label in labels
+        ]
+        line = panels.scatter(ax, points, style.marks(results.versions)[version])
+        named = named or points
+        ax.set_title(style.display(version))
+        rows += [
+            {"version": version, "occupation": label, "women_share": x} | _fields(y) | line
+            for label, x, y in points
+        ]
+    panels.name_extremes(axes[0], named, 3)
+    for ax in axes[len(versions) :]:
+        ax.remove()
+    figure.supxlabel(
+        f"share of women in the census, %\n({style.INTERVALS}; dashed: least squares)", fontsize=8
+    )
+    figure.supylabel(
+        "association bias of the model on faces, percentage points\n"
+        "mean P(occupation) over men − over women",
+        fontsize=8,
+    )
+    return figure, rows
+
+
+def model_bias(results: Results) -> tuple[Figure, Rows] | None:
+    """Draws RB and mean |AB| of the models by version, with a tick for each seed."""
+    pooled, runs = results.select(kind="version"), results.select(kind="run")
+    versions = pooled.versions
+    if not versions:
+        return None
+    titles = {
+        "representation_bias": (
+            "Representation bias",
+            "share of pictures without a person that prefer\n"
+            "“man” to “woman” − 50%, percentage points",
+        ),
+        "association_bias_mean": (
+            "Association bias",
+            "mean over occupations of the absolute gap\nbetween men and women, percentage points",
+        ),
+    }
+    figure = Figure(figsize=(style.WIDTH, 1.5 + 0.33 * len(versions)), layout="constrained")
+    rows: Rows = []
+    for ax, (metric, (title, label)) in zip(
+        figure.subplots(1, 2, sharey=True), titles.items(), strict=True
+    ):
+        estimates = {v: pooled.one(version=v, metric=metric) for v in versions}
+        seeds = {v: runs.select(version=v, metric=metric)["value"].tolist() for v in versions}
+        looks = style.marks(results.versions)
+        panels.by_version(ax, estimates, seeds, looks=looks, reference=ORACLE)
+        ax.set_title(title)
+        ax.set_xlabel(label)
+        for v in versions:
+            rows.append({"metric": metric, "version": v, "seed": "all"} | _fields(estimates[v]))
+            rows += [
+                {"metric": metric, "version": v, "seed": int(seed)} | _fields(Estimate(value))
+                for seed, value in runs.select(version=v, metric=metric).pairs("seed", "value")
+            ]
+    figure.supxlabel(_key(versions), fontsize=7)
+    return figure, rows
+
+
+def quality_and_bias(results: Results) -> tuple[Figure, Rows] | None:
+    """Draws what each version changes in quality, and in bias, as a forest plot."""
+    table = results.select(kind="difference")
+    if not table.versions:
+        return None
+    looks = {v: m for v, m in style.marks(results.versions).items() if v in table.versions}
+    height = 1.6 + 5 * max(0.14 * len(looks), 0.3)
+    figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
+    left, upper, lower = FOREST
+    axes = figure.subplot_mosaic([[left, upper], [left, lower]], height_ratios=[1, 2])
+    rows: Rows = []
+    for title, metrics in FOREST.items():
+        ax = axes[title]
+        lines = {
+            name: {v: table.one(version=v, metric=metric, split=split) for v in looks}
+            for name, (metric, split) in metrics.items()
+        }
+        panels.forest(ax, lines, looks=looks)
+        ax.set_title(title)
+        if title != upper:
+            ax.set_xlabel(f"difference to {style.display(results.reference)}, percentage points")
+        rows += [
+            {"panel": title, "metric": metrics[name][0], "split": metrics[name][1], "version": v}
+            | _fields(estimate)
+            for name, by_version in lines.items()
+            for v, estimate in by_version.items()
+        ]
+    figure.legend(
+        handles=[style.handle(style.display(v), mark) for v, mark in looks.items()],
+        loc="outside lower center", ncols=4, title=style.INTERVALS, title_fontsize=7,
+    )  # fmt: skip
+    return figure, rows
+
+
+FIGURES: dict[str, Callable[[Results], tuple[Figure, Rows] | None]] = {
+    "data_bias": data_bias,
+    "association_by_occupation": association_by_occupation,
+    "model_bias": model_bias,
+    "quality_and_bias": quality_and_bias,
+}
+
+
+def _by_label(table: Results, splits: tuple[str, ...]) -> dict[str, list[float]]:
+    """Returns label -> value of each version; in each split by falling value in the first."""
+    versions, found = table.versions, {}
+    for split in splits:
+        part = table.select(split=split)
+        by_label = {
+            label: [part.one(label=label, version=version).value for version in versions]
+            for label in dict.fromkeys(part["label"].tolist())
+        }
+        found |= dict(sorted(by_label.items(), key=lambda item: -np.nan_to_num(item[1][0])))
+    return found
+
+
+def _color_limit(table: np.ndarray) -> tuple[float, bool]:
+    """Returns the percentage at which colours end, and whether numbers in the table exceed it.
+
+    That is the 95th percentile of the first version, lest one label leave the others pale.
+    """
+    percent = 100 * np.abs(table)
+    first = percent[:, 0][np.isfinite(percent[:, 0])]
+    limit = float(max(np.quantile(first, 0.95) if first.size else 0.0, 0.1))
+    return limit, bool(np.nanmax(percent, initial=0.0) > limit)
+
+
+def _with_prevalence(results: Results, version: str) -> str:
+    """Returns the name of a version, and by how much its share of men is beside the aim."""
+    beside = results.one(kind="data", version=version, metric="representation_bias", label="man")
+    name = style.display(version).replace(" + ", "\n+ ")
+    return f"{name}\nmen {style.signed(100 * beside.value)}" if beside.known else name
+
+
+def _key(versions: list[str]) -> str:
+    key = f"{style.INTERVALS}; ticks below them: single seeds"
+    return key + "; dashed line and grey band: oracle" * (ORACLE in versions)
+
+
+def _fields(estimate: Estimate) -> dict[str, float]:
+    return dataclasses.asdict(estimate)

@@ -1,0 +1,132 @@
+"""What all figures share: sizes, colours, markers, names, and how they are saved."""
+
+import contextlib
+import dataclasses
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from m4jax import files
+from m4jax.study import results
+from m4jax.study.results import Estimate
+
+WIDTH = 7.0  # inches: the text width of a page
+DIVERGING = "PuOr_r"  # safe for the colour-blind; both ends are dark, so signs are written out
+INTERVALS = "bars: 95% bootstrap intervals over pictures"
+SETTINGS = {
+    "figure.dpi": 100,
+    "savefig.dpi": 200,
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": "0.9",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "svg.hashsalt": "m4jax",  # else the ids in an svg are random
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """How a data version is drawn: told apart by its shape and filling as well as its colour."""
+
+    color: str
+    marker: str
+    filled: bool
+
+    @property
+    def face(self) -> str:
+        """The colour inside."""
+        return self.color if self.filled else "white"
+
+
+# The colours are those of Okabe and Ito (2008), which the colour-blind can tell apart.
+MARKS = (
+    Mark("#000000", "o", filled=True),
+    Mark("#0072B2", "s", filled=True),
+    Mark("#E69F00", "^", filled=True),
+    Mark("#009E73", "D", filled=False),
+    Mark("#D55E00", "v", filled=True),
+    Mark("#56B4E9", "P", filled=False),
+    Mark("#CC79A7", "X", filled=False),
+)
+
+
+def marks(versions: Sequence[str]) -> dict[str, Mark]:
+    """Returns how each version is drawn, by its place; from the eighth on, marks come again."""
+    return {version: MARKS[i % len(MARKS)] for i, version in enumerate(versions)}
+
+
+def display(version: str) -> str:
+    """Returns the name of a data version as people read it."""
+    return version.replace("_proxies", " + proxies").replace("_", " ")
+
+
+def number(value: float, digits: int) -> str:
+    """Returns a number for people: with a true minus sign; "–" for what can't be estimated."""
+    if not math.isfinite(value):
+        return "–"
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """Returns a number as `number` does, with its sign even if positive, unless it is zero."""
+    text = number(value, digits)
+    return f"+{text}" if value > 0 and float(text) > 0 else text
+
+
+@contextlib.contextmanager
+def page() -> Iterator[None]:
+    """Sets what matplotlib draws with, for the block only, whatever the user's own settings."""
+    with matplotlib.style.context(["default", SETTINGS]):
+        yield
+
+
+def errorbar(ax: Axes, x: Estimate | float, y: Estimate | float, mark: Mark, **more: Any) -> None:
+    """Draws a number with its interval, in percent; x or y is the `Estimate`, the other a place."""
+    estimate = x if isinstance(x, Estimate) else y
+    if not estimate.known:
+        return
+    value = 100 * estimate.value
+    ends = None
+    if estimate.bounded:
+        # An interval need not contain its value: an end beyond it is drawn as no bar on that side.
+        low, high = value - 100 * estimate.low, 100 * estimate.high - value
+        ends = [[max(low, 0)], [max(high, 0)]]
+    where = (
+        {"x": value, "y": y, "xerr": ends} if estimate is x else {"x": x, "y": value, "yerr": ends}
+    )
+    ax.errorbar(
+        **where, fmt=mark.marker, color=mark.color, markerfacecolor=mark.face,
+        **{"markersize": 5, "elinewidth": 1.2, "capsize": 2} | more,
+    )  # fmt: skip
+
+
+def handle(label: str, mark: Mark) -> Line2D:
+    """Returns what stands for a version in a legend."""
+    return Line2D([], [], color=mark.color, marker=mark.marker, markerfacecolor=mark.face,
+                  linewidth=1.2, label=label)  # fmt: skip
+
+
+def save(figure: Figure, path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes `path`.png, .svg and .csv (the plotted data); the same results give the same bytes."""
+    # Neither the day nor the version of the program: they would change the bytes.
+    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
+        with files.atomic(Path(f"{path}.{kind}")) as temporary:
+            figure.savefig(temporary, format=kind, metadata=metadata)
+    results.write_csv(f"{path}.csv", rows)

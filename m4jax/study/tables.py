@@ -1,0 +1,152 @@
+"""The tables of a study: csv files with all digits, and a compact form for the terminal."""
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from m4jax.study.results import Estimate, Results, write_csv
+from m4jax.study.style import display, number, signed
+
+Rows = list[dict[str, Any]]
+
+Columns = dict[tuple[str, str], str]  # metric and split -> heading
+DATA = ("data\nRB", "data\nmean\n|AB|", "kept\n%", "ESS")
+BIAS: Columns = {
+    ("representation_bias", "objects"): "model\nRB",
+    ("association_bias_mean", "faces"): "model\nmean\n|AB|",
+    ("association_bias_max", "faces"): "model\nmax\n|AB|",
+    ("association_correlation", "faces"): "r with\nthe data",
+}
+QUALITY: Columns = {
+    ("gender_acc1", "faces"): "gender\nfaces",
+    ("acc1", "workers"): "occupation\nworkers",
+    ("acc1", "objects"): "thing\nobjects",
+    ("text_retrieval_recall@5", "scenes"): "image→text\nR@5",
+    ("image_retrieval_recall@5", "scenes"): "text→image\nR@5",
+    ("acc1", "shift"): "occupation\nnew vendor",
+}
+ABOUT_BIAS = (
+    "RB and AB in percentage points; in brackets: 95% bootstrap intervals over pictures. RB of the "
+    "data: share of men − the share aimed at; of a model: share of pictures without a person that "
+    "prefer “man” to “woman” − 50%. AB: P(occupation | man) − P(occupation | woman). ESS: "
+    "effective sample size. r: correlation of a model's AB with that of its world before weighting."
+)
+ABOUT_QUALITY = (
+    "Accuracy (acc1) and recall at 5, %; brackets: 95% bootstrap intervals over pictures."
+)
+
+
+def data_table(results: Results) -> Rows:
+    """Returns, for each version, the bias of the training data under its weights (fractions)."""
+    table = results.select(kind="data")
+    rows: Rows = []
+    for version in table.versions:
+        part = table.select(version=version)
+        rows.append(
+            {
+                "version": version,
+                "examples": part.one(metric="examples").value,
+                "keep_rate": part.one(metric="keep_rate").value,
+                "effective_sample_size": part.one(metric="effective_sample_size").value,
+                "representation_bias": part.one(metric="representation_bias", label="man").value,
+                "association_bias_mean": part.one(metric="association_bias_mean").value,
+                "association_bias_max": part.one(metric="association_bias_max").value,
+            }
+        )
+    return rows
+
+
+def bias_table(results: Results) -> Rows:
+    """Returns, for each version, its models' bias with intervals (fractions)."""
+    return _model_table(results, BIAS)
+
+
+def quality_table(results: Results) -> Rows:
+    """Returns, for each version, its models' accuracy and recall with intervals (fractions)."""
+    return _model_table(results, QUALITY)
+
+
+def write(results: Results, directory: str | os.PathLike) -> None:
+    """Writes data.csv, bias.csv and quality.csv."""
+    tables = {"data": data_table, "bias": bias_table, "quality": quality_table}
+    for name, table in tables.items():
+        write_csv(Path(directory) / f"{name}.csv", table(results))
+
+
+def show(results: Results, console: Console, *, done: int, total: int) -> None:
+    """Prints bias, then quality, by data version; 100 columns are enough.
+
+    Args:
+      results: of a study, complete or not.
+      console: where to print.
+      done: number of runs that the results are from.
+      total: number of runs that the study consists of.
+    """
+    part = f"{done} of {total} runs" if done < total else f"{total} runs"
+    bias = _for_terminal(results, BIAS, with_data=True)
+    bias.title, bias.caption = f"Bias, {part}", ABOUT_BIAS
+    quality = _for_terminal(results, QUALITY, with_data=False)
+    quality.title, quality.caption = f"Quality, {part}", ABOUT_QUALITY
+    console.print(bias, quality)
+
+
+def _model_table(results: Results, columns: Columns) -> Rows:
+    table, rows = results.select(kind="version"), []
+    for version in table.versions:
+        row: dict[str, Any] = {"version": version, "runs": _runs(results, version)}
+        for metric, split in columns:
+            estimate = table.one(version=version, metric=metric, split=split)
+            name = f"{split}/{metric}"
+            row |= {name: estimate.value}
+            row |= {f"{name}/ci_low": estimate.low, f"{name}/ci_high": estimate.high}
+        rows.append(row)
+    return rows
+
+
+def _runs(results: Results, version: str) -> int:
+    """Returns how many runs of a version there are."""
+    return len(set(results.select(kind="run", version=version)["run_id"].tolist()))
+
+
+def _for_terminal(results: Results, columns: Columns, *, with_data: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left",
+                  caption_justify="left")  # fmt: skip
+    table.add_column("data version", min_width=10)
+    for heading in (*(DATA if with_data else ()), *columns.values()):
+        table.add_column(heading, justify="right", no_wrap=True)
+    data = {row["version"]: row for row in data_table(results)}
+    for version in results.versions:
+        cells = _data_cells(data.get(version)) if with_data else []
+        for metric, split in columns:
+            where = {"kind": "version", "version": version, "metric": metric, "split": split}
+            cells.append(_cell(metric, results.one(**where)))
+        table.add_row(display(version), *cells)
+    return table
+
+
+def _data_cells(row: dict[str, Any] | None) -> list[str]:
+    if row is None:
+        return [number(math.nan, 0)] * len(DATA)
+    return [
+        signed(100 * row["representation_bias"]),
+        number(100 * row["association_bias_mean"], 1),
+        number(100 * row["keep_rate"], 0),
+        number(row["effective_sample_size"], 0),
+    ]
+
+
+def _cell(metric: str, estimate: Estimate) -> Text:
+    """Returns a value, and its interval on a second line."""
+    scale, digits = (1, 2) if metric == "association_correlation" else (100, 1)
+    first = signed if metric == "representation_bias" else number
+    cell = Text(first(scale * estimate.value, digits), style="bold")
+    if estimate.bounded:
+        ends = (number(scale * end, digits) for end in (estimate.low, estimate.high))
+        cell.append(f"\n[{', '.join(ends)}]", style="not bold dim")
+    return cell

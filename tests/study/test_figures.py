@@ -1,0 +1,153 @@
+import csv
+import math
+
+import matplotlib
+import matplotlib.image
+import numpy as np
+import pytest
+from tables_of_results import OCCUPATIONS, THINGS, VERSIONS, changed, plausible_rows, table
+
+from m4jax.study import figures, panels, style
+from m4jax.study.results import Estimate
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("figures")
+    return directory, figures.render(table(plausible_rows()), directory)
+
+
+def rows_of(directory, name):
+    with open(directory / f"{name}.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_figure_is_drawn_with_its_data(drawn):
+    directory, paths = drawn
+    names = [f"{name}.{kind}" for name in figures.FIGURES for kind in ("csv", "png", "svg")]
+    assert sorted(path.name for path in directory.iterdir()) == sorted(names)
+    for path in paths:
+        picture = matplotlib.image.imread(path)
+        assert picture.shape[1] == style.WIDTH * 200
+        assert picture[..., :3].std() > 0.05
+
+
+def test_rebuilding_gives_the_same_bytes(drawn, tmp_path):
+    matplotlib.rcParams["font.size"] = 20  # a user's own settings don't matter
+    figures.render(table(plausible_rows()), tmp_path)
+    assert matplotlib.rcParams["font.size"] == 20  # and are left alone
+    matplotlib.rcParams["font.size"] = 10
+    for path in drawn[0].iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+
+
+def test_labels_are_sorted_by_the_first_version(drawn):
+    rows = [r for r in rows_of(drawn[0], "data_bias") if r["version"] == "original"]
+    jobs = [float(r["association_bias"]) for r in rows if r["panel"] == "Occupations"]
+    things = [r for r in rows if r["panel"] == "Things"]
+    assert len(jobs) == len(OCCUPATIONS) and jobs == sorted(jobs, reverse=True)
+    assert things[0]["label"] == "any thing" and len(things) == len(THINGS) + 1
+
+
+def test_colors_are_centred_at_zero_and_numbers_carry_their_sign():
+    figure, _ = figures.data_bias(table(plausible_rows()))
+    for ax in figure.axes[:2]:
+        (image,) = ax.images
+        assert image.norm.vmin == -image.norm.vmax
+        percent = np.asarray(image.get_array())
+        texts = [text.get_text() for text in ax.texts]
+        assert texts == [style.signed(value) for value in percent.ravel()]
+    assert "+7.2" in [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_model_bias_has_every_seed(drawn):
+    rows = [r for r in rows_of(drawn[0], "model_bias") if r["metric"] == "representation_bias"]
+    for version in VERSIONS:
+        assert [r["seed"] for r in rows if r["version"] == version] == ["all", "0", "1"]
+
+
+def test_regression_is_that_of_numpy(drawn):
+    rows = [r for r in rows_of(drawn[0], "association_by_occupation") if r["version"] == "original"]
+    x = np.array([float(r["women_share"]) for r in rows])
+    y = np.array([float(r["value"]) for r in rows])
+    assert float(rows[0]["r"]) == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-4)
+    assert float(rows[0]["slope"]) == pytest.approx(np.polyfit(x, y, 1)[0], abs=1e-4)
+
+
+def test_differences_are_those_of_the_results(drawn):
+    results = table(plausible_rows())
+    for row in rows_of(drawn[0], "quality_and_bias"):
+        where = {"version": row["version"], "metric": row["metric"], "split": row["split"]}
+        expected = results.one(kind="difference", **where)
+        assert float(row["value"]) == pytest.approx(expected.value, rel=1e-4, abs=1e-6)
+        assert float(row["low"]) == pytest.approx(expected.low, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "keep",
+    [
+        lambda r: r["version"] in ("original", "census"),
+        lambda r: r["version"] in ("balanced", "census") and r["kind"] != "difference",
+        lambda r: r["kind"] != "world",
+        lambda r: r["kind"] != "data",
+        lambda r: r["split"] != "occupations",
+        lambda r: r["kind"] == "data",
+        lambda r: r["version"] != "oracle",
+        lambda r: False,
+    ],
+    ids=["reference alone", "other alone", "no census", "no data", "no occupations", "data alone",
+         "no oracle", "nothing"],
+)  # fmt: skip
+def test_an_unfinished_study_is_drawn_as_far_as_it_goes(tmp_path, keep):
+    rows = [r for r in plausible_rows() if keep(r)]
+    paths = figures.render(
+        table(rows) if rows else table(plausible_rows()).select(kind=""), tmp_path
+    )
+    kinds = {r["kind"] for r in rows}
+    names = {path.stem for path in paths}
+    assert ("data_bias" in names) == ("data" in kinds)
+    assert ("model_bias" in names) == ("version" in kinds)
+    assert ("quality_and_bias" in names) == ("difference" in kinds)
+
+
+def test_what_can_not_be_estimated_is_left_out(tmp_path):
+    nothing = dict.fromkeys(("value", "ci_low", "ci_high"), math.nan)
+    rows = [r | nothing if r["kind"] != "world" else r for r in plausible_rows()]
+    assert len(figures.render(table(rows), tmp_path)) == len(figures.FIGURES)
+    one = changed(plausible_rows(), {"label": "mechanic"}, **nothing)
+    figures.render(table(one), tmp_path)
+    by_name = {r["occupation"]: r for r in rows_of(tmp_path, "association_by_occupation")}
+    assert by_name["mechanic"]["value"] == "" and by_name["mechanic"]["r"] != ""
+
+
+def test_an_interval_beside_its_value_is_drawn():
+    figure = figures.Figure()
+    ax = figure.subplots()
+    style.errorbar(ax, Estimate(0.5, 0.6, 0.7), 0, style.MARKS[0])
+    (bars,) = ax.containers
+    (ends,) = bars[2][0].get_segments()
+    np.testing.assert_allclose(ends[:, 0], [50, 70])
+
+
+@pytest.mark.parametrize("step", [2.0, -2.0])
+def test_names_are_moved_apart_in_one_direction(step):
+    places = [step * x for x in (0.0, 0.1, 0.2, 5.0)]
+    moved = np.array(panels.spread(places, step))
+    assert moved[0] == places[0] and moved[3] == places[3]
+    assert (np.diff(moved) / step >= 1).all()
+
+
+def test_versions_are_told_apart_without_color():
+    shapes = [mark.marker for mark in style.MARKS]
+    assert len(set(shapes)) == len(shapes)
+    many = [f"version {i}" for i in range(len(shapes) + 1)]
+    assert list(style.marks(many)) == many
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(1.25, "+1.2"), (-1.26, "−1.3"), (0.04, "0.0"), (-0.04, "0.0"), (math.nan, "–")],
+)
+def test_numbers_for_people(value, expected):
+    assert style.signed(value) == expected
+    assert style.number(value, 1) == expected.lstrip("+")

@@ -1,0 +1,91 @@
+import math
+
+import numpy as np
+import pytest
+from tables_of_results import plausible_rows, row, table
+
+from m4jax.errors import InputError
+from m4jax.study import results
+from m4jax.study.results import Estimate
+
+
+def test_a_written_table_is_read_back(tmp_path):
+    rows = plausible_rows()
+    results.write(tmp_path / "results.parquet", rows)
+    found = results.read(tmp_path / "results.parquet")
+    assert len(found) == len(rows)
+    for name in results.SCHEMA.names:
+        np.testing.assert_array_equal(found[name], np.array([r[name] for r in rows]))
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        results.write(tmp_path / name, plausible_rows())
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_no_rows_are_a_table_too(tmp_path):
+    results.write(tmp_path / "empty", [])
+    assert len(results.read(tmp_path / "empty")) == 0
+    assert results.read(tmp_path / "empty").reference == ""
+
+
+def test_rows_that_are_not_of_the_schema_are_refused(tmp_path):
+    good = row("run", "original", "acc1", 0.5)
+    with pytest.raises(InputError, match="lacks or adds seed"):
+        results.write(tmp_path / "r", [{k: v for k, v in good.items() if k != "seed"}])
+    with pytest.raises(InputError, match="lacks or adds extra"):
+        results.write(tmp_path / "r", [good | {"extra": 1}])
+    with pytest.raises(InputError, match="not of its column's type"):
+        results.write(tmp_path / "r", [good | {"value": "high"}])
+    assert not (tmp_path / "r").exists()
+
+
+def test_files_that_are_no_results_are_refused(tmp_path):
+    with pytest.raises(InputError, match="run the study first"):
+        results.read(tmp_path / "absent")
+    results.write(tmp_path / "cut", plausible_rows())
+    content = (tmp_path / "cut").read_bytes()
+    (tmp_path / "cut").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="rebuild it"):
+        results.read(tmp_path / "cut")
+
+
+def test_a_table_of_other_columns_is_refused(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table({"value": [1.0]}), tmp_path / "other")
+    with pytest.raises(InputError, match="expected the columns"):
+        results.read(tmp_path / "other")
+
+
+def test_select_and_one():
+    found = table(plausible_rows())
+    part = found.select(kind="run", version="balanced", metric="acc1", split="workers")
+    assert part["seed"].tolist() == [0, 1]
+    assert part.one(seed=1).value == part["value"][1]
+    assert math.isnan(found.one(metric="absent").value)
+    with pytest.raises(InputError, match="expected one row"):
+        found.one(metric="acc1")
+    with pytest.raises(InputError, match="did you mean 'metric'"):
+        found.select(metrik="acc1")
+
+
+def test_the_reference_is_the_first_version_that_is_not_compared():
+    rows = plausible_rows()
+    assert table(rows).reference == "original"
+    assert table(list(reversed(rows))).reference == "original"
+    assert table([r for r in rows if r["version"] != "original"]).reference == ""
+    assert table([r for r in rows if r["kind"] == "run"]).reference == "original"
+
+
+def test_what_is_not_finite_is_not_known():
+    assert Estimate(0.0, -1.0, 1.0).known and Estimate(0.0, -1.0, 1.0).bounded
+    assert not Estimate().known
+    assert not Estimate(0.5, math.nan, 1.0).bounded
+
+
+def test_csv_has_empty_fields_for_nan(tmp_path):
+    results.write_csv(tmp_path / "t.csv", [{"a": "x, y", "b": math.nan}, {"a": "", "b": 1 / 3}])
+    assert (tmp_path / "t.csv").read_text() == 'a,b\n"x, y",\n,0.333333\n'
