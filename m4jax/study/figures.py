@@ -94,9 +94,10 @@ def association_by_occupation(results: Results) -> tuple[Figure, Rows] | None:
     versions = table.versions
     if not versions:
         return None
-    down = -(-len(versions) // 2)
-    figure = Figure(figsize=(style.WIDTH, 0.6 + 2.4 * down), layout="constrained")
-    axes = figure.subplots(down, 2, sharex=True, sharey=True, squeeze=False).flatten()
+    across = min(2, len(versions))
+    down = -(-len(versions) // across)
+    figure = Figure(figsize=(style.WIDTH, 1.0 + 2.3 * down), layout="constrained")
+    axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flatten()
     rows: Rows = []
     named: list[tuple[str, float, Estimate]] = []
     for ax, version in zip(axes, versions, strict=False):
@@ -119,8 +120,8 @@ def association_by_occupation(results: Results) -> tuple[Figure, Rows] | None:
         f"share of women in the census, %\n({style.INTERVALS}; dashed: least squares)", fontsize=8
     )
     figure.supylabel(
-        "association bias of the model on faces, percentage points\n"
-        "mean P(occupation) over men − over women",
+        "association bias of the model on faces:\n"
+        "P(occupation | man) − P(occupation | woman),\npercentage points",
         fontsize=8,
     )
     return figure, rows

@@ -37,7 +37,7 @@ def heat_map(
         ax.text(column, row, style.signed(value), ha="center", va="center", fontsize=6.5,
                 color="white" if dark else "black")  # fmt: skip
     ax.set_yticks(range(len(labels)), labels, fontsize=7)
-    ax.set_xticks(range(len(columns)), columns, fontsize=7)
+    ax.set_xticks(range(len(columns)), columns, fontsize=7, rotation=90 if len(columns) > 4 else 0)
     ax.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
     ax.spines[:].set_visible(False)
     return image
@@ -150,6 +150,7 @@ def _lines(ax: Axes, names: Sequence[str]) -> None:
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
+    ax.locator_params(axis="x", nbins=6)
     ax.grid(axis="x")
 
 

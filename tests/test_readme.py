@@ -1,0 +1,35 @@
+"""What the README shows works as shown."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_example_of_balancing_prints_what_its_comments_say():
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, status, after = done.stdout.splitlines()
+    assert float(before.strip("[]")) == pytest.approx(-0.2, abs=0.03)
+    assert status.startswith("Status.CONVERGED")
+    assert float(status.split()[1]) < 1e-6
+    assert float(after.strip("[]")) == pytest.approx(0.0, abs=0.01)
+
+
+def test_every_file_that_it_names_is_there():
+    named = re.findall(r"(?:configs|m4jax|experiments|results)/[\w./-]*\w", README)
+    assert named
+    for name in named:
+        assert (ROOT / name).exists(), name
+
+
+def test_every_command_names_a_module_that_is_there():
+    modules = re.findall(r"python -m (experiments\.\w+)", README)
+    assert modules
+    for module in modules:
+        assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
