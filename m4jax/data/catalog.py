@@ -38,6 +38,7 @@ class Emoji:
     """One emoji and what it shows; -1 stands for "none"."""
 
     name: str  # CLDR short name
+    motif: str  # the same for emoji that are drawn alike, in another skin tone
     gender: int  # index into GENDERS
     occupation: int  # index into occupations()
     thing: int  # index into things()
@@ -74,10 +75,10 @@ def load() -> tuple[Emoji, ...]:
             for tone in TONES:
                 name = _person_name(noun, suffix, tone)
                 held_out = f"{noun} {suffix} {tone}" in out
-                found.append(Emoji(name, gender, occupation, -1, held_out))
+                found.append(Emoji(name, f"{noun} {suffix}", gender, occupation, -1, held_out))
     for thing, names in enumerate(things().values()):
         out = _ranked(names, max(1, len(names) // 3))
-        found += [Emoji(name, -1, -1, thing, name in out) for name in names]
+        found += [Emoji(name, name, -1, -1, thing, name in out) for name in names]
     return tuple(found)
 
 

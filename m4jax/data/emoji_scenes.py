@@ -29,7 +29,7 @@ Progress = Callable[[str, int, int], None]  # (what, done, total)
 MAX_BYTES = 900e6
 
 COLUMNS = ("gender", "occupation", "thing", "says_gender", "says_occupation", "says_thing",
-           "person_sprite", "thing_sprite")  # fmt: skip
+           "person_drawing", "thing_drawing")  # fmt: skip
 
 
 @dataclasses.dataclass
@@ -91,7 +91,7 @@ def generate(world: World, split: str, sprites: pictures.Sprites) -> Iterator[tu
     plan = splits.plan(world, split, sprites)
     texts = captions.write(plan.scenes, rng)
     columns = dataclasses.asdict(plan.scenes)
-    columns |= {"person_sprite": plan.person, "thing_sprite": plan.thing}
+    columns |= {"person_drawing": plan.person, "thing_drawing": plan.thing}
     prefix = name(world)
     for i, picture in enumerate(render.render(plan, sprites, world.resolution, rng)):
         example = {key: int(column[i]) for key, column in columns.items()}

@@ -25,6 +25,7 @@ class Sprites:
       emoji: int [k], index into `catalog.load()`.
       vendor: int [k], index into `catalog.VENDORS`.
       gender, occupation, thing: int [k], as in `catalog.Emoji`.
+      drawing: int [k], equal for sprites of one motif by one vendor: they differ in skin tone alone.
       held_out: bool [k], the emoji is for evaluation.
       dropped: how many files were left out because their picture stands for two things.
     """
@@ -35,6 +36,7 @@ class Sprites:
     gender: np.ndarray
     occupation: np.ndarray
     thing: np.ndarray
+    drawing: np.ndarray
     held_out: np.ndarray
     dropped: int
     _scaled: dict[tuple[int, int], np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
@@ -79,9 +81,16 @@ def load() -> Sprites:
         gender=np.array([entry.gender for entry in shown]),
         occupation=np.array([entry.occupation for entry in shown]),
         thing=np.array([entry.thing for entry in shown]),
+        drawing=_number([(v, entry.motif) for v, entry in zip(vendor, shown, strict=True)]),
         held_out=np.array([entry.held_out for entry in shown]),
         dropped=len(files) - sum(map(len, clear)),
     )
+
+
+def _number(keys: list) -> np.ndarray:
+    """Returns a number [k] for each key, equal for equal ones."""
+    numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    return np.array([numbers[key] for key in keys])
 
 
 def _files(index: dict[str, int]) -> list[tuple[int, int, Path]]:

@@ -119,7 +119,7 @@ def write(path: str | os.PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
     """
     rows = list(rows)
     for row in rows:
-        if False:
+        if set(row) != set(SCHEMA.names):
             differing = sorted(set(row) ^ set(SCHEMA.names))
             raise InputError(f"results: a row lacks or adds {', '.join(differing)}: {dict(row)}")
     columns = {name: [row[name] for row in rows] for name in SCHEMA.names}

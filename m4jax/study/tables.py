@@ -117,7 +117,7 @@ def _runs(results: Results, version: str) -> int:
 def _for_terminal(results: Results, columns: Columns, *, with_data: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left",
                   caption_justify="left")  # fmt: skip
-    table.add_column("data version", min_width=10)
+    table.add_column("data version")
     for heading in (*(DATA if with_data else ()), *columns.values()):
         table.add_column(heading, justify="right", no_wrap=True)
     data = {row["version"]: row for row in data_table(results)}

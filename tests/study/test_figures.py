@@ -5,6 +5,7 @@ import matplotlib
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from tables_of_results import OCCUPATIONS, THINGS, VERSIONS, changed, plausible_rows, table
 
 from m4jax.study import figures, panels, style
@@ -33,10 +34,9 @@ def test_every_figure_is_drawn_with_its_data(drawn):
 
 
 def test_rebuilding_gives_the_same_bytes(drawn, tmp_path):
-    matplotlib.rcParams["font.size"] = 20  # a user's own settings don't matter
-    figures.render(table(plausible_rows()), tmp_path)
-    assert matplotlib.rcParams["font.size"] == 20  # and are left alone
-    matplotlib.rcParams["font.size"] = 10
+    with matplotlib.rc_context({"axes.facecolor": "red"}):  # a user's own settings don't matter
+        figures.render(table(plausible_rows()), tmp_path)
+        assert matplotlib.rcParams["axes.facecolor"] == "red"  # and are left alone
     for path in drawn[0].iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
@@ -120,13 +120,13 @@ def test_what_can_not_be_estimated_is_left_out(tmp_path):
     assert by_name["mechanic"]["value"] == "" and by_name["mechanic"]["r"] != ""
 
 
-def test_an_interval_beside_its_value_is_drawn():
-    figure = figures.Figure()
-    ax = figure.subplots()
-    style.errorbar(ax, Estimate(0.5, 0.6, 0.7), 0, style.MARKS[0])
+@pytest.mark.parametrize(("low", "high"), [(0.6, 0.7), (0.3, 0.4)])
+def test_an_interval_beside_its_value_is_drawn(low, high):
+    ax = Figure().subplots()
+    style.errorbar(ax, Estimate(0.5, low, high), 0, style.MARKS[0])
     (bars,) = ax.containers
     (ends,) = bars[2][0].get_segments()
-    np.testing.assert_allclose(ends[:, 0], [50, 70])
+    np.testing.assert_allclose(ends[:, 0], [100 * min(low, 0.5), 100 * max(high, 0.5)])
 
 
 @pytest.mark.parametrize("step", [2.0, -2.0])

@@ -63,11 +63,23 @@ def test_the_terminal_needs_no_more_than_100_columns():
     assert "balanced" in text and "proxies" in text
 
 
+def test_wide_intervals_need_no_more_than_100_columns():
+    wide = {"value": 0.321, "ci_low": 0.234, "ci_high": 0.432}
+    negative = {"value": -0.321, "ci_low": -0.432, "ci_high": -0.234}
+    rows = [r | wide if r["kind"] == "version" else r for r in plausible_rows()]
+    for metric in ("representation_bias", "association_correlation"):
+        rows = changed(rows, {"kind": "version", "metric": metric}, **negative)
+    text = shown(table(rows))
+    assert "…" not in text and "[−43.2, −23.4]" in text and "[−0.43, −0.23]" in text
+
+
 def test_values_are_shown_in_percent_with_their_intervals():
     where = {"kind": "version", "version": "balanced", "metric": "association_bias_mean"}
     exact = {"value": 0.0432, "ci_low": 0.0399, "ci_high": 0.0561}
     text = shown(table(changed(plausible_rows(), where, **exact)))
     assert "4.3" in text and "[4.0, 5.6]" in text
+    line = next(line for line in text.splitlines() if line.strip().startswith("original"))
+    assert line.split()[1:5] == ["+15.0", "4.3", "100", "40000"]  # of the data
 
 
 def test_what_can_not_be_estimated_is_a_dash():
