@@ -14,7 +14,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.world.examples = 40_000  # size of the training split
     config.world.resolution = 32  # pixels a side
     config.world.seed = 0  # of everything drawn
-    config.world.men = 0.65  # prevalence of men among persons
+    config.world.men = 0.65  # prevalence of men among persons, but where a thing decides
     config.world.association = 1.0  # 0: occupations at parity, 1: the census' shares of women
     config.world.company = 1.0  # how far things keep company with men; 0: not at all
     config.world.scenes = (0.35, 0.25, 0.3, 0.1)  # shares of worker, face, company, thing
@@ -31,7 +31,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.balance.enabled = False  # False: all examples weigh the same
     config.balance.labels = ("occupations", "any_thing")  # label sets; "things" are the proxies
     config.balance.target = 0.5  # prevalence of men that is aimed at
-    config.balance.keep_rate = 0.5  # share of the data that is kept; 0.509 is the most that works
+    config.balance.keep_rate = 0.5  # share of the data that is kept; a little below the most
     config.balance.eps_representation = 1e-4  # bound on |E[q (s - target)]|
     config.balance.eps_association = 1e-4  # bound on |E[q (s - target) y]|, for each label
     config.balance.penalty = 10.0  # V, the level of enforcement

@@ -2,6 +2,8 @@
 
     python -m experiments.balance --config=configs/base.py --workdir=runs/balance \
         --config.balance.enabled=True
+
+Weights that miss a constraint are refused, with the worst one named.
 """
 
 from rich.console import Console

@@ -1,6 +1,8 @@
 """Evaluates the model that experiments.train left in the same directory.
 
-python -m experiments.evaluate --config=configs/base.py --workdir=runs/train
+    python -m experiments.evaluate --config=configs/base.py --workdir=runs/train
+
+The numbers come with their 95% bootstrap intervals.
 """
 
 from rich.console import Console

@@ -1,6 +1,8 @@
 """Runs a study: every missing cell of a grid, then tables and figures.
 
-python -m experiments.grid --config=configs/quickstart.py --workdir=runs/quickstart
+    python -m experiments.grid --config=configs/quickstart.py --workdir=runs/quickstart
+
+Interrupted at any point, the same command does the rest.
 """
 
 from absl import flags

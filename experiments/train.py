@@ -1,6 +1,8 @@
 """Trains one model, or goes on with it.
 
-python -m experiments.train --config=configs/base.py --workdir=runs/train
+    python -m experiments.train --config=configs/base.py --workdir=runs/train
+
+Interrupted at any point, the same command goes on.
 """
 
 from rich.console import Console

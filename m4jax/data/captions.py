@@ -1,4 +1,4 @@
-"""Captions of the testbed: from what a caption says to its words, and back by word lists."""
+"""Captions of the testbed: from what a caption says to its words."""
 
 import numpy as np
 

@@ -1,10 +1,13 @@
 """The testbed as a TFDS dataset, `emoji_scenes`, prepared to array_record without TensorFlow.
 
-import tensorflow_datasets as tfds
-from m4jax.data import emoji_scenes
-builder = emoji_scenes.builder(World(), data_dir="data")
-builder.download_and_prepare()  # downloads nothing
-source = builder.as_data_source("train")
+    import tensorflow_datasets as tfds
+    from m4jax.data import emoji_scenes
+    builder = emoji_scenes.builder(World(), data_dir="data")
+    builder.download_and_prepare()  # downloads nothing
+    source = builder.as_data_source("train")
+
+Integer columns hold what picture and caption show and say, -1 for nothing; `person_drawing` and
+`thing_drawing` are equal for pictures that show the same drawing, be it in another skin tone.
 """
 
 import dataclasses
@@ -12,18 +15,16 @@ import functools
 import io
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from m4jax import files
 from m4jax.data import captions, pictures, render, splits
+from m4jax.data.testbed import Progress
 from m4jax.data.world import World
 from m4jax.errors import InputError
-
-Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 # TFDS spills a split over 1,000 MB through TensorFlow; a picture of 72 pixels takes up to 12 kB.
 MAX_BYTES = 900e6
@@ -91,8 +92,10 @@ def generate(world: World, split: str, sprites: pictures.Sprites) -> Iterator[tu
     plan = splits.plan(world, split, sprites)
     texts = captions.write(plan.scenes, rng)
     columns = dataclasses.asdict(plan.scenes)
-    columns |= {"person_drawing": plan.person, "thing_drawing": plan.thing}
-    prefix = name(world)
+    for shown in ("person", "thing"):
+        sprite = getattr(plan, shown)
+        columns[f"{shown}_drawing"] = np.where(sprite >= 0, sprites.drawing[sprite], -1)
+    prefix = world.id
     for i, picture in enumerate(render.render(plan, sprites, world.resolution, rng)):
         example = {key: int(column[i]) for key, column in columns.items()}
         example |= {"image": _png(picture), "caption": texts[i], "uid": f"{prefix}/{split}/{i:08d}"}
@@ -107,14 +110,9 @@ def prepare(builder: EmojiScenes, progress: Progress | None = None) -> None:
     builder.download_and_prepare(file_format="array_record", download_config=config)
 
 
-def name(world: World) -> str:
-    """Returns the name of a world's builder configuration: a hash of its knobs."""
-    return files.digest(dataclasses.asdict(world))
-
-
 def builder(world: World, data_dir: str | os.PathLike) -> EmojiScenes:
     """Returns the builder of a world, to be prepared under `data_dir`."""
-    config = Config(name=name(world), description=f"{world}", world=world)
+    config = Config(name=world.id, description=f"{world}", world=world)
     return EmojiScenes(config=config, data_dir=os.fspath(data_dir), file_format="array_record")
 
 

@@ -25,7 +25,7 @@ class Sprites:
       emoji: int [k], index into `catalog.load()`.
       vendor: int [k], index into `catalog.VENDORS`.
       gender, occupation, thing: int [k], as in `catalog.Emoji`.
-      drawing: int [k], equal for sprites of one motif by one vendor: they differ in skin tone alone.
+      drawing: int [k], equal for sprites of one motif by one vendor, in other skin tones.
       held_out: bool [k], the emoji is for evaluation.
       dropped: how many files were left out because their picture stands for two things.
     """

@@ -37,7 +37,7 @@ class Split:
 
 def directory(world: World, data_dir: str | os.PathLike) -> Path:
     """Returns where the arrays of a world lie."""
-    return Path(data_dir) / "arrays" / files.digest(dataclasses.asdict(world))
+    return Path(data_dir) / "arrays" / world.id
 
 
 def is_prepared(world: World, data_dir: str | os.PathLike) -> bool:

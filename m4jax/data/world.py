@@ -5,16 +5,17 @@ a scene is a worker, a plain face, a face in the company of a thing, or a thing 
 a man with probability `men`. An occupation r is drawn given the gender s by Bayes' rule from
 P(r) = 1/c and P(woman | r) = 1/2 + b (share_r - 1/2), b being the knob `association`. Workers
 show their occupation; the caption of a plain face names one that the picture does not show, as
-captions do: this is what teaches a model to associate. Things keep company with men or women, and
-in some of these pictures the person of whom the caption speaks is not to be seen. That is what a
-model's representation bias comes from: in a contrastive loss, at its optimum pointwise mutual
-information, the mere frequency of a word cancels.
+captions do: this is what teaches a model to associate. Things keep company with men, each to its
+own degree, and in some of these pictures the person of whom the caption speaks is not to be seen.
+That is what a model's representation bias comes from: in a contrastive loss, at its optimum
+pointwise mutual information, the mere frequency of a word cancels.
 """
 
 import dataclasses
 
 import numpy as np
 
+from m4jax import files
 from m4jax.data import catalog
 from m4jax.errors import InputError
 
@@ -28,9 +29,9 @@ class World:
     examples: int = 40_000  # size of the training split
     resolution: int = 32  # pixels a side
     seed: int = 0  # of everything drawn
-    men: float = 0.65  # prevalence of men among persons
+    men: float = 0.65  # prevalence of men among persons, but where a thing decides
     association: float = 1.0  # b; 0: occupations at parity, 1: the census' shares
-    company: float = 1.0  # how far things keep company with one gender; 0: not at all
+    company: float = 1.0  # how far things keep company with men; 0: not at all
     scenes: tuple[float, ...] = (0.35, 0.25, 0.3, 0.1)  # shares of the SCENES, in their order
     face_occupation: float = 0.6  # captions of plain faces that name an occupation
     caption_gender: float = 0.4  # captions with an occupation that name the gender as well
@@ -39,6 +40,11 @@ class World:
     company_hidden: float = 0.5  # scenes of company in which the person is out of the picture
     proxy: float = 0.3  # scenes of company in which the thing goes with the occupation
     caption_noise: float = 0.02  # captions that belong to another example
+
+    @property
+    def id(self) -> str:
+        """The world's name: a hash of its knobs."""
+        return files.digest(dataclasses.asdict(self))
 
     def __post_init__(self):
         if self.examples < 1:

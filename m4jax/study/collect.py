@@ -10,8 +10,6 @@ from m4jax.data import annotate, catalog, testbed, weights
 from m4jax.study.cells import Cell
 from m4jax.study.layout import Layout
 
-LABEL_SETS = ("occupations", "any_thing", "things")
-
 
 def rows(cells: Sequence[Cell], layout: Layout) -> list[dict]:
     """Returns the rows of all finished cells; see `results.SCHEMA` for their fields.
@@ -67,7 +65,7 @@ def _data_rows(cell: Cell, layout: Layout) -> list[dict]:
         weight = weights.read(layout.weights(cell.config), train.columns["uid"])
     target = cell.config.balance.target if cell.config.balance else 0.5
     found = []
-    for name in LABEL_SETS:
+    for name in annotate.LABEL_SETS:
         notes = annotate.annotate(train.columns, (name,))
         targets = np.full(len(notes.attribute_names), target)
         bias = balance.bias(notes.attributes, notes.labels, weights=weight, target=targets)

@@ -107,6 +107,8 @@ def _change(results: Results, version: str, metric: dict[str, str]) -> str:
         return f"does not clearly change, {values} ({told})"
     # Not a matter of chance in the pictures, nor of one seed against another.
     turned = old.value * new.value < 0 < new.low * new.high and (seeds * new.value > 0).all()
+    if len(seeds) > 1 and seeds.min() < 0 < seeds.max():
+        return f"moves {values}, its sign depending on the seed ({told})"
     if turned:
         return f"changes its sign, {values} ({told})"
     if abs(new.value) < abs(old.value):
@@ -125,11 +127,11 @@ def _oracle(results: Results) -> str:
     if representation.known:
         sentence += f" and an RB of {_told(representation, sign=True)}"
     others = [v for v in results.select(kind="difference").versions if v != ORACLE]
-    means = {f"“{display(v)}”": pooled.one(version=v, **AB_MEAN).value for v in others}
-    low = [name for name, mean in means.items() if mean <= association.high]
-    high = [name for name, mean in means.items() if mean > association.high]
-    parts = [f"no higher in mean |AB| than this interval: {_list(low)}"] if low else []
-    parts += [f"higher in mean |AB|: {_list(high)}"] if high else []
+    means = {f"“{display(v)}”": pooled.one(version=v, **AB_MEAN) for v in others}
+    low = [name for name, mean in means.items() if mean.low <= association.high]
+    high = [name for name, mean in means.items() if mean.low > association.high]
+    parts = [f"not clearly higher in mean |AB|, by their intervals: {_list(low)}"] if low else []
+    parts += [f"clearly higher in mean |AB|: {_list(high)}"] if high else []
     return "; ".join([f"{sentence} points", *parts]) + "."
 
 

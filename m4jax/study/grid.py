@@ -77,7 +77,7 @@ def plan(cells: Sequence[Cell], layout: Layout) -> list[pool.Task]:
         if state(cell, layout) in ("done", "failed"):
             continue
         config, needs = dataclasses.asdict(cell.config), []
-        world = f"world-{files.digest(config['world'])}"
+        world = f"world-{cell.config.world.id}"
         if not testbed.is_prepared(cell.config.world, layout.data):
             title = f"testbed for {cell.version}"
             tasks.setdefault(world, pool.Task(world, "world", title, config))

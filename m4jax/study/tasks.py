@@ -1,7 +1,6 @@
 """The kinds of work of a study, each a function of a run and of where its files lie."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,15 @@ from m4jax.study.config import BalanceConfig, RunConfig
 from m4jax.study.layout import Layout
 from m4jax.training.losses import LOSSES
 
-Progress = Callable[[str, int, int], None]  # (what, done, total)
 EMBED_BATCH = 256
 
 
-def prepare_world(config: RunConfig, layout: Layout, progress: Progress) -> None:
+def prepare_world(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
     """Prepares the run's world."""
     testbed.prepare(config.world, layout.data, progress)
 
 
-def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
+def weigh(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
     """Balances the run's training data and writes the weights with their certificate.
 
     Raises:
@@ -45,7 +43,7 @@ def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
     )
 
 
-def train_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
+def train_run(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
     """Trains the run's model, or goes on with it."""
     folder = layout.run(config)
     files.write_json(folder / "config.json", dataclasses.asdict(config))
@@ -60,7 +58,7 @@ def train_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
     )
 
 
-def evaluate_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
+def evaluate_run(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
     """Evaluates the trained model: `predictions.npz` and `eval.jsonl`."""
     folder = layout.run(config)
     progress("evaluate", 0, 1)
@@ -86,7 +84,7 @@ def evaluate_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
     files.write_jsonl(folder / "eval.jsonl", records)
 
 
-def run_cell(config: RunConfig, layout: Layout, progress: Progress) -> None:
+def run_cell(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
     """Trains and evaluates one cell of the grid; `DONE` is written last."""
     train_run(config, layout, progress)
     evaluate_run(config, layout, progress)
@@ -128,8 +126,10 @@ def evaluation_splits(config: RunConfig, data_dir: Path) -> dict[str, dict[str, 
     for name in ("faces", "workers", "objects", "scenes", "shift"):
         split = testbed.load(config.world, name, data_dir)
         columns = split.columns
-        # Pictures of one sprite are not independent of each other: they are resampled together.
-        group = np.maximum(columns["person_sprite"], columns["thing_sprite"])
+        # Pictures of one drawing, in other skin tones or places, are not independent of each other:
+        # they are resampled together. A pair counts to its thing.
+        person, thing = columns["person_drawing"], columns["thing_drawing"]
+        group = np.where(thing >= 0, thing, person)
         splits[name] = {"images": split.images, "group": group}
         splits[name] |= {key: columns[key] for key in ("gender", "occupation", "thing")}
         splits[name]["captions"] = columns["caption"].tolist()
@@ -180,9 +180,10 @@ def _check(solution: balance.Solution, notes: annotate.Annotation) -> None:
     if beyond[worst] > 1e-6:
         names = ("representation", *notes.label_names)
         raise InputError(
-            f"balancing: {(beyond > 1e-6).sum()} constraints can't hold at this keep rate, the "
-            f"worst being ({notes.attribute_names[worst[0]]}, {names[worst[1]]}), by "
-            f"{beyond[worst]:.2g}; lower balance.keep_rate or raise balance.eps_association"
+            f"balancing: {(beyond > 1e-6).sum()} constraints don't hold at the optimum, the worst "
+            f"being ({notes.attribute_names[worst[0]]}, {names[worst[1]]}), by {beyond[worst]:.2g}"
+            "; lower balance.keep_rate, raise balance.eps_association or, where it is small, "
+            "raise balance.penalty"
         )
 
 

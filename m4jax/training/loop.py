@@ -23,8 +23,6 @@ from m4jax.training.optimizer import adamw, schedule
 from m4jax.training.step import TrainState, init_state, make_train_step
 from m4jax.training.tracker import Clock, StreamTracker, duplicates
 
-SCALARS = ("loss", "accuracy", "grad_norm", "logit_scale", "logit_bias")
-
 
 class NonFiniteError(RuntimeError):
     """The loss or the gradient is no longer finite; the message says at which step."""
