@@ -19,7 +19,7 @@ Metrics = dict[str, tuple[str, str]]
 FOREST: dict[str, Metrics] = {  # title of a panel -> name of a line -> metric and split
     "Quality": {
         "occupation\naccuracy": ("acc1", "workers"),
-        "object\naccuracy": ("acc1", "objects"),
+        "thing\naccuracy": ("acc1", "objects"),
         "perceived-gender\naccuracy": ("gender_acc1", "faces"),
         "image→text\nrecall@5": ("text_retrieval_recall@5", "scenes"),
         "text→image\nrecall@5": ("image_retrieval_recall@5", "scenes"),
@@ -99,7 +99,7 @@ def association_by_occupation(results: Results) -> tuple[Figure, Rows] | None:
     figure = Figure(figsize=(style.WIDTH, 1.0 + 2.3 * down), layout="constrained")
     axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flatten()
     rows: Rows = []
-    named: list[tuple[str, float, Estimate]] = []
+    shown: list[list[tuple[str, float, Estimate]]] = []
     for ax, version in zip(axes, versions, strict=False):
         labels = dict.fromkeys(table.select(version=version)["label"].tolist())
         points = [
@@ -107,13 +107,14 @@ def association_by_occupation(results: Results) -> tuple[Figure, Rows] | None:
             for label in labels
         ]
         line = panels.scatter(ax, points, style.marks(results.versions)[version])
-        named = named or points
+        shown.append(points)
         ax.set_title(style.display(version))
         rows += [
             {"version": version, "occupation": label, "women_share": x} | _fields(y) | line
             for label, x, y in points
         ]
-    panels.name_extremes(axes[0], named, 3)
+    for i, points in enumerate(shown):  # there is room for names where the points spread
+        panels.name_extremes(axes[i], points, 1 if i else 3)
     for ax in axes[len(versions) :]:
         ax.remove()
     figure.supxlabel(

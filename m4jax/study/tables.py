@@ -26,7 +26,7 @@ BIAS: Columns = {
 QUALITY: Columns = {
     ("gender_acc1", "faces"): "gender\nfaces",
     ("acc1", "workers"): "occupation\nworkers",
-    ("acc1", "objects"): "thing\nobjects",
+    ("acc1", "objects"): "things\nobjects",
     ("text_retrieval_recall@5", "scenes"): "image→text\nR@5",
     ("image_retrieval_recall@5", "scenes"): "text→image\nR@5",
     ("acc1", "shift"): "occupation\nnew vendor",
