@@ -27,6 +27,11 @@ def write(
     files.write_json(folder / "weights.json", dict(certificate))
 
 
+def is_written(folder: str | os.PathLike) -> bool:
+    """Tells whether the weights and their certificate are there."""
+    return all((Path(folder) / name).exists() for name in ("weights.parquet", "weights.json"))
+
+
 def read(folder: str | os.PathLike, uids: Sequence[str]) -> np.ndarray:
     """Returns the weights [n] in the order of `uids`.
 

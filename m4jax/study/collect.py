@@ -11,14 +11,13 @@ from m4jax.study.cells import Cell
 from m4jax.study.layout import Layout
 
 
-def rows(cells: Sequence[Cell], layout: Layout) -> list[dict]:
-    """Returns the rows of all finished cells; see `results.SCHEMA` for their fields.
+def rows(cells: Sequence[Cell], done: Sequence[Cell], layout: Layout) -> list[dict]:
+    """Returns the rows of the cells that are `done`; see `results.SCHEMA` for their fields.
 
     kinds: `run` (as evaluated), `version` (pooled over seeds), `difference` (version minus the
     first one, paired by picture), `data` (bias of the training data under a version's weights),
     `world` (women's shares in the census).
     """
-    done = [cell for cell in cells if (layout.run(cell.config) / "DONE").exists()]
     versions = list(dict.fromkeys(cell.version for cell in cells))
     found = [row for cell in done for row in _run_rows(cell, layout)]
     found += _pooled_rows(done, versions, layout)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from m4jax import files
-from m4jax.data import testbed
+from m4jax.data import testbed, weights
 from m4jax.errors import InputError
 from m4jax.study import pool
 from m4jax.study.cells import Cell, expand
@@ -64,7 +64,10 @@ def main(
 def state(cell: Cell, layout: Layout) -> str:
     """Returns how far a cell is: done, failed, started or pending."""
     folder = layout.run(cell.config)
-    for name, meaning in (("DONE", "done"), ("FAILED.json", "failed"), ("config.json", "started")):
+    # A file that was deleted, because it was damaged say, is made again.
+    if all((folder / name).exists() for name in ("DONE", "eval.jsonl", "predictions.npz")):
+        return "done"
+    for name, meaning in (("FAILED.json", "failed"), ("config.json", "started")):
         if (folder / name).exists():
             return meaning
     return "pending"
@@ -82,7 +85,7 @@ def plan(cells: Sequence[Cell], layout: Layout) -> list[pool.Task]:
             title = f"testbed for {cell.version}"
             tasks.setdefault(world, pool.Task(world, "world", title, config))
             needs.append(world)
-        if cell.config.balance and not (layout.weights(cell.config) / "weights.json").exists():
+        if cell.config.balance and not weights.is_written(layout.weights(cell.config)):
             name = f"weights-{cell.config.weights_id}"
             title = f"weights for {cell.version}"
             tasks.setdefault(name, pool.Task(name, "weights", title, config, tuple(needs)))
@@ -133,19 +136,19 @@ def _cost(task: pool.Task) -> float:
 
 def _report(cells: Sequence[Cell], layout: Layout, console: Console) -> None:
     """Writes results.parquet, tables and figures from the finished cells, and prints the gist."""
-    if not any(state(cell, layout) == "done" for cell in cells):
+    done = [cell for cell in cells if state(cell, layout) == "done"]
+    if not done:
         return
     from m4jax.study import collect, figures, findings, results, tables  # seconds of imports
 
     with console.status("collecting results, drawing figures"):
-        results.write(layout.results, collect.rows(cells, layout))
+        results.write(layout.results, collect.rows(cells, done, layout))
         table = results.read(layout.results)
         tables.write(table, layout.tables)
         figures.render(table, layout.figures)
     sentences = findings.sentences(table)
     files.write_text(layout.root / "findings.txt", "\n".join(sentences) + "\n")
-    done = sum(state(cell, layout) == "done" for cell in cells)
-    tables.show(table, console, done=done, total=len(cells))
+    tables.show(table, console, done=len(done), total=len(cells))
     console.print()
     for sentence in sentences:
         console.print(f"• {sentence}", markup=False, highlight=False)

@@ -27,7 +27,7 @@ def weigh(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None
       InputError: if the solver did not converge, or the constraints can't all hold.
     """
     folder = layout.weights(config)
-    if (folder / "weights.json").exists():
+    if weights.is_written(folder):
         return
     progress("balance", 0, 1)
     train = testbed.load(config.world, "train", layout.data)
