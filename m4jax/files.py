@@ -45,7 +45,7 @@ def locked(path: str | os.PathLike, *, wait: bool = True) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise InputError(
-                f"another process is working in {path.parent}; wait for it, or choose another "
+                f"another process is at work and holds {path}; wait for it, or choose another "
                 "--workdir"
             ) from None
         yield
@@ -96,6 +96,12 @@ def read_jsonl(path: str | os.PathLike) -> list[dict[str, Any]]:
 def write_jsonl(path: str | os.PathLike, records: list[dict[str, Any]]) -> None:
     """Writes all records at once, atomically."""
     write_text(path, "".join(json.dumps(record) + "\n" for record in records))
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """Returns the SHA-256 of a file's content, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest(value: Any, length: int = 12) -> str:

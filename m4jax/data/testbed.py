@@ -6,7 +6,6 @@
 """
 
 import dataclasses
-import hashlib
 import os
 import shutil
 from collections.abc import Callable
@@ -117,9 +116,7 @@ def _plain(value: bytes | np.integer) -> str | int:
 
 
 def _fingerprint(path: Path) -> dict:
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"bytes": path.stat().st_size, "sha256": digest}
+    return {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
 
 
 def _check(path: Path, expected: dict) -> None:

@@ -24,7 +24,8 @@ def write(
     folder = Path(folder)
     with files.atomic(folder / "weights.parquet") as temporary:
         pq.write_table(pa.table({"uid": list(uids), "weight": np.asarray(weights)}), temporary)
-    files.write_json(folder / "weights.json", dict(certificate))
+    sha256 = files.sha256(folder / "weights.parquet")
+    files.write_json(folder / "weights.json", {**certificate, "sha256": sha256})
 
 
 def is_written(folder: str | os.PathLike) -> bool:
@@ -42,13 +43,13 @@ def read(folder: str | os.PathLike, uids: Sequence[str]) -> np.ndarray:
     path = Path(folder) / "weights.parquet"
     if not path.exists():
         raise InputError(f"{path}: no such file; run the balancing first")
-    try:
-        table = pq.read_table(path)
-        found = dict(zip(table["uid"].to_pylist(), table["weight"].to_pylist(), strict=True))
-    except (pa.ArrowException, KeyError) as error:
+    if files.read_json(path.with_name("weights.json")).get("sha256") != files.sha256(path):
         raise InputError(
-            f"{path}: not a file of weights ({error}); delete its directory and run again"
-        ) from None
+            f"{path}: damaged (its SHA-256 is not that of weights.json); delete its directory and "
+            "run again"
+        )
+    table = pq.read_table(path)
+    found = dict(zip(table["uid"].to_pylist(), table["weight"].to_pylist(), strict=True))
     missing = sum(uid not in found for uid in uids)
     if missing:
         raise InputError(

@@ -49,6 +49,8 @@ class World:
     def __post_init__(self):
         if self.examples < 1:
             raise InputError(f"world.examples: expected at least 1, got {self.examples}")
+        if self.seed < 0:
+            raise InputError(f"world.seed: expected at least 0, got {self.seed}")
         if not 16 <= self.resolution <= 72:
             raise InputError(f"world.resolution: expected 16 to 72, got {self.resolution}")
         for field in ("men", "association", "face_occupation", "caption_gender", "caption_thing",

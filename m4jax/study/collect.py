@@ -7,6 +7,7 @@ import numpy as np
 
 from m4jax import balance, evaluation, files
 from m4jax.data import annotate, catalog, testbed, weights
+from m4jax.errors import InputError
 from m4jax.study.cells import Cell
 from m4jax.study.layout import Layout
 
@@ -31,7 +32,10 @@ def rows(cells: Sequence[Cell], done: Sequence[Cell], layout: Layout) -> list[di
 
 
 def _run_rows(cell: Cell, layout: Layout) -> list[dict]:
-    records = files.read_jsonl(layout.run(cell.config) / "eval.jsonl")
+    folder = layout.run(cell.config)
+    if files.read_json(folder / "DONE")["eval.jsonl"] != files.sha256(folder / "eval.jsonl"):
+        raise InputError(f"{folder / 'eval.jsonl'} is damaged; delete it and run again")
+    records = files.read_jsonl(folder / "eval.jsonl")
     where = {"run_id": cell.config.id, "seed": cell.seed}
     return [_row("run", cell.version, **where, **record) for record in records]
 

@@ -5,10 +5,12 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from m4jax import files
+from m4jax import files, models
+from m4jax.balance import OBJECTIVES
 from m4jax.data.annotate import LABEL_SETS
 from m4jax.data.world import World
 from m4jax.errors import InputError, nearest
+from m4jax.evaluation.prompts import load as load_prompts
 from m4jax.training import TrainConfig
 
 
@@ -33,6 +35,12 @@ class BalanceConfig:
             raise InputError(f"balance.keep_rate: expected in (0, 1], got {self.keep_rate}")
         if not 0 <= self.target <= 1:
             raise InputError(f"balance.target: expected 0 to 1, got {self.target}")
+        for name in ("eps_representation", "eps_association"):
+            if getattr(self, name) < 0:
+                raise InputError(f"balance.{name}: expected at least 0, got {getattr(self, name)}")
+        if self.objective not in OBJECTIVES:
+            hint = nearest(self.objective, OBJECTIVES)
+            raise InputError(f"balance.objective: unknown {self.objective!r}; {hint}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +49,11 @@ class ModelConfig:
 
     variant: str
     context_length: int
+
+    def __post_init__(self):
+        if self.variant not in models.names():
+            hint = nearest(self.variant, models.names())
+            raise InputError(f"model.variant: unknown {self.variant!r}; {hint}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +64,7 @@ class EvaluateConfig:
     resamples: int
 
     def __post_init__(self):
+        load_prompts(self.prompts)  # raises if there are none of this name
         if self.resamples < 100:
             raise InputError(f"evaluate.resamples: expected at least 100, got {self.resamples}")
 

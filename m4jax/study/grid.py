@@ -40,6 +40,8 @@ def main(
     """
     if action not in ACTIONS:
         raise InputError(f"--action: expected one of {', '.join(ACTIONS)}, got {action!r}")
+    if not workdir or Path(workdir).is_file():
+        raise InputError(f"--workdir: expected a directory, got {workdir!r}")
     cells, layout = expand(config), Layout(Path(workdir).absolute())
     if action == "status":
         _check_directory(cells, layout)
@@ -77,8 +79,6 @@ def plan(cells: Sequence[Cell], layout: Layout) -> list[pool.Task]:
     """Returns the tasks that are still to be done, with what each needs."""
     tasks: dict[str, pool.Task] = {}
     for cell in cells:
-        if state(cell, layout) in ("done", "failed"):
-            continue
         config, needs = dataclasses.asdict(cell.config), []
         world = f"world-{cell.config.world.id}"
         if not testbed.is_prepared(cell.config.world, layout.data):
@@ -90,7 +90,10 @@ def plan(cells: Sequence[Cell], layout: Layout) -> list[pool.Task]:
             title = f"weights for {cell.version}"
             tasks.setdefault(name, pool.Task(name, "weights", title, config, tuple(needs)))
             needs.append(name)
-        tasks[cell.config.id] = pool.Task(cell.config.id, "run", cell.name, config, tuple(needs))
+        # Worlds and weights are also needed to show the results of runs that are done.
+        if state(cell, layout) not in ("done", "failed"):
+            name = cell.config.id
+            tasks[name] = pool.Task(name, "run", cell.name, config, tuple(needs))
     # The worlds first: all else waits for them.
     return sorted(tasks.values(), key=lambda task: task.kind != "world")
 

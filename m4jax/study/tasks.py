@@ -32,7 +32,10 @@ def weigh(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None
     progress("balance", 0, 1)
     train = testbed.load(config.world, "train", layout.data)
     notes = annotate.annotate(train.columns, config.balance.labels)
-    problem = make_problem(config.balance, notes)
+    try:
+        problem = make_problem(config.balance, notes)
+    except balance.ProblemError as error:
+        raise InputError(f"balancing: {error}") from None
     solution = balance.solve(
         problem, objective=config.balance.objective, tolerance=config.balance.tolerance
     )
@@ -88,7 +91,10 @@ def run_cell(config: RunConfig, layout: Layout, progress: testbed.Progress) -> N
     """Trains and evaluates one cell of the grid; `DONE` is written last."""
     train_run(config, layout, progress)
     evaluate_run(config, layout, progress)
-    files.write_json(layout.run(config) / "DONE", {"id": config.id})
+    evaluation_sha256 = files.sha256(layout.run(config) / "eval.jsonl")
+    files.write_json(
+        layout.run(config) / "DONE", {"id": config.id, "eval.jsonl": evaluation_sha256}
+    )
 
 
 TASKS = {

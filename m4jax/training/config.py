@@ -50,6 +50,15 @@ class TrainConfig:
         for field in ("batch_size", "steps", "log_every", "checkpoint_every"):
             if getattr(self, field) < 1:
                 raise InputError(f"{field} must be at least 1, got {getattr(self, field)}")
+        for field in ("learning_rate", "clip_norm"):
+            if not getattr(self, field) > 0:
+                raise InputError(f"{field} must be positive, got {getattr(self, field)}")
+        for field in ("seed", "shift_pixels", "jitter", "weight_decay"):
+            if getattr(self, field) < 0:
+                raise InputError(f"{field} must be at least 0, got {getattr(self, field)}")
+        for field in ("b1", "b2"):
+            if not 0 <= getattr(self, field) < 1:
+                raise InputError(f"{field} must lie in [0, 1), got {getattr(self, field)}")
         if not 0 <= self.warmup_steps < self.steps:
             raise InputError(
                 f"warmup_steps must lie in [0, steps), got {self.warmup_steps} of {self.steps}"
