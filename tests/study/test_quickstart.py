@@ -110,6 +110,7 @@ def test_a_second_run_does_nothing_but_show(finished):
     assert content(workdir) == before
 
 
+@pytest.mark.slow
 def test_a_missing_cell_is_made_again_and_equal(finished, tmp_path):
     workdir = tmp_path / "copy"
     shutil.copytree(finished[0], workdir)
