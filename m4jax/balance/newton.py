@@ -1,6 +1,6 @@
 """One proximal semismooth Newton method for the dual: init, step, terminate."""
 
-import functools
+import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -20,6 +20,7 @@ PATIENCE = 25  # steps without a smaller gap after which rounding is what is lef
 LEAST_WINDOW = 1e-6
 LONGEST = 1e6  # times the model's step: on a ray w must not outgrow the precision of the scores
 ROUNDING = 1e-12  # of a mean over the patterns
+ACCURACY = {jnp.dtype("float64"): 1e-14, jnp.dtype("float32"): 1e-7}  # of E[q] = η: that rounding
 RUNNING = -1
 CODES = tuple(Status)
 
@@ -29,7 +30,6 @@ class Dual(NamedTuple):
 
     rows: the constraints' operator; the constraints below are in its scale.
     base: `[p]` b = ηu.
-    share: `[p]` of each pattern.
     keep_rate: η.
     eps: `[K]`.
     bound: `[K]` V.
@@ -38,7 +38,6 @@ class Dual(NamedTuple):
 
     rows: Operator
     base: Array
-    share: Array
     keep_rate: Array
     eps: Array
     bound: Array
@@ -84,43 +83,49 @@ class State(NamedTuple):
     status: Array
 
 
-@functools.partial(jax.jit, static_argnames="objective")
-def init(dual: Dual, *, objective: Objective) -> tuple[Dual, State]:
-    """Returns the problem with columns of unit second moment, and the state at w = 0."""
-    size = operator.second_moments(dual.rows, dual.share)
+def scaled(dual: Dual) -> Dual:
+    """Returns the problem with columns of unit second moment."""
+    size = operator.second_moments(dual.rows)
     scale = jnp.where(size > 0, jnp.sqrt(size), 1.0)
     flat = scale.reshape(-1)
-    rows = dual.rows._replace(scale=scale)
-    dual = dual._replace(rows=rows, eps=dual.eps / flat, bound=dual.bound * flat)
-    width = flat.size
+    rows = dataclasses.replace(dual.rows, scale=scale)
+    return dual._replace(rows=rows, eps=dual.eps / flat, bound=dual.bound * flat)
+
+
+def init(
+    dual: Dual, multipliers: Array, offset: Array, steps: Array, *, objective: Objective
+) -> State:
+    """Returns the state at w `[K]`, in the scale of `dual`; μ is searched from `offset`."""
+    multipliers = jnp.clip(multipliers, -dual.bound, dual.bound)
+    width, rows = multipliers.size, dual.rows
+    score = operator.scores(rows, multipliers) + offset.astype(dual.base.dtype)
     zero, none = jnp.zeros(()), jnp.zeros((), int)
     state = State(
-        multipliers=jnp.zeros(width),
-        offset=zero,
-        score=jnp.zeros_like(dual.share),
-        weights=jnp.zeros_like(dual.share),
+        multipliers=multipliers,
+        offset=offset,
+        score=score,
+        weights=jnp.zeros_like(score),
         moments=jnp.zeros(width),
         cost=zero,
         objective=zero,
         gap=zero,
-        curvature=jnp.zeros_like(dual.share),
+        curvature=jnp.zeros_like(score),
         gram=jnp.zeros((width + 1, width + 1)),
         damping=jnp.full((), DAMPING),
         window=zero,
         best=jnp.full((), jnp.inf),
         waited=none,
-        steps=none,
+        steps=steps,
         status=jnp.full((), RUNNING),
     )
-    return dual, terminate(dual, settle(dual, state, objective), objective)
+    return terminate(dual, settle(dual, state, objective), objective)
 
 
-@functools.partial(jax.jit, static_argnames="objective")
 def advance(dual: Dual, state: State, stop: Array, *, objective: Objective) -> State:
-    """Steps until the state's status says why to stop, or until `stop` steps are taken."""
+    """Steps until the status says why to stop, `stop` steps are taken, or steps don't help."""
 
     def unfinished(state: State) -> Array:
-        return (state.status == RUNNING) & (state.steps < stop)
+        return (state.status == RUNNING) & (state.steps < stop) & (state.waited < 2 * PATIENCE)
 
     def body(state: State) -> State:
         return terminate(dual, step(dual, state, objective), objective)
@@ -130,10 +135,10 @@ def advance(dual: Dual, state: State, stop: Array, *, objective: Objective) -> S
 
 def step(dual: Dual, state: State, objective: Objective) -> State:
     """Takes one damped Newton step in w, then puts μ at its optimum."""
-    curvature = dual.share * _curvature(dual, state, objective)
+    curvature = dual.rows.share * _curvature(dual, state, objective)
     gram = operator.add_gram(dual.rows, state.gram, curvature - state.curvature)
     width = len(state.multipliers)
-    mean = gram[0, 1:] / jnp.where(jnp.any(curvature > 0), gram[0, 0], jnp.inf)
+    mean = gram[0, 1:] / jnp.where(gram[0, 0] > 0, gram[0, 0], jnp.inf)
     hessian = gram[1:, 1:] - jnp.outer(mean, gram[0, 1:]) + state.damping * jnp.eye(width)
     goal = inner.minimise(hessian, state.moments, state.multipliers, dual.eps, dual.bound)
     length = _length(dual, state, goal, objective)
@@ -141,13 +146,14 @@ def step(dual: Dual, state: State, objective: Objective) -> State:
     multipliers = jnp.where(length == 1, goal, jnp.clip(moved, -dual.bound, dual.bound))
     damping = state.damping * jnp.where(length >= 1, 0.1, jnp.where(length < 0.3, 10.0, 1.0))
     free = operator.scores(dual.rows, multipliers)
-    moved = _rms(dual, free + state.offset - state.score)
+    shifted = free + _like(free, state.offset)
+    moved = _rms(dual, shifted - state.score)
     window = jnp.where(
         length >= 1, 0.1 * state.window, jnp.where(length < 0.3, moved, state.window)
     )
     state = state._replace(
         multipliers=multipliers,
-        score=free + state.offset,
+        score=shifted,
         window=jnp.where(window < LEAST_WINDOW, 0.0, window),
         curvature=curvature,
         gram=gram,
@@ -159,8 +165,13 @@ def step(dual: Dual, state: State, objective: Objective) -> State:
 
 def _rms(dual: Dual, change: Array) -> Array:
     """Returns how far the scores move against each other: their standard deviation."""
-    mean = dual.share @ change
-    return jnp.sqrt(dual.share @ (change - mean) ** 2)
+    mean = operator.mean(dual.rows, change)
+    return jnp.sqrt(operator.mean(dual.rows, (change - _like(change, mean)) ** 2))
+
+
+def _like(values: Array, number: Array) -> Array:
+    """Returns the number in the precision of the values, which must not be widened by it."""
+    return number.astype(values.dtype)
 
 
 def _curvature(dual: Dual, state: State, objective: Objective) -> Array:
@@ -169,7 +180,7 @@ def _curvature(dual: Dual, state: State, objective: Objective) -> Array:
     Where the last step was cut short by weights that met their bounds on the way, a window as wide
     as that step tells the model of them.
     """
-    half = 0.5 * jnp.where(state.window > 0, state.window, 1.0)
+    half = _like(dual.base, 0.5 * jnp.where(state.window > 0, state.window, 1.0))
     before = objective.weight(state.score - half, dual.base)
     after = objective.weight(state.score + half, dual.base)
     exact = objective.curvature(state.score, dual.base)
@@ -184,11 +195,12 @@ def _length(dual: Dual, state: State, goal: Array, objective: Objective) -> Arra
     limit = jnp.min(jnp.where(move == 0, jnp.inf, room))
 
     def slope(length: Array) -> Array:
-        free = state.score - state.offset + length * rate
-        weight = objective.weight(free + _offset(dual, free, state.offset, objective), dual.base)
+        free = state.score + _like(rate, length) * rate - _like(rate, state.offset)
+        offset = _offset(dual, free, state.offset, objective)
+        weight = objective.weight(free + _like(free, offset), dual.base)
         here = jnp.where(length == 1, goal, state.multipliers + length * move)
         sign = jnp.sign(jnp.where(here == 0, -move, here))
-        return dual.share @ (weight * rate) - jnp.sum(dual.eps * sign * move)
+        return operator.mean(dual.rows, weight * rate) - jnp.sum(dual.eps * sign * move)
 
     sign = jnp.sign(jnp.where(state.multipliers == 0, move, state.multipliers))
     first = move @ (state.moments - dual.eps * sign)
@@ -199,11 +211,12 @@ def _offset(dual: Dual, free: Array, guess: Array, objective: Objective) -> Arra
     """Returns the μ at which the scores free + μ give E[q] = η."""
 
     def excess(offset: Array) -> tuple[Array, Array]:
-        score = free + offset
-        kept = dual.share @ objective.weight(score, dual.base)
-        return kept - dual.keep_rate, -dual.share @ objective.curvature(score, dual.base)
+        score = free + _like(free, offset)
+        kept = operator.mean(dual.rows, objective.weight(score, dual.base))
+        rate = operator.mean(dual.rows, objective.curvature(score, dual.base))
+        return kept - dual.keep_rate, -rate
 
-    return search.root(excess, guess)
+    return search.root(excess, guess, accuracy=ACCURACY[jnp.dtype(free.dtype)])
 
 
 def settle(dual: Dual, state: State, objective: Objective) -> State:
@@ -212,17 +225,17 @@ def settle(dual: Dual, state: State, objective: Objective) -> State:
     With μ exact the gap is the sum of V[|r| − ε]₊ − w r + ε|w| over the constraints, r = E[q z]:
     each term is at least 0, so even a tiny gap is computed without cancellation.
     """
-    free = state.score - state.offset
-
+    free = state.score - _like(state.score, state.offset)
     offset = _offset(dual, free, state.offset, objective)
-    score = free + offset
+    score = free + _like(free, offset)
     weight = objective.weight(score, dual.base)
-    moments = operator.moments(dual.rows, dual.share * weight)
+    moments = operator.moments(dual.rows, weight)
     hard = jnp.isinf(dual.bound)
     beyond = jnp.maximum(jnp.abs(moments) - dual.eps, 0.0)
     penalty = jnp.where(hard, 0.0, jnp.where(hard, 0.0, dual.bound) * beyond)
     slack = penalty - state.multipliers * moments + dual.eps * jnp.abs(state.multipliers)
-    cost = dual.share @ objective.cost(weight, dual.base)
+    cost = operator.mean(dual.rows, objective.cost(weight, dual.base))
+    off = offset * (operator.mean(dual.rows, weight) - dual.keep_rate)
     return state._replace(
         offset=offset,
         score=score,
@@ -230,7 +243,7 @@ def settle(dual: Dual, state: State, objective: Objective) -> State:
         moments=moments,
         cost=cost,
         objective=cost + jnp.sum(penalty),
-        gap=jnp.sum(jnp.abs(slack)) + jnp.abs(offset * (dual.share @ weight - dual.keep_rate)),
+        gap=jnp.sum(jnp.abs(slack)) + jnp.abs(off),
     )
 
 
@@ -262,8 +275,8 @@ def _infeasible(dual: Dual, state: State, objective: Objective) -> Array:
     zero = jnp.zeros_like(dual.base)
     worst = jnp.maximum(objective.cost(zero, dual.base), objective.cost(zero + 1, dual.base))
     size = jnp.abs(state.multipliers)
-    off = state.offset * (dual.share @ state.weights - dual.keep_rate)
+    off = state.offset * (operator.mean(dual.rows, state.weights) - dual.keep_rate)
     value = state.cost + state.multipliers @ state.moments - dual.eps @ size + off
-    ceiling = dual.share @ worst
+    ceiling = operator.mean(dual.rows, worst)
     margin = 1e-9 * (1 + ceiling) + ROUNDING * (jnp.sum(size) + jnp.abs(state.offset))
     return jnp.any(jnp.isinf(dual.bound)) & (value > ceiling + margin)

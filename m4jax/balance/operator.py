@@ -1,10 +1,13 @@
 """The constraints as a linear operator over patterns, applied chunk by chunk.
 
 The rows are z = (s − κπ) ⊗ [1, y] / scale, of length K = m(c+1), with κ = 0 (and s = 0) where the
-attribute is unknown. The full `[p, K]` matrix never exists.
+attribute is unknown. The full `[p, K]` matrix never exists. Patterns may be in single precision
+and spread over devices; sums over them are always in the precision of `scale`, and over all.
 """
 
-from typing import NamedTuple
+import dataclasses
+import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -13,64 +16,78 @@ from jax import lax
 Array = jax.Array
 
 CHUNK = 2048  # rows at a time: 2048 × 200 constraints in float64 are 3 MB, about a core's cache
+EXACT = lax.Precision.HIGHEST  # accelerators would otherwise round the factors of products
 
 
-class Operator(NamedTuple):
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["attributes", "known", "labels", "share", "target", "scale"],
+    meta_fields=["axis"],
+)
+@dataclasses.dataclass(frozen=True)
+class Operator:
     """What the rows are made of.
 
     attributes: `[p, m]` s, 0 where unknown.
     known: `[p, m]` κ.
     labels: `[p, c]` y, of any type.
+    share: `[p]` of each pattern: E[·] is a sum with these factors.
     target: `[m, c+1]` π.
     scale: `[m, c+1]` divisors of the columns.
+    axis: the name of the mesh axis that the patterns are spread over, if any.
     """
 
     attributes: Array
     known: Array
     labels: Array
+    share: Array
     target: Array
     scale: Array
+    axis: str | None = None
 
 
-def scores(operator: Operator, multipliers: Array) -> Array:
+def mean(rows: Operator, values: Array) -> Array:
+    """Returns E[values], a sum over all patterns, for values `[p]`."""
+    return _everywhere(rows, jnp.sum(rows.share * values, dtype=rows.scale.dtype))
+
+
+def scores(rows: Operator, multipliers: Array) -> Array:
     """Returns z·w `[p]` for multipliers w `[K]`."""
-    w = (multipliers.reshape(operator.scale.shape) / operator.scale).T
-    both = jnp.concatenate([w, w * operator.target.T], axis=1)  # [c+1, 2m]
+    w = (multipliers.reshape(rows.scale.shape) / rows.scale).T
+    both = jnp.concatenate([w, w * rows.target.T], axis=1)  # [c+1, 2m]
+    both = both.astype(rows.known.dtype)
 
     def one(chunk: tuple[Array, ...]) -> Array:
         attributes, known, labels = chunk
-        return jnp.sum(_extended(labels) @ both * _signed(attributes, known), axis=1)
+        sides = jnp.matmul(_extended(labels, known.dtype), both, precision=EXACT)
+        return jnp.sum(sides * _signed(attributes, known), axis=1)
 
-    return lax.map(one, _chunks(operator)).reshape(-1)
-
-
-def moments(operator: Operator, mass: Array) -> Array:
-    """Returns Σ_p mass_p z_p `[K]` for mass `[p]`."""
-
-    def add(total: Array, chunk: tuple[Array, ...]) -> tuple[Array, None]:
-        attributes, known, labels, mass = chunk
-        return total + (_signed(attributes, known) * mass[:, None]).T @ _extended(labels), None
-
-    m, width = operator.scale.shape
-    rows = _chunks(operator)
-    total, _ = lax.scan(add, jnp.zeros((2 * m, width)), (*rows, mass.reshape(rows[0].shape[:2])))
-    return ((total[:m] + total[m:] * operator.target) / operator.scale).reshape(-1)
+    return lax.map(one, _chunks(rows)).reshape(-1)
 
 
-def second_moments(operator: Operator, mass: Array) -> Array:
-    """Returns Σ_p mass_p z_p² `[m, c+1]`."""
+def moments(rows: Operator, values: Array) -> Array:
+    """Returns E[values z] `[K]` for values `[p]`."""
+    m, width = rows.scale.shape
 
-    def add(total: Array, chunk: tuple[Array, ...]) -> tuple[Array, None]:
-        *rows, mass = chunk
-        return total + jnp.einsum("b,bk->k", mass, _rows(operator, *rows) ** 2), None
+    def part(attributes: Array, known: Array, labels: Array, mass: Array) -> Array:
+        signed = (_signed(attributes, known) * mass[:, None]).T
+        return jnp.matmul(signed, _extended(labels, known.dtype), precision=EXACT)
 
-    rows = _chunks(operator)
-    zero = jnp.zeros(operator.scale.size)
-    total, _ = lax.scan(add, zero, (*rows, mass.reshape(rows[0].shape[:2])))
-    return total.reshape(operator.scale.shape)
+    total = _sum(rows, part, (2 * m, width), rows.share * values)
+    return ((total[:m] + total[m:] * rows.target) / rows.scale).reshape(-1)
 
 
-def add_gram(operator: Operator, gram: Array, change: Array) -> Array:
+def second_moments(rows: Operator) -> Array:
+    """Returns E[z²] `[m, c+1]`."""
+
+    def part(attributes: Array, known: Array, labels: Array, mass: Array) -> Array:
+        z = _rows(rows, attributes, known, labels)
+        return jnp.einsum("b,bk->k", mass, z**2, precision=EXACT)
+
+    return _sum(rows, part, (rows.scale.size,), rows.share).reshape(rows.scale.shape)
+
+
+def add_gram(rows: Operator, gram: Array, change: Array) -> Array:
     """Returns gram + Σ_p change_p [1, z_p] [1, z_p]ᵀ `[K+1, K+1]`.
 
     Only the patterns whose change is not zero cost anything, so a Newton step late in the solve,
@@ -81,31 +98,52 @@ def add_gram(operator: Operator, gram: Array, change: Array) -> Array:
     order = jnp.nonzero(change, size=size)[0]
     changed = jnp.count_nonzero(change)
 
-    def add(i: Array, gram: Array) -> Array:
+    def add(i: Array, total: Array) -> Array:
         place = i * width + jnp.arange(width)
         index = lax.dynamic_slice(order, (i * width,), (width,))
         factor = jnp.where(place < changed, change[index], 0.0)
-        rows = (x[index] for x in (operator.attributes, operator.known, operator.labels))
-        z = _rows(operator, *rows)
-        z = jnp.concatenate([jnp.ones((width, 1)), z], axis=1)
-        return gram + z.T @ (factor[:, None] * z)
+        z = _rows(rows, *(x[index] for x in (rows.attributes, rows.known, rows.labels)))
+        z = jnp.concatenate([jnp.ones((width, 1), z.dtype), z], axis=1)
+        part = jnp.matmul(z.T, factor[:, None] * z, precision=EXACT)
+        return total + part.astype(total.dtype)
 
-    return lax.fori_loop(0, (changed + width - 1) // width, add, gram)
+    chunks = (changed + width - 1) // width
+    return gram + _everywhere(rows, lax.fori_loop(0, chunks, add, jnp.zeros_like(gram)))
+
+
+def _everywhere(rows: Operator, total: Array) -> Array:
+    return total if rows.axis is None else lax.psum(total, rows.axis)
+
+
+def _sum(rows: Operator, part: Callable, shape: tuple[int, ...], mass: Array) -> Array:
+    """Returns the sum of part(attributes, known, labels, mass) over chunks and devices.
+
+    Within a chunk the sum has the patterns' precision, over the chunks that of `scale`: an error
+    grows with the chunk, not with the number of patterns.
+    """
+
+    def add(total: Array, chunk: tuple[Array, ...]) -> tuple[Array, None]:
+        return total + part(*chunk).astype(total.dtype), None
+
+    chunks = _chunks(rows)
+    zero = jnp.zeros(shape, rows.scale.dtype)
+    total, _ = lax.scan(add, zero, (*chunks, mass.reshape(chunks[0].shape[:2])))
+    return _everywhere(rows, total)
 
 
 def _width(size: int) -> int:
     return min(size, CHUNK)
 
 
-def _chunks(operator: Operator) -> tuple[Array, ...]:
-    rows = (operator.attributes, operator.known, operator.labels)
-    width = _width(len(operator.known))
-    return tuple(x.reshape(len(x) // width, width, x.shape[1]) for x in rows)
+def _chunks(rows: Operator) -> tuple[Array, ...]:
+    width = _width(len(rows.known))
+    parts = (rows.attributes, rows.known, rows.labels)
+    return tuple(x.reshape(len(x) // width, width, x.shape[1]) for x in parts)
 
 
-def _extended(labels: Array) -> Array:
+def _extended(labels: Array, dtype: jnp.dtype) -> Array:
     """Returns [1, y] `[b, c+1]`."""
-    return jnp.concatenate([jnp.ones((len(labels), 1)), labels.astype(float)], axis=1)
+    return jnp.concatenate([jnp.ones((len(labels), 1), dtype), labels.astype(dtype)], axis=1)
 
 
 def _signed(attributes: Array, known: Array) -> Array:
@@ -113,8 +151,10 @@ def _signed(attributes: Array, known: Array) -> Array:
     return jnp.concatenate([attributes, -known], axis=1)
 
 
-def _rows(operator: Operator, attributes: Array, known: Array, labels: Array) -> Array:
+def _rows(rows: Operator, attributes: Array, known: Array, labels: Array) -> Array:
     """Returns z `[b, K]`."""
-    centred = attributes[:, :, None] - known[:, :, None] * operator.target
-    z = centred * _extended(labels)[:, None, :] / operator.scale
+    dtype = known.dtype
+    target, scale = rows.target.astype(dtype), rows.scale.astype(dtype)
+    centred = attributes[:, :, None] - known[:, :, None] * target
+    z = centred * _extended(labels, dtype)[:, None, :] / scale
     return z.reshape(len(labels), -1)

@@ -26,11 +26,16 @@ class Patterns(NamedTuple):
     share: np.ndarray
 
 
-def fold(problem: Problem) -> tuple[Patterns, np.ndarray]:
-    """Returns the patterns of `problem`, and for each example the index `[n]` of its pattern."""
+def fold(problem: Problem, *, parts: int = 1) -> tuple[Patterns, np.ndarray]:
+    """Returns the patterns of `problem`, and for each example the index `[n]` of its pattern.
+
+    Args:
+        problem: what to fold.
+        parts: the padded number of patterns is this many times a power of two.
+    """
     first, inverse = _distinct(_keys(problem))
     counts = np.bincount(inverse, weights=problem.counts, minlength=len(first))
-    chosen = problem.attributes[first]
+    chosen = problem.attributes[first].astype(float)
     known = ~np.isnan(chosen)
     patterns = Patterns(
         attributes=np.where(known, chosen, 0.0),
@@ -39,37 +44,57 @@ def fold(problem: Problem) -> tuple[Patterns, np.ndarray]:
         utility=problem.utility[first],
         share=counts / counts.sum(),
     )
-    return _pad(patterns), inverse
+    return _pad(patterns, parts), inverse
 
 
 def _keys(problem: Problem) -> np.ndarray:
     """Returns `[n, bytes]`: rows are equal if and only if the examples are."""
-    n = len(problem.attributes)
-    known = ~np.isnan(problem.attributes)
-    columns = [np.packbits(known, axis=1), _bytes(np.where(known, problem.attributes, 0.0))]
-    columns.append(_bytes(problem.labels))
-    if np.ptp(problem.utility) > 0:
-        columns.append(_bytes(problem.utility[:, None]))
-    return np.ascontiguousarray(np.concatenate(columns, axis=1)).reshape(n, -1)
-
-
-def _bytes(matrix: np.ndarray) -> np.ndarray:
-    """Returns the rows as bytes: packed bits if all values are 0 or 1, whole numbers otherwise."""
-    bits = matrix != 0
-    if np.array_equal(bits, matrix):
-        return np.packbits(bits, axis=1)
-    return np.ascontiguousarray(matrix + 0.0).view(np.uint8)  # + 0.0 makes −0.0 equal to 0.0
+    bits, rest = [], []
+    attributes = problem.attributes
+    if attributes.dtype.kind == "f":
+        known = ~np.isnan(attributes)
+        if not known.all():
+            bits.append(known)
+            attributes = np.where(known, attributes, 0.0)
+    for matrix in (attributes, problem.labels):
+        as_bits = matrix.view(bool) if matrix.dtype == np.uint8 else matrix != 0
+        if matrix.dtype == np.uint8 or np.array_equal(as_bits, matrix):
+            bits.append(as_bits)
+        else:
+            rest.append(matrix)
+    if problem.utility.min() < problem.utility.max():
+        rest.append(problem.utility[:, None])
+    packed = [np.packbits(np.concatenate(bits, axis=1), axis=1)] if bits else []
+    whole = [np.ascontiguousarray(x + 0.0).view(np.uint8) for x in rest]  # + 0.0: no −0.0
+    return np.ascontiguousarray(np.concatenate(packed + whole, axis=1))
 
 
 def _distinct(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    rows = keys.view(np.dtype((np.void, keys.shape[1]))).ravel()
-    _, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
-    return first, inverse
+    """Returns the first row of each distinct key, and for each row the index of its key."""
+    n, width = keys.shape
+    if width > 8:
+        rows = keys.view(np.dtype((np.void, width))).ravel()
+        return np.unique(rows, return_index=True, return_inverse=True)[1:]
+    number = np.zeros((n, 8), np.uint8)
+    number[:, :width] = keys
+    number = number.view("<u8").ravel()
+    place = max(1, int(n - 1).bit_length())
+    if 8 * width + place > 64:
+        return np.unique(number, return_index=True, return_inverse=True)[1:]
+    # Key and row number fit into one word: sorting it is several times faster than sorting rows.
+    ordered = np.sort((number << np.uint64(place)) | np.arange(n, dtype=np.uint64))
+    rows = (ordered & np.uint64((1 << place) - 1)).astype(np.int64)
+    ordered >>= np.uint64(place)
+    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    inverse = np.empty(n, np.int64)
+    inverse[rows] = np.cumsum(new) - 1
+    return rows[new], inverse
 
 
-def _pad(patterns: Patterns) -> Patterns:
+def _pad(patterns: Patterns, parts: int) -> Patterns:
     size = len(patterns.share)
-    missing = max(SMALLEST_CLASS, 1 << (size - 1).bit_length()) - size
+    each = -(-size // parts)
+    missing = parts * max(-(-SMALLEST_CLASS // parts), 1 << (each - 1).bit_length()) - size
 
     def pad(rows: np.ndarray, value: float = 0.0) -> np.ndarray:
         widths = [(0, missing)] + [(0, 0)] * (rows.ndim - 1)

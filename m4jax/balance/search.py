@@ -8,24 +8,26 @@ from jax import lax
 
 Array = jax.Array
 
-ACCURACY = 1e-14  # of E[q] = η: the rounding of a mean over 1e5 patterns in float64
 ROUNDS = 100  # halvings, more than float64 resolves
 
 
-def root(excess: Callable[[Array], tuple[Array, Array]], guess: Array) -> Array:
-    """Returns μ with |excess(μ)| ≤ `ACCURACY`, or the nearest that float64 resolves.
+def root(
+    excess: Callable[[Array], tuple[Array, Array]], guess: Array, *, accuracy: float
+) -> Array:
+    """Returns μ with |excess(μ)| ≤ accuracy, or the nearest that float64 resolves.
 
     Newton's method within a bracket; every third round halves the bracket.
 
     Args:
         excess: μ -> (value, slope); the value does not increase with μ and changes its sign.
         guess: where to begin.
+        accuracy: see above; the rounding of the excess.
     """
-    low, high = _bracket(excess, guess)
+    low, high = _bracket(excess, guess, accuracy)
 
     def unfinished(state: tuple[Array, ...]) -> Array:
         low, high, _, value, step = state
-        return (jnp.abs(value) > ACCURACY) & (low < high) & (step < ROUNDS)
+        return (jnp.abs(value) > accuracy) & (low < high) & (step < ROUNDS)
 
     def narrow(state: tuple[Array, ...]) -> tuple[Array, ...]:
         low, high, here, _, step = state
@@ -36,14 +38,14 @@ def root(excess: Callable[[Array], tuple[Array, Array]], guess: Array) -> Array:
         inside = (low < newton) & (newton < high) & (step % 3 != 2)
         there = jnp.where(inside, newton, middle)
         resolved = (low < middle) & (middle < high)
-        there = jnp.where(jnp.abs(value) > ACCURACY, there, here)
+        there = jnp.where(jnp.abs(value) > accuracy, there, here)
         return low, jnp.where(resolved, high, low), there, value, step + 1
 
     begin = (low, high, jnp.where(low == guess, high, low), jnp.inf, 0)
     return lax.while_loop(unfinished, narrow, begin)[2]
 
 
-def _bracket(excess: Callable, guess: Array) -> tuple[Array, Array]:
+def _bracket(excess: Callable, guess: Array, accuracy: float) -> tuple[Array, Array]:
     """Returns two points with the root between them, one of them the guess."""
 
     def wrong(state: tuple[Array, Array, Array]) -> Array:
@@ -53,7 +55,7 @@ def _bracket(excess: Callable, guess: Array) -> tuple[Array, Array]:
     def further(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         here, width, direction = state
         value, _ = excess(here)
-        sign = jnp.where(jnp.abs(value) > ACCURACY, jnp.sign(value), 0.0)
+        sign = jnp.where(jnp.abs(value) > accuracy, jnp.sign(value), 0.0)
         first = jnp.isnan(direction)
         ahead = first | (sign == direction)
         step = jnp.where(first, sign, direction) * width

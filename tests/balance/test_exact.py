@@ -7,7 +7,7 @@ from balance_judge import constraint_rows, judge, primal_value
 from balance_problems import random_problem
 
 from m4jax import balance
-from m4jax.balance import newton
+from m4jax.balance import program
 
 
 def solve(problem, **settings):
@@ -236,10 +236,10 @@ def test_progress_is_told_and_changes_nothing():
 
 def test_same_shape_class_compiles_once():
     solve(small())
-    before = newton.advance._cache_size(), newton.init._cache_size()
+    before = program.advance._cache_size(), program.begin._cache_size()
     solve(small(target=[0.4, 0.6], keep_rate=0.5, penalty=3.0, eps_association=0.01))
     solve(small(utility=1 + np.arange(50) / 100), tolerance=1e-7, max_steps=50)
-    assert (newton.advance._cache_size(), newton.init._cache_size()) == before
+    assert (program.advance._cache_size(), program.begin._cache_size()) == before
 
 
 def test_caller_settings_are_left_alone():

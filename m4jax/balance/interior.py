@@ -1,0 +1,256 @@
+"""A primal-dual interior point method: slower per step than Newton's, but never at a loss.
+
+It goes where the dual has hardly any curvature: linear programs (how much can be kept, whether
+the constraints can hold) and problems close to one. Its cost is one full Gram matrix a step.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from m4jax.balance import operator
+from m4jax.balance.newton import Dual
+
+Array = jax.Array
+
+STEPS = 100
+ENOUGH = 1e-13  # of the complementarity: about what float64 resolves
+FEASIBLE = 1e-11  # of the residuals
+BACK = 0.995  # share of the way to the nearest border that is gone at most
+
+
+class Point(NamedTuple):
+    """An iterate, strictly inside of all bounds.
+
+    weights: `[p]` q, and below, above: `[p]` the multipliers of q ≥ 0 and q ≤ 1.
+    pull: `[2, K]` v, the multipliers of r ≤ ε + ρ (row 0) and of −r ≤ ε + ρ (row 1), r = E[q z].
+    slack: `[2, K]` s = ε + ρ − (±r), when it is feasible.
+    excess: `[2, K]` ρ ≥ 0, 0 where the constraint is hard.
+    offset: μ.
+    """
+
+    weights: Array
+    below: Array
+    above: Array
+    pull: Array
+    slack: Array
+    excess: Array
+    offset: Array
+
+
+class Products(NamedTuple):
+    """What each pair of a bound and its multiplier is short of, to second order, by pair."""
+
+    below: Array
+    above: Array
+    slack: Array
+    excess: Array
+
+
+class State(NamedTuple):
+    """A point, what its complementary pairs come to on average, its residual, steps taken."""
+
+    point: Point
+    center: Array
+    residual: Array
+    steps: Array
+
+
+def minimise(dual: Dual, cost: Callable[[Array, Array], Array], *, fixed_rate: bool) -> State:
+    """Minimises E[cost(q; b)] + Σ V [|E[q z]| − ε]₊ over q in [0, 1], with E[q] = η if fixed.
+
+    Mehrotra's predictor and corrector; each step eliminates all but w and μ. Source: Wright,
+    "Primal-Dual Interior-Point Methods" (1997), for this problem derived.
+
+    Args:
+        dual: the folded problem, with columns of unit second moment.
+        cost: (q, b) -> ψ, convex and twice differentiable in (0, 1); may be linear or 0.
+        fixed_rate: whether E[q] = η is asked for; otherwise μ is 0.
+
+    Returns:
+        The last state; the multipliers of the constraints are w = v⁺ − v⁻.
+    """
+
+    def unfinished(state: State) -> Array:
+        running = (state.center > ENOUGH) | (state.residual > FEASIBLE)
+        finite = jnp.isfinite(state.center + state.residual)
+        return running & finite & (state.steps < STEPS)
+
+    def step(state: State) -> State:
+        new = _step(dual, cost, fixed_rate, state)
+        # Rounding has the last word: a step that is not finite is not taken.
+        good = jnp.isfinite(new.center + new.residual)
+        kept = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, state)
+        return kept._replace(steps=jnp.where(good, new.steps, STEPS))
+
+    return lax.while_loop(unfinished, step, _start(dual, cost, fixed_rate))
+
+
+def multipliers(point: Point) -> Array:
+    """Returns w `[K]`."""
+    return point.pull[0] - point.pull[1]
+
+
+def bound_without_cost(dual: Dual, point: Point) -> Array:
+    """Returns the dual value g(w, μ) = E[min(0, z·w + μ)] − ε·|w| − μη of the problem of cost 0."""
+    w = jnp.clip(multipliers(point), -dual.bound, dual.bound)
+    score = operator.scores(dual.rows, w) + point.offset
+    least = operator.mean(dual.rows, jnp.minimum(score, 0.0))
+    return least - dual.eps @ jnp.abs(w) - point.offset * dual.keep_rate
+
+
+def _start(dual: Dual, cost: Callable, fixed_rate: bool) -> State:
+    zero = jnp.zeros_like(dual.base)
+    weights = zero + jnp.clip(dual.keep_rate, 0.1, 0.9)
+    size = jnp.maximum(1.0, jnp.abs(_derivatives(cost, weights, dual.base)[0]))
+    hard = jnp.isinf(dual.bound)
+    pull = jnp.where(hard, 1.0, jnp.minimum(1.0, 0.5 * dual.bound))
+    point = Point(
+        weights=weights,
+        below=size,
+        above=size,
+        pull=jnp.stack([pull, pull]),
+        slack=jnp.ones((2, pull.size)) + dual.eps,
+        excess=jnp.where(hard, 0.0, jnp.ones((2, pull.size))),
+        offset=jnp.zeros(()),
+    )
+    return _measured(dual, cost, fixed_rate, point, jnp.zeros((), int))
+
+
+def _step(dual: Dual, cost: Callable, fixed_rate: bool, state: State) -> State:
+    point = state.point
+    system = _System(dual, cost, fixed_rate, point)
+    straight = system.direction(0.0, Products(0.0, 0.0, 0.0, 0.0))
+    ahead = _moved(point, straight, _longest(dual, point, straight))
+    reached = _center(dual, ahead)
+    target = state.center * jnp.clip(reached / state.center, 0.0, 1.0) ** 3
+    second = Products(
+        below=straight.below * straight.weights,
+        above=-straight.above * straight.weights,
+        slack=straight.pull * straight.slack,
+        excess=-straight.pull * straight.excess,
+    )
+    move = system.direction(target, second)
+    length = jnp.minimum(1.0, BACK * _longest(dual, point, move))
+    return _measured(dual, cost, fixed_rate, _moved(point, move, length), state.steps + 1)
+
+
+class _System:
+    """Newton's equations at a point, factored once and solved for two right-hand sides."""
+
+    def __init__(self, dual: Dual, cost: Callable, fixed_rate: bool, point: Point):
+        self.dual, self.point = dual, point
+        rows, q = dual.rows, point.weights
+        slope, bend = _derivatives(cost, q, dual.base)
+        w = multipliers(point)
+        self.pressure = slope + operator.scores(rows, w) + point.offset
+        self.diagonal = bend + point.below / q + point.above / (1 - q)
+        moments = operator.moments(rows, q)
+        self.miss = point.slack - point.excess + jnp.stack([moments, -moments]) - dual.eps
+        self.rate = operator.mean(rows, q) - dual.keep_rate
+        room = dual.bound - point.pull
+        self.give = point.slack / point.pull + point.excess / room  # E, for both sides
+        self.stiff = jnp.sum(1 / self.give, axis=0)
+        gram = jnp.zeros((w.size + 1, w.size + 1))
+        gram = operator.add_gram(rows, gram, rows.share / self.diagonal)
+        gram = gram.at[jnp.arange(1, w.size + 1), jnp.arange(1, w.size + 1)].add(1 / self.stiff)
+        if not fixed_rate:
+            gram = gram.at[0].set(0.0).at[:, 0].set(0.0).at[0, 0].set(1.0)
+        self.fixed_rate = fixed_rate
+        self.size = 1 / jnp.sqrt(jnp.diagonal(gram))
+        scaled = gram * self.size[:, None] * self.size
+        self.factor = jnp.linalg.cholesky(scaled + 1e-15 * jnp.eye(len(scaled)))
+
+    def direction(self, center: Array, short: Products) -> Point:
+        """Returns the change that would make every pair's product equal to `center`."""
+        dual, point = self.dual, self.point
+        q, rows = point.weights, dual.rows
+        inner = center / point.pull.shape[1]  # a constraint's pair counts as one of K examples
+        room = dual.bound - point.pull
+        below, above = (center - short.below) / q, (center - short.above) / (1 - q)
+        push = below - above - self.pressure
+        slack, excess = (inner - short.slack) / point.pull, (inner - short.excess) / room
+        want = self.miss + slack - point.slack - excess + point.excess
+        pulled = want[0] / self.give[0] - want[1] / self.give[1]
+        right = operator.moments(rows, push / self.diagonal) + pulled / self.stiff
+        first = operator.mean(rows, push / self.diagonal) + self.rate
+        first = first if self.fixed_rate else jnp.zeros(())
+        move = self._solve(jnp.concatenate([first[None], right]))
+        offset, w = move[0], move[1:]
+        weights = (push - operator.scores(rows, w) - offset) / self.diagonal
+        moments = (w - pulled) / self.stiff
+        pull = (jnp.stack([moments, -moments]) + want) / self.give
+        return Point(
+            weights=weights,
+            below=below - point.below - point.below / q * weights,
+            above=above - point.above + point.above / (1 - q) * weights,
+            pull=pull,
+            slack=slack - point.slack - point.slack / point.pull * pull,
+            excess=excess - point.excess + point.excess / room * pull,
+            offset=offset,
+        )
+
+    def _solve(self, right: Array) -> Array:
+        return self.size * jax.scipy.linalg.cho_solve((self.factor, True), self.size * right)
+
+
+def _derivatives(cost: Callable, weights: Array, base: Array) -> tuple[Array, Array]:
+    """Returns ψ' and ψ'' by q, elementwise."""
+    one = jnp.ones_like(weights)
+
+    def slope(q: Array) -> Array:
+        return jax.jvp(lambda q: cost(q, base), (q,), (one,))[1]
+
+    return jax.jvp(slope, (weights,), (one,))
+
+
+def _moved(point: Point, move: Point, length: Array) -> Point:
+    return jax.tree.map(lambda here, by: here + length * by, point, move)
+
+
+def _longest(dual: Dual, point: Point, move: Point) -> Array:
+    """Returns the step at which the first bound is met."""
+    present = dual.rows.share > 0  # rows of padding don't count
+    pairs = (
+        (point.weights, move.weights, present),
+        (1 - point.weights, -move.weights, present),
+        (point.below, move.below, present),
+        (point.above, move.above, present),
+        (point.pull, move.pull, True),
+        (point.slack, move.slack, True),
+        (point.excess, move.excess, True),
+        (dual.bound - point.pull, -move.pull, True),
+    )
+    limits = [jnp.min(jnp.where((by < 0) & ok, -here / by, jnp.inf)) for here, by, ok in pairs]
+    shortest = jnp.minimum(1.0, jnp.min(jnp.stack(limits)))
+    return shortest if dual.rows.axis is None else lax.pmin(shortest, dual.rows.axis)
+
+
+def _center(dual: Dual, point: Point) -> Array:
+    """Returns the average product of a bound and its multiplier, 0 at a solution."""
+    q = point.weights
+    examples = operator.mean(dual.rows, point.below * q + point.above * (1 - q))
+    room = jnp.where(jnp.isinf(dual.bound), 0.0, dual.bound - point.pull)
+    constraints = jnp.sum(point.pull * point.slack + room * point.excess)
+    return (examples + constraints) / (2 + 2 + 2 * jnp.any(jnp.isfinite(dual.bound)))
+
+
+def _measured(dual: Dual, cost: Callable, fixed: bool, point: Point, steps: Array) -> State:
+    """Returns the state at a point: how far it is from optimal, relative to the sizes there."""
+    rows, q = dual.rows, point.weights
+    slope, _ = _derivatives(cost, q, dual.base)
+    drift = slope + operator.scores(rows, multipliers(point)) + point.offset
+    drift = operator.mean(rows, jnp.abs(drift - point.below + point.above))
+    moments = operator.moments(rows, q)
+    miss = point.slack - point.excess + jnp.stack([moments, -moments]) - dual.eps
+    rate = jnp.abs(operator.mean(rows, q) - dual.keep_rate) if fixed else 0.0
+    size = 1.0 + operator.mean(rows, jnp.abs(slope))
+    return State(
+        point=point,
+        center=_center(dual, point),
+        residual=drift / size + jnp.max(jnp.abs(miss)) + rate,
+        steps=steps,
+    )
