@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from m4jax.balance.diagnostics import finite, summarise
 from m4jax.balance.problem import Problem
 from m4jax.balance.solution import Solution
+
+WORST = 10  # constraints named in a certificate
 
 
 def certificate(problem: Problem, solution: Solution) -> dict[str, Any]:
@@ -22,43 +25,65 @@ def certificate(problem: Problem, solution: Solution) -> dict[str, Any]:
         solution: what `solve` returned for it.
 
     Returns:
-        problem hash, status and its meaning, objective, gap, η, V, realised keep rate, violations
-        with their maximum, effective sample size, smallest and largest weight, share of zeros,
-        steps.
+        problem hash, status and its meaning, objective, gap, η, V; the distribution of the
+        weights, by the names of `WeightSummary`; violations with their maximum, the worst by name
+        (label None: representation), steps.
     """
-    weights, counts = solution.weights, problem.counts
-    total = counts.sum()
-    beyond = [solution.representation_violation, solution.association_violation]
+    beyond = np.concatenate(
+        [solution.representation_violation[:, None], solution.association_violation], axis=1
+    )
+    summary = dataclasses.asdict(summarise(solution.weights, problem.counts))
+    quantiles = summary.pop("weight_quantiles")
     return {
         "problem": fingerprint(problem),
         "status": solution.status.name.lower(),
         "meaning": solution.status.value,
-        "objective": _finite(solution.objective),
-        "duality_gap": _finite(solution.duality_gap),
+        "objective": finite(solution.objective),
+        "duality_gap": finite(solution.duality_gap),
         "keep_rate": problem.keep_rate,
-        "kept": _finite(counts @ weights / total),
         "penalty": "inf" if math.isinf(problem.penalty) else problem.penalty,
-        "examples": float(total),
-        "effective_sample_size": _finite(solution.effective_sample_size),
-        "weight_min": _finite(weights.min()),
-        "weight_max": _finite(weights.max()),
-        "weight_zero_share": _finite(counts @ (weights == 0) / total),
-        "violation_max": _finite(max(x.max(initial=0.0) for x in beyond)),
-        "representation_violation": [_finite(x) for x in beyond[0]],
-        "association_violation": [[_finite(x) for x in row] for row in beyond[1]],
+        **{name: finite(value) for name, value in summary.items()},
+        "weight_quantiles": {name: finite(value) for name, value in quantiles.items()},
+        "violation_max": finite(beyond.max()),
+        "worst": _worst(problem, beyond),
+        "representation_violation": [finite(x) for x in beyond[:, 0]],
+        "association_violation": [[finite(x) for x in row] for row in beyond[:, 1:]],
         "steps": solution.steps,
     }
 
 
+def _worst(problem: Problem, beyond: np.ndarray) -> list[dict[str, Any]]:
+    """Returns the constraints that are violated most, by name; unknown violations come first."""
+    size = np.nan_to_num(beyond, nan=np.inf)
+    order = np.argsort(-size, axis=None, kind="stable")[:WORST]
+    places = [divmod(int(i), beyond.shape[1]) for i in order if size.flat[i] > 0]
+    return [
+        {
+            "attribute": problem.attribute_names[k],
+            "label": problem.label_names[r - 1] if r else None,
+            "violation": finite(beyond[k, r]),
+        }
+        for k, r in places
+    ]
+
+
 def fingerprint(problem: Problem) -> str:
-    """Returns the SHA-256 over every array and number of the problem, in hexadecimal."""
+    """Returns the SHA-256 over the values of the problem, in hexadecimal.
+
+    It depends neither on the types that the arrays came in, nor on the names of attributes and
+    labels, nor on whether an intersection was asked for or given as a column.
+    """
     digest = hashlib.sha256()
     for field in dataclasses.fields(problem):
+        if field.name in ("attribute_names", "label_names", "intersections"):
+            continue
         array = np.asarray(getattr(problem, field.name))
-        digest.update(f"{field.name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array + 0))  # + 0 makes −0.0 equal to 0.0
+        bits = array.dtype == np.uint8  # a problem keeps as bytes what is 0 or 1, and only that
+        digest.update(f"{field.name} {'bits' if bits else 'float64'} {array.shape}\n".encode())
+        digest.update(np.packbits(array) if bits else _canonical(array))
     return digest.hexdigest()
 
 
-def _finite(value: Any) -> float | None:
-    return float(value) if math.isfinite(value) else None
+def _canonical(array: np.ndarray) -> np.ndarray:
+    """Returns equal bytes for equal values: −0.0 becomes 0.0, and there is one NaN."""
+    return np.ascontiguousarray(np.where(np.isnan(array), np.nan, array + 0.0), dtype="<f8")

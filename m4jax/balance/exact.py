@@ -9,6 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from m4jax.balance import feasibility, interior, newton, objectives, patterns, program
+from m4jax.balance.diagnostics import effective_sample_size
 from m4jax.balance.newton import Dual, State
 from m4jax.balance.objectives import Objective
 from m4jax.balance.problem import Problem
@@ -17,6 +18,7 @@ from m4jax.balance.solution import Solution, Status
 PRECISIONS = ("float64", "float32")
 COARSE = 1e-5  # the gap that single precision can reach on every problem of moderate size
 PROMISING = 50  # Newton steps after which another method has better prospects
+ROUNDING = 1e-12  # a gap below this is 0 for every purpose
 COARSE_STEPS = 50  # in single precision before double precision takes over
 
 Progress = Callable[[int, float], None]
@@ -106,7 +108,7 @@ class _Run:
         """Returns the last state and the columns' scale `[m, c+1]`."""
         dual = self._dual("float64", self.tolerance)
         state = self._newton(dual, here, min(self.max_steps, here.steps + PROMISING))
-        if int(state.status) == newton.RUNNING and int(state.steps) < self.max_steps:
+        if self._hopeful(state):
             state = self._rescue(dual, state)
         state = state._replace(score=None, curvature=None, gram=None)
         return program.fetch((state, dual.rows.scale), self.mesh)
@@ -130,6 +132,13 @@ class _Run:
             if self.progress is not None:
                 self.progress(taken, float(state.gap))
         return state
+
+    def _hopeful(self, state: State) -> bool:
+        """Tells whether another method might do better than this state of Newton's."""
+        status, gap = int(state.status), float(state.gap)
+        settled = status == newton.CODES.index(Status.CONVERGED)
+        loose = settled and gap > max(ROUNDING, self.tolerance * abs(float(state.objective)))
+        return (status == newton.RUNNING or loose) and int(state.steps) < self.max_steps
 
     def _rescue(self, dual: Dual, state: State) -> State:
         """Goes on from where the interior point method ends; returns the better state."""
@@ -188,8 +197,3 @@ def _unfold(problem: Problem, weights: np.ndarray, state: State, scale: np.ndarr
         multipliers=state.multipliers.reshape(scale.shape) / scale,
         offset=float(state.offset),
     )
-
-
-def effective_sample_size(weights, counts):  # TEMPORARY
-    squares = counts @ weights**2
-    return float((counts @ weights) ** 2 / squares) if squares > 0 else np.nan

@@ -1,25 +1,170 @@
-"""What is possible at all: the largest keep rate, constraints in conflict, the frontier."""
+"""What is possible at all: the largest keep rate, constraints in conflict."""
+
+import dataclasses
+from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from m4jax.balance import interior, operator, program
+from m4jax.balance import interior, patterns, program
 from m4jax.balance.newton import Dual
+from m4jax.balance.problem import Problem
 
 Array = jax.Array
 
-CERTAIN = 1e-9  # a proven violation above this is no rounding
+TIGHT = 1e-6  # share of the largest multiplier below which one is rounding
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class KeepRate:
+    """How much of the data can be kept.
+
+    Args:
+        keep_rate: η*, the largest E[q] with all constraints met; reached by `weights` up to 1e-9.
+        upper_bound: no weights that meet the constraints keep more: proven by `multipliers`.
+        weights: `[n]` q in [0, 1] that keep that much. There may be others.
+        binding: the constraints that are in the way, as (attribute, label) names with None for
+            representation, the most expensive first.
+        multipliers: `[m, c+1]` their prices with signs: if the bound of a constraint is widened
+            by δ, η* grows by |multiplier| δ. Column 0 for representation.
+    """
+
+    keep_rate: float
+    upper_bound: float
+    weights: np.ndarray
+    binding: tuple[tuple[str, str | None], ...]
+    multipliers: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Conflict:
+    """Constraints that can't hold together at the problem's keep rate.
+
+    Args:
+        constraints: (attribute, label) names, None for representation. Without any one of them
+            the others can hold; there may be other sets like this one.
+        multipliers: `[m, c+1]` w of the proof: for every q in [0, 1] with E[q] = η,
+            Σ w E[q z] ≥ Σ ε |w| + violation.
+        violation: by how much the constraints are violated in sum, at least, where each
+            |E[q z]| − ε counts relative to the column's root mean square.
+    """
+
+    constraints: tuple[tuple[str, str | None], ...]
+    multipliers: np.ndarray
+    violation: float
+
+
+def max_keep_rate(problem: Problem) -> KeepRate:
+    """Returns the largest keep rate at which every constraint holds, and what stands in its way.
+
+    The linear program max E[q] over q in [0, 1] with |E[q z]| ≤ ε, solved by the interior point
+    method. Keep rate, utility and penalty of the problem don't matter. Source: "CLIP the Bias"
+    keeps "the maximum rate where bias constraints are still satisfiable"; the method is derived.
+
+    Args:
+        problem: with the constraints in question.
+    """
+    folded, inverse = patterns.fold(problem)
+    with jax.enable_x64(True):
+        dual = program.place(problem, folded, 0.0, mesh=None, precision="float64")
+        dual = dual._replace(bound=jax.device_put(np.full(dual.eps.shape, np.inf)))
+        found = program.interior_point(dual, cost=_dropped, fixed_rate=False, mesh=None)
+        point = found.point._replace(offset=jax.device_put(np.float64(-1)))
+        # With μ = −1 that is −E[(1 − z·w)₊] − ε·|w| + η: η less the upper bound.
+        least = program.bound_without_cost(dual, point, mesh=None)
+        point, scale, least = jax.device_get((point, dual.rows.scale, least))
+    kept = float(folded.share @ point.weights)
+    weights = np.clip(point.weights, 0.0, 1.0) * (kept > interior.CERTAIN)
+    w = interior.multipliers(point).reshape(scale.shape)
+    tight = (point.pull > point.slack).any(axis=0).reshape(scale.shape)
+    w = np.where(tight & (np.abs(w) > TIGHT * np.abs(w).max()), w, 0.0) / scale
+    return KeepRate(
+        keep_rate=min(kept, 1.0) if kept > interior.CERTAIN else 0.0,
+        upper_bound=float(min(problem.keep_rate - least, 1.0)),
+        weights=weights[inverse],
+        binding=named(problem, w),
+        multipliers=w,
+    )
+
+
+def conflict(
+    problem: Problem, *, progress: Callable[[int, int], None] | None = None
+) -> Conflict | None:
+    """Returns constraints of `problem` that can't hold together, as few as possible; else None.
+
+    The least sum of violations is a linear program whose dual solution names a set in conflict;
+    constraints are then taken out one at a time for as long as the rest stays in conflict (a
+    deletion filter; Chinneck, "Feasibility and Infeasibility in Optimization", 2008). The set is
+    minimal: no part of it is in conflict. The constraints count as hard, whatever the penalty.
+
+    Args:
+        problem: in question, at its keep rate.
+        progress: called with the number of constraints looked at and of those in question.
+    """
+    folded, _ = patterns.fold(problem)
+    with jax.enable_x64(True):
+        dual = program.place(problem, folded, 0.0, mesh=None, precision="float64")
+        proof = _proof(dual, np.ones(dual.eps.size, bool))
+        if proof is None:
+            return None
+        rest = list(np.flatnonzero(proof[0]))
+        total, kept = len(rest), []
+        while rest:
+            candidate = rest.pop()
+            shorter = _proof(dual, _mask(dual.eps.size, kept + rest))
+            if shorter is None:
+                kept.append(candidate)
+            else:
+                proof = shorter
+                rest = [j for j in rest if proof[0][j]]
+            if progress is not None:
+                progress(total - len(rest), total)
+        scale = jax.device_get(dual.rows.scale)
+    w = (proof[0]).reshape(scale.shape) / scale
+    return Conflict(constraints=named(problem, w), multipliers=w, violation=proof[1])
 
 
 def none_exist(dual: Dual, mesh: Mesh | None) -> bool:
     """Tells whether it is proven that no weights meet all constraints at E[q] = η."""
-    elastic = dual._replace(bound=jnp.ones_like(dual.bound))
-    found = program.interior_point(elastic, cost=nothing, fixed_rate=True, mesh=mesh)
-    return float(program.least_violation(elastic, found.point, mesh=mesh)) > CERTAIN
+    elastic = dual._replace(bound=np.ones_like(dual.bound))
+    found = program.interior_point(elastic, cost=_free, fixed_rate=True, decide=True, mesh=mesh)
+    return float(program.bound_without_cost(elastic, found.point, mesh=mesh)) > interior.CERTAIN
 
 
-def nothing(weight: Array, base: Array) -> Array:
-    """Returns 0: the cost when only the constraints matter."""
+def named(problem: Problem, w: np.ndarray) -> tuple[tuple[str, str | None], ...]:
+    """Returns the names of the constraints with w `[m, c+1]` other than 0, the largest first."""
+    columns = (None, *problem.label_names)
+    order = sorted(np.argwhere(w).tolist(), key=lambda at: -abs(w[tuple(at)]))
+    return tuple((problem.attribute_names[k], columns[r]) for k, r in order)
+
+
+def _proof(dual: Dual, used: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """Returns w `[K]`, 0 where not `used`, that proves a conflict, and by how much; or None."""
+    unbounded = program.WIDEST / jax.device_get(dual.rows.scale).reshape(-1)
+    eps = np.where(used, jax.device_get(dual.eps), unbounded)
+    elastic = jax.device_put(dual._replace(eps=eps, bound=np.ones(eps.size)))
+    found = program.interior_point(elastic, cost=_free, fixed_rate=True, decide=True, mesh=None)
+    w = jax.device_get(interior.multipliers(found.point))
+    w = np.where(used & (np.abs(w) > TIGHT * np.abs(w).max()), w, 0.0)
+    point = found.point._replace(
+        pull=jax.device_put(np.stack([np.maximum(w, 0), np.maximum(-w, 0)]))
+    )
+    violation = float(program.bound_without_cost(elastic, point, mesh=None))
+    return (w, violation) if violation > interior.CERTAIN else None
+
+
+def _mask(size: int, chosen: list[int]) -> np.ndarray:
+    mask = np.zeros(size, bool)
+    mask[chosen] = True
+    return mask
+
+
+def _free(weight: Array, base: Array) -> Array:
+    """The cost when only the constraints matter."""
     return 0.0 * weight
+
+
+def _dropped(weight: Array, base: Array) -> Array:
+    """The cost when as much as possible is to be kept."""
+    return -weight

@@ -19,6 +19,7 @@ Array = jax.Array
 STEPS = 100
 ENOUGH = 1e-13  # of the complementarity: about what float64 resolves
 FEASIBLE = 1e-11  # of the residuals
+CERTAIN = 1e-9  # a proven violation above this is no rounding
 BACK = 0.995  # share of the way to the nearest border that is gone at most
 
 
@@ -59,7 +60,9 @@ class State(NamedTuple):
     steps: Array
 
 
-def minimise(dual: Dual, cost: Callable[[Array, Array], Array], *, fixed_rate: bool) -> State:
+def minimise(
+    dual: Dual, cost: Callable[[Array, Array], Array], *, fixed_rate: bool, decide: bool = False
+) -> State:
     """Minimises E[cost(q; b)] + Σ V [|E[q z]| − ε]₊ over q in [0, 1], with E[q] = η if fixed.
 
     Mehrotra's predictor and corrector; each step eliminates all but w and μ. Source: Wright,
@@ -69,6 +72,7 @@ def minimise(dual: Dual, cost: Callable[[Array, Array], Array], *, fixed_rate: b
         dual: the folded problem, with columns of unit second moment.
         cost: (q, b) -> ψ, convex and twice differentiable in (0, 1); may be linear or 0.
         fixed_rate: whether E[q] = η is asked for; otherwise μ is 0.
+        decide: for cost 0: whether to stop as soon as it is known if the value is above `CERTAIN`.
 
     Returns:
         The last state; the multipliers of the constraints are w = v⁺ − v⁻.
@@ -77,7 +81,8 @@ def minimise(dual: Dual, cost: Callable[[Array, Array], Array], *, fixed_rate: b
     def unfinished(state: State) -> Array:
         running = (state.center > ENOUGH) | (state.residual > FEASIBLE)
         finite = jnp.isfinite(state.center + state.residual)
-        return running & finite & (state.steps < STEPS)
+        running &= finite & (state.steps < STEPS)
+        return running & ~_decided(dual, state.point) if decide else running
 
     def step(state: State) -> State:
         new = _step(dual, cost, fixed_rate, state)
@@ -92,6 +97,15 @@ def minimise(dual: Dual, cost: Callable[[Array, Array], Array], *, fixed_rate: b
 def multipliers(point: Point) -> Array:
     """Returns w `[K]`."""
     return point.pull[0] - point.pull[1]
+
+
+def _decided(dual: Dual, point: Point) -> Array:
+    """Tells whether the value at cost 0 is proven to be above `CERTAIN`, or seen to be below."""
+    above = bound_without_cost(dual, point) > CERTAIN
+    moments = operator.moments(dual.rows, point.weights)
+    missed = jnp.sum(dual.bound * jnp.maximum(jnp.abs(moments) - dual.eps, 0.0))
+    missed += jnp.abs(operator.mean(dual.rows, point.weights) - dual.keep_rate)
+    return above | (missed < 0.1 * CERTAIN)
 
 
 def bound_without_cost(dual: Dual, point: Point) -> Array:

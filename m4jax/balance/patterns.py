@@ -1,5 +1,6 @@
 """Folding: examples with equal attributes, labels and utility share one weight."""
 
+import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,23 @@ def fold(problem: Problem, *, parts: int = 1) -> tuple[Patterns, np.ndarray]:
         share=counts / counts.sum(),
     )
     return _pad(patterns, parts), inverse
+
+
+def distinct(problem: Problem) -> tuple[Problem, np.ndarray]:
+    """Returns the problem with equal examples as one row and their number as its count.
+
+    It has the same solution; `[n]` row numbers tell which row each example went to.
+    """
+    first, inverse = _distinct(_keys(problem))
+    counts = np.bincount(inverse, weights=problem.counts, minlength=len(first))
+    folded = dataclasses.replace(
+        problem,
+        attributes=problem.attributes[first],
+        labels=problem.labels[first],
+        utility=problem.utility[first],
+        counts=counts,
+    )
+    return folded, inverse
 
 
 def _keys(problem: Problem) -> np.ndarray:

@@ -18,10 +18,8 @@ from m4jax.balance.problem import Problem
 Array = jax.Array
 
 AXIS = "patterns"
-PER_PATTERN = frozenset(
-    ("attributes", "known", "labels", "share", "base", "score", "weights", "curvature")
-    + ("below", "above")
-)
+PER_PATTERN = {"attributes", "known", "labels", "share", "base"}  # of the problem
+PER_PATTERN |= {"score", "weights", "curvature", "below", "above"}  # of the methods' states
 # |E[q (s − π) y]| is at most 1, so that a wider bound is none; infinity would meet 0 in products.
 WIDEST = 2.0
 
@@ -101,19 +99,21 @@ def advance(
     return _over(mesh, program, (dual, state, stop), _layout_of(State))
 
 
-@functools.partial(jax.jit, static_argnames=("cost", "fixed_rate", "mesh"))
+@functools.partial(jax.jit, static_argnames=("cost", "fixed_rate", "decide", "mesh"))
 def interior_point(
-    dual: Dual, *, cost: Callable, fixed_rate: bool, mesh: Mesh | None
+    dual: Dual, *, cost: Callable, fixed_rate: bool, mesh: Mesh | None, decide: bool = False
 ) -> interior.State:
-    """Runs the interior point method to its end."""
-    program = functools.partial(interior.minimise, cost=cost, fixed_rate=fixed_rate)
+    """Runs the interior point method to its end, see `interior.minimise`."""
+    program = functools.partial(interior.minimise, cost=cost, fixed_rate=fixed_rate, decide=decide)
     alone = PartitionSpec()
-    layout = interior.State(_layout_of(interior.Point), *[alone] * (len(interior.State._fields) - 1))
+    layout = interior.State(
+        _layout_of(interior.Point), *[alone] * (len(interior.State._fields) - 1)
+    )
     return _over(mesh, program, (dual,), layout)
 
 
 @functools.partial(jax.jit, static_argnames=("mesh",))
-def least_violation(dual: Dual, point: interior.Point, *, mesh: Mesh | None) -> Array:
+def bound_without_cost(dual: Dual, point: interior.Point, *, mesh: Mesh | None) -> Array:
     """Returns a proven lower bound of Σ V [|E[q z]| − ε]₊ over all q in [0, 1] with E[q] = η."""
     return _over(mesh, interior.bound_without_cost, (dual, point), PartitionSpec())
 

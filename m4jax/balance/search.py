@@ -11,9 +11,7 @@ Array = jax.Array
 ROUNDS = 100  # halvings, more than float64 resolves
 
 
-def root(
-    excess: Callable[[Array], tuple[Array, Array]], guess: Array, *, accuracy: float
-) -> Array:
+def root(excess: Callable[[Array], tuple[Array, Array]], guess: Array, *, accuracy: float) -> Array:
     """Returns μ with |excess(μ)| ≤ accuracy, or the nearest that float64 resolves.
 
     Newton's method within a bracket; every third round halves the bracket.

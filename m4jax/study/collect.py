@@ -77,7 +77,7 @@ def _data_rows(cell: Cell, layout: Layout) -> list[dict]:
             for label, value in zip(notes.label_names, bias.association[0], strict=True)
         ]
         if name == "occupations":
-            size = weight.sum() ** 2 / (weight**2).sum()
+            size = balance.effective_sample_size(weight)
             found += [
                 {"metric": "representation_bias", "label": "man", "value": bias.representation[0]},
                 {"metric": "association_bias_mean", "split": name, "value": bias.association_mean},

@@ -1,5 +1,7 @@
 """Random problems over the scales that matter."""
 
+import dataclasses
+
 import numpy as np
 
 from m4jax import balance
@@ -33,3 +35,30 @@ def random_problem(seed, n=None, shape=None, **changes):
         "penalty": 10 ** draw.uniform(-2, 2),
     }
     return balance.Problem(attributes, labels, **{**settings, **changes})
+
+
+def extreme_problem(seed, **changes):
+    """Returns a random problem from the whole range that the solver is meant for."""
+    draw = np.random.default_rng(seed + 10**6)
+    n = int(draw.choice([8, 20, 60, 120]))
+    eps = [float(draw.choice([0.0, 10 ** draw.uniform(-6, -1), 1.0])) for _ in range(2)]
+    settings = {
+        "keep_rate": float(draw.choice([0.01, 0.03, 0.1, 0.3, 0.6, 0.9, 0.99, 1.0])),
+        "eps_representation": eps[0],
+        "eps_association": eps[1],
+        "penalty": float(10 ** draw.uniform(-2, 4)),
+    }
+    shape = SHAPES[int(draw.integers(len(SHAPES)))]
+    if draw.random() < 0.5:
+        spread, size = draw.choice([0.1, 1.0, 3.0]), 10 ** draw.uniform(-6, 6)
+        settings["utility"] = size * draw.lognormal(0, spread, n)
+    problem = random_problem(seed, n=n, shape=shape, **{**settings, **changes})
+    labels = problem.labels.astype(float).copy()
+    kind = draw.integers(6)
+    if kind == 0:
+        labels[:, 0] = 0.0  # nobody has it
+    elif kind == 1:
+        labels[:, 0] = 1.0  # everybody has it
+    elif kind == 2:
+        labels[:, 0] = labels[:, 1]  # twice the same
+    return dataclasses.replace(problem, labels=labels)

@@ -42,6 +42,14 @@ def test_agrees_with_loops(seed):
             assert found.association[k, r] == pytest.approx(high - low)
 
 
+def test_many_examples_are_as_few_repeated():
+    draw = np.random.default_rng(1)
+    s, y, w = draw.integers(0, 2, (101, 2)), draw.integers(0, 2, (101, 3)), draw.random(101)
+    few, many = balance.bias(s, y, w), balance.bias(*(np.repeat(x, 200, axis=0) for x in (s, y, w)))
+    np.testing.assert_allclose(many.association, few.association, atol=1e-12)
+    np.testing.assert_allclose(many.representation, few.representation, atol=1e-12)
+
+
 def test_equal_weights_are_no_weights():
     draw = np.random.default_rng(0)
     s, y = draw.integers(0, 2, (50, 2)), draw.integers(0, 2, (50, 4))

@@ -1,10 +1,13 @@
 import json
 
+import hypothesis
+import hypothesis.extra.numpy
 import jax
 import numpy as np
 import pytest
 from balance_judge import constraint_rows, judge, primal_value
-from balance_problems import random_problem
+from balance_problems import extreme_problem, random_problem
+from hypothesis import strategies as st
 
 from m4jax import balance
 from m4jax.balance import program
@@ -64,6 +67,54 @@ def test_hard_constraints_agree_with_clarabel_on_feasibility_and_value(seed):
     assert solution.association_violation.max(initial=0) <= 1e-9
     best = primal_value(problem, np.clip(other[0], 0, 1))
     assert solution.objective == pytest.approx(best, rel=1e-5, abs=1e-9)
+
+
+def check_against_clarabel(problem):
+    """Asserts that the objective is Clarabel's, or that both find that there are no weights."""
+    solution, other = balance.solve(problem), judge(problem)
+    if other is None:
+        assert solution.status is balance.Status.INFEASIBLE
+        return
+    assert solution.status is balance.Status.CONVERGED
+    best = primal_value(problem, np.clip(other[0], 0, 1))
+    assert solution.objective == pytest.approx(best, rel=1e-6, abs=1e-9)
+    assert solution.objective - solution.duality_gap <= best * (1 + 1e-9) + 1e-9
+
+
+@pytest.mark.parametrize("start", range(0, 120, 20))
+def test_extreme_problems_agree_with_clarabel(start):
+    for seed in range(start, start + 20):
+        check_against_clarabel(extreme_problem(seed))
+        check_against_clarabel(extreme_problem(seed, penalty=np.inf))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(120, 620, 100))
+def test_many_extreme_problems_agree_with_clarabel(start):
+    for seed in range(start, start + 100):
+        check_against_clarabel(extreme_problem(seed))
+        check_against_clarabel(extreme_problem(seed, penalty=np.inf))
+
+
+@hypothesis.settings(deadline=None, max_examples=60, derandomize=True)
+@hypothesis.given(
+    bits=hypothesis.extra.numpy.arrays(np.bool_, (24, 5)),
+    keep_rate=st.floats(0.01, 1),
+    eps=st.sampled_from([0.0, 1e-6, 1e-3, 0.1, 1.0]),
+    penalty=st.floats(0.01, 1e4) | st.just(np.inf),
+)
+def test_any_bits_agree_with_clarabel(bits, keep_rate, eps, penalty):
+    bits[0, :2], bits[1, :2] = False, True
+    problem = balance.Problem(
+        bits[:, :2],
+        bits[:, 2:],
+        target=0.5,
+        keep_rate=keep_rate,
+        eps_representation=eps,
+        eps_association=eps,
+        penalty=penalty,
+    )
+    check_against_clarabel(problem)
 
 
 def test_some_hard_problems_are_feasible_and_some_are_not():

@@ -1,5 +1,7 @@
 """The parts of the solver, each against its definition."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,22 +23,38 @@ def dense_and_operator(monkeypatch):
     problem = random_problem(0, n=64, shape=(2, 3), target=[0.3, 0.6], counts=None)
     attributes = problem.attributes.copy()
     attributes[5:15, 0] = np.nan
-    scale = np.random.default_rng(0).uniform(0.5, 2, problem.target.shape)
+    draw = np.random.default_rng(0)
+    scale, share = draw.uniform(0.5, 2, problem.target.shape), draw.random(64)
     object.__setattr__(problem, "attributes", attributes)
     z = constraint_rows(problem)[0] / scale.ravel()
     known = ~np.isnan(attributes)
     parts = (np.where(known, attributes, 0.0), known.astype(float), problem.labels)
-    return z, operator.Operator(*map(jnp.asarray, (*parts, problem.target, scale)))
+    return z, operator.Operator(*map(jnp.asarray, (*parts, share, problem.target, scale)))
 
 
 def test_operator_equals_the_dense_matrix(monkeypatch):
     z, rows = dense_and_operator(monkeypatch)
     draw = np.random.default_rng(1)
-    w, mass = draw.normal(size=z.shape[1]), draw.random(len(z))
+    w, values = draw.normal(size=z.shape[1]), draw.random(len(z))
+    share = np.asarray(rows.share)
+    np.testing.assert_allclose(operator.mean(rows, jnp.asarray(values)), share @ values)
     np.testing.assert_allclose(operator.scores(rows, jnp.asarray(w)), z @ w, atol=1e-12)
-    np.testing.assert_allclose(operator.moments(rows, jnp.asarray(mass)), mass @ z, atol=1e-12)
-    squares = operator.second_moments(rows, jnp.asarray(mass))
-    np.testing.assert_allclose(squares.ravel(), mass @ z**2, atol=1e-12)
+    moments = operator.moments(rows, jnp.asarray(values))
+    np.testing.assert_allclose(moments, (share * values) @ z, atol=1e-12)
+    squares = operator.second_moments(rows)
+    np.testing.assert_allclose(squares.ravel(), share @ z**2, atol=1e-12)
+
+
+def test_sums_in_single_precision_lose_little(monkeypatch):
+    z, rows = dense_and_operator(monkeypatch)
+    narrow = {"attributes", "known", "labels", "share"}
+    parts = {name: getattr(rows, name).astype(np.float32) for name in narrow}
+    single = dataclasses.replace(rows, **parts)
+    values = np.random.default_rng(1).random(len(z)).astype(np.float32)
+    moments = operator.moments(single, jnp.asarray(values))
+    assert moments.dtype == np.float64
+    exact = (np.asarray(rows.share) * values) @ z
+    np.testing.assert_allclose(moments, exact, atol=1e-6 * np.abs(z).sum(0).max())
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.4, 1.0])
@@ -92,7 +110,7 @@ def test_root_of_a_piecewise_linear_function(guess, scale):
         weight = jnp.clip(corners - x, 0, 1)
         return jnp.mean(weight) - 0.5, -jnp.mean((weight > 0) & (weight < 1))
 
-    found = jax.jit(lambda guess: search.root(excess, guess))(guess)
+    found = jax.jit(lambda guess: search.root(excess, guess, accuracy=1e-14))(guess)
     assert abs(excess(found)[0]) <= 1e-10
 
 

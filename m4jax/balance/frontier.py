@@ -1,0 +1,103 @@
+"""The price of balance: how much bias is left at each keep rate."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from m4jax.balance import patterns
+from m4jax.balance.bias import bias
+from m4jax.balance.exact import solve
+from m4jax.balance.feasibility import KeepRate, max_keep_rate
+from m4jax.balance.objectives import Objective
+from m4jax.balance.problem import Problem, ProblemError
+from m4jax.balance.solution import Solution, Status
+
+RATES = tuple(round(0.05 * i, 2) for i in range(1, 21))
+STRICT = 1e3  # V in place of infinity: beyond the largest keep rate hard constraints give nothing
+
+
+@dataclasses.dataclass(frozen=True)
+class FrontierPoint:
+    """The optimal weights at one keep rate, in numbers.
+
+    Args:
+        keep_rate: η.
+        status: why the solver stopped.
+        objective: the value of the problem.
+        violation: the largest [|E[q z]| − ε]₊.
+        representation: max |E_w[s_k] − π_k|.
+        association: max |E_w[y_r | s_k=1] − E_w[y_r | s_k=0]|.
+        association_mean: the mean of these.
+        effective_sample_size: (Σ q)² / Σ q².
+    """
+
+    keep_rate: float
+    status: Status
+    objective: float
+    violation: float
+    representation: float
+    association: float
+    association_mean: float
+    effective_sample_size: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Frontier:
+    """One point per keep rate, in ascending order, and the largest rate without violation."""
+
+    points: tuple[FrontierPoint, ...]
+    largest: KeepRate
+
+
+def frontier(
+    problem: Problem,
+    keep_rates: Sequence[float] = RATES,
+    *,
+    objective: str | Objective = "quadratic",
+    progress: Callable[[int, int], None] | None = None,
+) -> Frontier:
+    """Solves the problem at several keep rates and tells the bias that is left.
+
+    Each solution is where the next one starts from. Hard constraints (penalty = infinity) become
+    soft ones with V = `STRICT`, since there are no weights beyond the largest keep rate.
+
+    Args:
+        problem: what to balance; its own keep rate doesn't matter.
+        keep_rates: η, each in (0, 1].
+        objective: as for `solve`.
+        progress: called with the number of keep rates done and of all.
+
+    Raises:
+        ProblemError: if a keep rate is not in (0, 1], or there is none.
+    """
+    if not len(keep_rates):
+        raise ProblemError("keep_rates is empty; expected at least one rate in (0, 1]")
+    rates = sorted(set(map(float, keep_rates)))
+    folded, _ = patterns.distinct(problem)
+    soft = STRICT if math.isinf(problem.penalty) else problem.penalty
+    points, solution = [], None
+    for done, rate in enumerate(rates):
+        if progress is not None:
+            progress(done, len(rates))
+        one = dataclasses.replace(folded, keep_rate=rate, penalty=soft)
+        solution = solve(one, objective=objective, start=solution)
+        points.append(_point(one, solution))
+    return Frontier(points=tuple(points), largest=max_keep_rate(folded))
+
+
+def _point(problem: Problem, solution: Solution) -> FrontierPoint:
+    weights = solution.weights * problem.counts
+    left = bias(problem.attributes, problem.labels, weights, target=problem.target)
+    beyond = (solution.representation_violation, solution.association_violation)
+    return FrontierPoint(
+        keep_rate=problem.keep_rate,
+        status=solution.status,
+        objective=solution.objective,
+        violation=float(max(np.max(x, initial=0.0) for x in beyond)),
+        representation=left.representation_max,
+        association=left.association_max,
+        association_mean=left.association_mean,
+        effective_sample_size=solution.effective_sample_size,
+    )
