@@ -1,6 +1,6 @@
 """Weights that give data its target moments at the least loss, with a certificate."""
 
-from m4jax.balance import conformance, online
+from m4jax.balance import conformance, online, stream
 from m4jax.balance.bias import Bias, bias
 from m4jax.balance.certificate import certificate, fingerprint
 from m4jax.balance.diagnostics import (
@@ -43,4 +43,5 @@ __all__ = [
     "max_keep_rate",
     "online",
     "solve",
+    "stream",
 ]

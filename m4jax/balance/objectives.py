@@ -8,17 +8,23 @@ import jax.numpy as jnp
 
 Array = jax.Array
 
+# keep_most: the smaller, the nearer to |q − b|, and the more steps. On 100,000 examples with 62
+# constraints κ = 1 took 9 steps and touched 52%, 0.1 took 17 and 48%, 0.01 took 40 and 47%.
+NEARLY_UNTOUCHED = 0.01  # δ: weights this near to b count as untouched
+EVENNESS = 0.1  # κ: what decides between weights of equal |q − b|
+
 
 @dataclasses.dataclass(frozen=True)
 class Objective:
-    """A convex cost ψ(q; b) of keeping an example with probability q in [0, 1], where b = ηu.
+    """A convex cost ψ(q; b) of keeping an example with probability q in [0, 1], where b = ηu > 0.
 
     With the multipliers' score t = w·z + μ of an example, the dual needs the minimiser of
-    ψ(q; b) + q t over [0, 1] and how fast it moves. All three functions work elementwise.
+    ψ(q; b) + q t over [0, 1] and how fast it moves. All functions work elementwise, under
+    `jax.jit`, in the precision of their arguments. `conformance.check` tests all that is said here.
 
     Args:
         name: what `solve` knows it by.
-        cost: (q, b) -> ψ(q; b), finite on [0, 1].
+        cost: (q, b) -> ψ(q; b), convex and finite on [0, 1]; 0 at q = b.
         weight: (t, b) -> q(t), the minimiser, continuous and non-increasing in t.
         curvature: (t, b) -> −dq/dt ≥ 0; at a kink of q(t), any value between the two slopes.
     """
@@ -28,20 +34,104 @@ class Objective:
     weight: Callable[[Array, Array], Array]
     curvature: Callable[[Array, Array], Array]
 
+    def conjugate(self, score: Array, base: Array) -> Array:
+        """Returns min_q ψ(q; b) + q t over [0, 1], an example's part of the dual value."""
+        weight = self.weight(score, base)
+        return self.cost(weight, base) + weight * score
+
 
 def _quadratic_curvature(score: Array, base: Array) -> Array:
     free = base - score
     return ((free > 0) & (free < 1)).astype(score.dtype)
 
 
+# The paper's objective: the change in squares. Weights move by the same amount whatever b is, and
+# can reach 0: some examples are dropped for good. Linear calibration, truncated.
+# ψ = ½ (q − b)², q = clip(b − t, 0, 1). Source: "CLIP the Bias", M4; derived.
 QUADRATIC = Objective(
-    name="quadratic",  # ψ = ½ (q − b)²; "CLIP the Bias", M4, derived
+    name="quadratic",
     cost=lambda weight, base: 0.5 * (weight - base) ** 2,
     weight=lambda score, base: jnp.clip(base - score, 0.0, 1.0),
     curvature=_quadratic_curvature,
 )
 
-OBJECTIVES = {objective.name: objective for objective in (QUADRATIC,)}
+
+def _kl_cost(weight: Array, base: Array) -> Array:
+    change = weight - base
+    # Near b, log q − log b would lose the digits that log1p keeps; near 0, the other way round.
+    near = jnp.log1p(jnp.maximum(change, -0.5 * base) / base)
+    far = jnp.log(jnp.where(weight > 0, weight, 1.0)) - jnp.log(base)
+    return weight * jnp.where(2 * weight > base, near, far) - change
+
+
+def _kl_weight(score: Array, base: Array) -> Array:
+    return jnp.exp(jnp.minimum(jnp.log(base) - score, 0.0))
+
+
+def _kl_curvature(score: Array, base: Array) -> Array:
+    return jnp.where(jnp.log(base) > score, 0.0, _kl_weight(score, base))
+
+
+# Entropy balancing, raking: weights change by factors, and no example is dropped for good.
+# ψ = q log(q/b) − q + b, q = min(1, b exp(−t)). Source: Hainmueller (2012), "Entropy Balancing for
+# Causal Effects", Political Analysis 20(1); the upper bound of 1 derived.
+KL = Objective(name="kl", cost=_kl_cost, weight=_kl_weight, curvature=_kl_curvature)
+
+
+def _hellinger_root(score: Array, base: Array) -> tuple[Array, Array]:
+    """Returns √q and 1 + t/2, the latter no less than where q = 1."""
+    root = jnp.sqrt(base)
+    level = jnp.maximum(1 + 0.5 * score, root)
+    return root / level, level
+
+
+def _hellinger_curvature(score: Array, base: Array) -> Array:
+    root, level = _hellinger_root(score, base)
+    return jnp.where(1 + 0.5 * score > jnp.sqrt(base), root**2 / level, 0.0)
+
+
+# Hellinger distance: between quadratic and kl in spirit. Weights change by factors, large scores
+# shrink them by 1/t² only, so single examples are hit less hard than by kl.
+# ψ = 2 (√q − √b)², q = b/(1 + t/2)² where 1 + t/2 > √b, else 1. Source: Deville and Särndal (1992),
+# "Calibration Estimators in Survey Sampling", JASA 87(418), case 3; the upper bound derived.
+HELLINGER = Objective(
+    name="hellinger",
+    cost=lambda weight, base: 2 * (jnp.sqrt(weight) - jnp.sqrt(base)) ** 2,
+    weight=lambda score, base: _hellinger_root(score, base)[0] ** 2,
+    curvature=_hellinger_curvature,
+)
+
+
+def _keep_most_cost(weight: Array, base: Array) -> Array:
+    size = jnp.abs(weight - base)
+    inner = jnp.minimum(size, NEARLY_UNTOUCHED)
+    outer = size - inner
+    return 0.5 * inner**2 / NEARLY_UNTOUCHED + outer + 0.5 * EVENNESS * outer**2
+
+
+def _keep_most_weight(score: Array, base: Array) -> Array:
+    inner = jnp.clip(score, -1.0, 1.0)
+    change = NEARLY_UNTOUCHED * inner + (score - inner) / EVENNESS
+    return jnp.clip(base - change, 0.0, 1.0)
+
+
+def _keep_most_curvature(score: Array, base: Array) -> Array:
+    weight = _keep_most_weight(score, base)
+    slope = jnp.where(jnp.abs(score) < 1, NEARLY_UNTOUCHED, 1 / EVENNESS)
+    return jnp.where((weight > 0) & (weight < 1), slope, 0.0).astype(score.dtype)
+
+
+# As few examples touched as possible: most stay within δ of b, a few are dropped or taken whole.
+# ψ = d²/2δ for |d| ≤ δ, else |d| − δ/2 + κ/2 (|d| − δ)², with d = q − b: a smoothed |d|.
+# d = −δt for |t| ≤ 1, beyond with slope 1/κ, clipped to 0 ≤ q ≤ 1. Source: derived.
+KEEP_MOST = Objective(
+    name="keep_most",
+    cost=_keep_most_cost,
+    weight=_keep_most_weight,
+    curvature=_keep_most_curvature,
+)
+
+OBJECTIVES = {objective.name: objective for objective in (QUADRATIC, KL, HELLINGER, KEEP_MOST)}
 
 
 def find(objective: str | Objective) -> Objective:

@@ -1,8 +1,11 @@
-"""An independent judge: the paper's primal, written as a quadratic program for Clarabel."""
+"""An independent judge: the primal of every objective, written as a cone program for Clarabel."""
 
 import clarabel
 import numpy as np
 from scipy import sparse
+
+from m4jax import balance
+from m4jax.balance import objectives
 
 
 def constraint_rows(problem):
@@ -14,45 +17,119 @@ def constraint_rows(problem):
     return (centred * extended[:, None, :]).reshape(n, -1), eps.ravel()
 
 
-def primal_value(problem, weights):
+def cost(name, q, b):
+    """Returns ψ(q; b), straight from the definition."""
+    if name == "quadratic":
+        return 0.5 * (q - b) ** 2
+    if name == "kl":
+        return q * np.log(np.maximum(q, 1e-300) / b) - q + b
+    if name == "hellinger":
+        return 2 * (np.sqrt(q) - np.sqrt(b)) ** 2
+    assert name == "keep_most"
+    d, delta, kappa = np.abs(q - b), objectives.NEARLY_UNTOUCHED, objectives.EVENNESS
+    far = d - delta / 2 + kappa / 2 * (d - delta) ** 2
+    return np.where(d <= delta, d**2 / (2 * delta), far)
+
+
+def primal_value(problem, weights, objective="quadratic"):
     """Returns the value of the primal at `weights`, without the hard constraints."""
     z, eps = constraint_rows(problem)
     share = problem.counts / problem.counts.sum()
-    loss = 0.5 * share @ (weights - problem.keep_rate * problem.utility) ** 2
+    loss = share @ cost(objective, weights, problem.keep_rate * problem.utility)
     if np.isinf(problem.penalty):
         return loss
     return loss + problem.penalty * np.maximum(np.abs((share * weights) @ z) - eps, 0).sum()
 
 
-def judge(problem):
-    """Returns Clarabel's weights, or None if it proves that there are none."""
-    z, eps = constraint_rows(problem)
-    (n, k), share = z.shape, problem.counts / problem.counts.sum()
-    soft = np.isfinite(problem.penalty)
-    base = problem.keep_rate * problem.utility
-    slacks = k if soft else 0
-    quadratic = sparse.diags(np.concatenate([share, np.zeros(slacks)])).tocsc()
-    linear = np.concatenate([-share * base, np.full(slacks, problem.penalty if soft else 0.0)])
-    moments = sparse.csc_matrix((z * share[:, None]).T)
-    relax = -sparse.eye(k) if soft else None
-    rows = [
-        [sparse.csc_matrix(share[None]), sparse.csc_matrix((1, k)) if soft else None],
-        [moments, relax],
-        [-moments, relax],
-        [sparse.eye(n), None],
-        [-sparse.eye(n), None],
-        [None, -sparse.eye(k)] if soft else [None, None],
-    ]
-    rows = [[block for block in row if soft or block is not None] for row in rows]
-    right = [[problem.keep_rate], eps, eps, np.ones(n), np.zeros(n), np.zeros(slacks)]
-    cones = [clarabel.ZeroConeT(1), clarabel.NonnegativeConeT(2 * k + 2 * n + slacks)]
+def judge(problem, objective="quadratic"):
+    """Returns Clarabel's weights and its status, or None if it proves that there are none."""
+    share = problem.counts / problem.counts.sum()
+    here = share > 0  # rows of no share would be free
+    base = problem.keep_rate * problem.utility[here]
+    squares, linear, rows, right, cones = _cost_blocks(objective, share[here], base)
+    blocks = _constraint_blocks(problem, share[here], here)
+    squares, linear = np.append(squares, blocks[0]), np.append(linear, blocks[1])
+    width = len(linear)
+    matrix = [_widened(sparse.csc_matrix(x), width) for x in rows]
+    n, own = here.sum(), width - len(blocks[0])
+    for on_weights, on_slacks in blocks[2]:
+        gap = sparse.csc_matrix((on_weights.shape[0], own - n))
+        matrix.append(_widened(sparse.hstack([on_weights, gap, on_slacks]), width))
     settings = clarabel.DefaultSettings()
     settings.verbose = False
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-11
-    matrix = sparse.bmat([row for row in rows if row], format="csc")
     result = clarabel.DefaultSolver(
-        quadratic, linear, matrix, np.concatenate(right), cones, settings
+        sparse.diags(squares).tocsc(),
+        linear,
+        sparse.vstack(matrix, format="csc"),
+        np.concatenate([*right, *blocks[3]]),
+        [*cones, *blocks[4]],
+        settings,
     ).solve()
     if "Infeasible" in str(result.status):
         return None
-    return np.array(result.x)[:n], str(result.status)
+    weights = problem.keep_rate * problem.utility
+    weights[here] = np.array(result.x)[:n]
+    return weights, str(result.status)
+
+
+def _widened(block, width):
+    return sparse.hstack([block, sparse.csc_matrix((block.shape[0], width - block.shape[1]))])
+
+
+def _constraint_blocks(problem, share, here):
+    """Returns what all objectives share: E[q] = η, the box, the moments and their slacks."""
+    z, eps = constraint_rows(problem)
+    n, k = here.sum(), z.shape[1] if np.isfinite(problem.penalty) else 0
+    moments = sparse.csc_matrix((z[here] * share[:, None]).T)
+    relax, free = -sparse.eye(len(eps), k), sparse.csc_matrix((n, k))
+    rows = [
+        (sparse.csc_matrix(share[None]), sparse.csc_matrix((1, k))),
+        (moments, relax),
+        (-moments, relax),
+        (sparse.eye(n), free),
+        (-sparse.eye(n), free),
+        (sparse.csc_matrix((k, n)), -sparse.eye(k)),
+    ]
+    right = [[problem.keep_rate], eps, eps, np.ones(n), np.zeros(n), np.zeros(k)]
+    cones = [clarabel.ZeroConeT(1), clarabel.NonnegativeConeT(2 * len(eps) + 2 * n + k)]
+    return np.zeros(k), np.full(k, problem.penalty), rows, right, cones
+
+
+def _cost_blocks(objective, share, base):
+    """Returns squares, linear costs, rows, right sides and cones of E[ψ(q)]; q comes first."""
+    n = len(base)
+    eye, none, zero = sparse.eye(n), sparse.csc_matrix((n, n)), np.zeros(n)
+    if objective == "quadratic":
+        return share, -share * base, [], [], []
+    if objective == "kl":  # r ≥ q log(q/b): (−r, q, b) in the exponential cone
+        rows = _interleaved(sparse.hstack([none, eye]), sparse.hstack([-eye, none]), 2 * n)
+        right = np.column_stack([zero, zero, base]).ravel()
+        cones = [clarabel.ExponentialConeT()] * n
+        return np.zeros(2 * n), np.append(-share, share), [rows], [right], cones
+    if objective == "hellinger":  # h² ≤ q: (q + 1, 2h, q − 1) in the second-order cone
+        first = sparse.hstack([-eye, none])
+        rows = _interleaved(first, sparse.hstack([none, -2 * eye]), 2 * n, first)
+        right = np.column_stack([zero + 1, zero, zero - 1]).ravel()
+        linear = np.append(2 * share, -4 * share * np.sqrt(base))
+        return np.zeros(2 * n), linear, [rows], [right], [clarabel.SecondOrderConeT(3)] * n
+    # q = b + a + e − f with |a| ≤ δ at a²/2δ, and e, f ≥ 0 at e + κe²/2
+    delta, kappa = objectives.NEARLY_UNTOUCHED, objectives.EVENNESS
+    rows = [sparse.hstack([eye, -eye, -eye, eye])]
+    rows += [sparse.hstack([none, sign * eye]) for sign in (1, -1)]
+    rows += [sparse.hstack([none, none, -eye]), sparse.hstack([none, none, none, -eye])]
+    right = [base, zero + delta, zero + delta, zero, zero]
+    squares = np.concatenate([zero, share / delta, kappa * share, kappa * share])
+    linear = np.concatenate([zero, zero, share, share])
+    return squares, linear, rows, right, [clarabel.ZeroConeT(n), clarabel.NonnegativeConeT(4 * n)]
+
+
+def _interleaved(first, second, width, third=None):
+    """Returns rows 0 of all three, then rows 1 of all three, and so on; no third is zeros."""
+    n = first.shape[0]
+    third = sparse.csc_matrix((n, width)) if third is None else third
+    order = np.arange(3 * n).reshape(3, n).T.ravel()
+    return sparse.vstack([first, second, third], format="csr")[order]
+
+
+assert set(balance.OBJECTIVES) == {"quadratic", "kl", "hellinger", "keep_most"}

@@ -1,0 +1,221 @@
+"""What every objective has to keep, checked: call `check` on your own before you trust it."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from m4jax.balance import batch
+from m4jax.balance.exact import solve
+from m4jax.balance.objectives import Objective
+from m4jax.balance.problem import Problem
+from m4jax.balance.solution import Status
+
+BASES = (1e-6, 1e-3, 0.1, 0.5, 0.9, 1.0, 1.5, 30.0, 1e6)
+FAR = (1e6, 1e12)
+GRID = 2001  # weights that the minimiser is compared with, and scores
+SLACK = {"float64": 1e-9, "float32": 1e-4}  # of each precision's rounding, with room
+TOLERANCE = 1e-6
+RIVALS = 1000
+
+
+class ConformanceError(ValueError):
+    """An objective breaks a property that the solvers rely on; the message says which, where."""
+
+
+def check(objective: Objective) -> None:
+    """Raises unless `objective` is what `Objective` asks for; returns nothing.
+
+    Checked in float64 and, within its rounding, in float32, for b from 1e-6 to 1e6 and t from
+    −1e12 to 1e12: the cost is finite, convex, nowhere below 0, and 0 at q = b; the weight lies in
+    [0, 1], does not increase with t, has no jump, and minimises cost + q t against a grid of
+    weights; the curvature is −dq/dt, between the slopes on both sides; all of it under `jax.jit`,
+    elementwise on any shape. Then `solve` must reach its tolerance on three small problems, with
+    a dual value no greater than the cost of any of 1,000 random feasible weights. Source: derived.
+
+    Args:
+        objective: the record to be checked.
+
+    Raises:
+        ConformanceError: naming the first property that fails, where, and what was expected.
+    """
+    for precision in ("float64", "float32"):
+        with jax.enable_x64(precision == "float64"):
+            for base in BASES:
+                _check_cost(objective, base, precision)
+                _check_weight(objective, base, precision)
+                _check_minimum(objective, base, precision)
+                _check_curvature(objective, base, precision)
+            _check_shapes(objective, precision)
+    for seed in range(3):
+        _check_solution(objective, seed)
+
+
+def _evaluate(function: Callable, first: np.ndarray, base: float, precision: str) -> np.ndarray:
+    """Returns function(first, b) in float64, computed in the precision, under `jax.jit`."""
+    first = jnp.asarray(first, precision)
+    found = jax.jit(function)(first, jnp.full_like(first, base))
+    if found.dtype != first.dtype:
+        raise ConformanceError(
+            f"a function returns {found.dtype} for arguments in {first.dtype}; expected the same"
+        )
+    return np.asarray(found, np.float64)
+
+
+def _require(good: np.ndarray, what: str, precision: str, **where: np.ndarray | float) -> None:
+    """Raises with the first place where `good` is false, and the values there."""
+    good = np.asarray(good)
+    if good.all():
+        return
+    index = tuple(np.argwhere(~good)[0])
+    told = (f"{k} = {np.broadcast_to(v, good.shape)[index]:.9g}" for k, v in where.items())
+    raise ConformanceError(f"{what}; at {', '.join(told)} ({precision})")
+
+
+def _check_cost(objective: Objective, base: float, precision: str) -> None:
+    q = np.linspace(0, 1, GRID)
+    cost = _evaluate(objective.cost, q, base, precision)
+    _require(np.isfinite(cost), "cost is not finite on [0, 1]", precision, q=q, b=base, cost=cost)
+    slack = SLACK[precision] * max(1.0, base, np.abs(cost).max())
+    where = {"b": base, "cost": cost}
+    _require(cost >= -slack, "cost is below 0", precision, q=q, **where)
+    bend = cost[2:] - 2 * cost[1:-1] + cost[:-2]
+    _require(bend >= -slack, "cost is not convex in q", precision, q=q[1:-1], b=base)
+    if base <= 1:
+        none = _evaluate(objective.cost, np.array([base]), base, precision)
+        _require(np.abs(none) <= slack, "cost is not 0 at q = b", precision, b=base, cost=none)
+
+
+def _scores(base: float) -> np.ndarray:
+    """Returns scores t where things happen: around 0, and over the range in which q moves."""
+    near = np.linspace(-3, 3, GRID)
+    edge = 10.0 ** np.linspace(-6, 7, GRID)
+    around = [base, np.log(base), 2 * (np.sqrt(base) - 1)]
+    return np.sort(np.concatenate([near, -edge, edge, *(near + x for x in around)]))
+
+
+def _check_weight(objective: Objective, base: float, precision: str) -> None:
+    t = np.sort(np.concatenate([-np.array(FAR), _scores(base), FAR]))
+    t = t.astype(precision).astype(float)
+    q = _evaluate(objective.weight, t, base, precision)
+    curvature = _evaluate(objective.curvature, t, base, precision)
+    where = {"t": t, "b": base}
+    _require(np.isfinite(q), "weight is not finite", precision, **where, weight=q)
+    _require(np.isfinite(curvature), "curvature is not finite", precision, **where)
+    _require((q >= 0) & (q <= 1), "weight is outside [0, 1]", precision, **where, weight=q)
+    rise = np.diff(q, prepend=q[0])
+    _require(rise <= SLACK[precision], "weight increases with t", precision, **where, weight=q)
+    if precision == "float64":
+        _check_jumps(objective, t, q, base)
+
+
+def _check_jumps(objective: Objective, t: np.ndarray, q: np.ndarray, base: float) -> None:
+    """Bisects the intervals over which q falls most: where q is continuous, the fall vanishes."""
+    for worst in np.argsort(np.diff(q))[:3]:
+        low, high = t[worst], t[worst + 1]
+        while high - low > 1e-12 * max(1.0, abs(low)):
+            points = np.linspace(low, high, 33)
+            falls = -np.diff(_evaluate(objective.weight, points, base, "float64"))
+            low, high = points[np.argmax(falls)], points[np.argmax(falls) + 1]
+        fall = np.ptp(_evaluate(objective.weight, np.array([low, high]), base, "float64"))
+        _require(fall < 1e-3, "weight jumps", "float64", t=low, b=base, jump=fall)
+
+
+def _check_minimum(objective: Objective, base: float, precision: str) -> None:
+    t = np.concatenate([np.linspace(-3, 3, 61), [-1e6, -50.0, 50.0, 1e6]])
+    t = np.concatenate([t, base - np.linspace(-0.1, 1.1, 13), np.log(base) + t[::6]])
+    t = t.astype(precision).astype(float)
+    q = _evaluate(objective.weight, t, base, precision)
+    value = _evaluate(objective.cost, q, base, precision) + q * t
+    rivals = np.unique(np.append(np.linspace(0, 1, GRID), 10.0 ** np.linspace(-9, -3, 61)))
+    cost = _evaluate(objective.cost, rivals, base, precision)
+    for score, mine, weight in zip(t, value, q, strict=True):
+        others = cost + rivals * score
+        slack = SLACK[precision] * max(1.0, base, np.abs(cost).max(), abs(score))
+        best = others.argmin()
+        what = f"weight does not minimise cost + q t: q = {rivals[best]:.6g} is lower"
+        _require(mine <= others[best] + slack, what, precision, t=score, b=base, weight=weight)
+
+
+def _check_curvature(objective: Objective, base: float, precision: str) -> None:
+    if precision == "float32":
+        return  # differences of float32 weights say too little
+    t = np.clip(_scores(base), -100.0, 100.0)
+    h = 1e-7 * np.maximum(1.0, np.abs(t))
+    moves = (-h, np.zeros_like(h), h)
+    before, here, after = (_evaluate(objective.weight, t + x, base, precision) for x in moves)
+    sides = np.stack([(before - here) / h, (here - after) / h])
+    slack = 1e-15 * (1 + np.abs(t) + base) / h + 1e-3 * sides.max(0)
+    found = _evaluate(objective.curvature, t, base, precision)
+    between = (found >= sides.min(0) - slack) & (found <= sides.max(0) + slack)
+    where = {"t": t, "b": base, "curvature": found, "left": sides[0], "right": sides[1]}
+    _require(between, "curvature is not −dq/dt", precision, **where)
+
+
+def _check_shapes(objective: Objective, precision: str) -> None:
+    draw = np.random.default_rng(0)
+    first, base = draw.random((2, 3, 4)), draw.uniform(0.1, 1.5, (2, 3, 4))
+    for name in ("cost", "weight", "curvature"):
+        function = jax.jit(getattr(objective, name))
+        first, base = (jnp.asarray(x, precision) for x in (first, base))
+        found = function(first, base)
+        if found.shape != first.shape:
+            raise ConformanceError(
+                f"{name} returns shape {found.shape} for arguments of shape {first.shape}; "
+                "expected the same: it has to work elementwise"
+            )
+        flat = function(first.ravel(), base.ravel())
+        close = np.allclose(found.ravel(), flat, atol=SLACK[precision])
+        _require(close, f"{name} is not elementwise: it depends on the shape", precision)
+        single = function(first[1, 2, 3:], base[1, 2, 3:])
+        close = np.allclose(found[1, 2, 3:], single, atol=SLACK[precision])
+        _require(close, f"{name} is not elementwise: it depends on other elements", precision)
+
+
+def _problem(seed: int) -> Problem:
+    """Returns a small biased problem; the second has utilities, the third is lightly enforced."""
+    draw = np.random.default_rng(seed)
+    attributes = draw.random((40, 1)) < 0.65
+    labels = draw.random((40, 2)) < 0.3 + 0.3 * attributes
+    utility = draw.lognormal(0, 0.5, 40) if seed == 1 else None
+    penalty = 0.1 if seed == 2 else 10.0
+    return Problem(attributes, labels, target=0.5, utility=utility, keep_rate=0.5, penalty=penalty)
+
+
+def _check_solution(objective: Objective, seed: int) -> None:
+    problem = _problem(seed)
+    solution = solve(problem, objective=objective, tolerance=TOLERANCE)
+    if solution.status is not Status.CONVERGED:
+        raise ConformanceError(
+            f"solve does not converge on small problem {seed}: {solution.status.value}; its gap "
+            f"is {solution.duality_gap:.3g} at an objective of {solution.objective:.3g}"
+        )
+    _require(solution.duality_gap >= 0, "the duality gap is below 0", "float64", problem=seed)
+    value = _values(objective, problem, _rivals(solution.weights, problem.keep_rate, seed)).min()
+    slack = TOLERANCE * max(1.0, abs(solution.objective))
+    what = "solve is beaten by random feasible weights"
+    where = {"problem": seed, "objective": solution.objective, "rival": value}
+    _require(solution.objective <= value + slack, what, "float64", **where)
+
+
+def _rivals(weights: np.ndarray, keep_rate: float, seed: int) -> np.ndarray:
+    """Returns random weights with E[q] = η `[RIVALS, n]`, from near `weights` to far from them."""
+    draw = np.random.default_rng(seed)
+    q = draw.random((RIVALS, len(weights)))
+    mean = q.mean(1, keepdims=True)
+    more = 1 - (1 - q) * (1 - keep_rate) / (1 - mean)
+    q = np.where(mean > keep_rate, q * keep_rate / mean, more)
+    return weights + 10 ** draw.uniform(-4, 0, (RIVALS, 1)) * (q - weights)
+
+
+def _values(objective: Objective, problem: Problem, rivals: np.ndarray) -> np.ndarray:
+    """Returns the primal value `[r]` at weights `[r, n]` with E[q] = η."""
+    eps = np.column_stack([problem.eps_representation, problem.eps_association])
+    base = problem.keep_rate * problem.utility
+    with jax.enable_x64(True):
+        cost = np.asarray(jax.jit(objective.cost)(rivals, base[None]))
+        rows = (problem.attributes.astype(float), problem.labels)
+        moments = jax.vmap(lambda q: batch.sums(problem.target, q / len(q), *rows))(rivals)
+    beyond = np.maximum(np.abs(np.asarray(moments)) - eps, 0.0)
+    return cost.mean(1) + problem.penalty * beyond.sum((1, 2))
