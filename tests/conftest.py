@@ -28,7 +28,7 @@ def data_dir(tmp_path_factory, small_world):
 @pytest.fixture(autouse=True, scope="module")
 def _compile_quickly(request):
     """Compiling costs more than running in these rooms; what is compiled is kept on disk."""
-    quick = request.path.parent.name in ("models", "training")
+    quick = request.path.parent.name in ("balance", "models", "training")
     if quick:
         jax.config.update("jax_compilation_cache_dir", str(request.config.cache.mkdir("jax")))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
