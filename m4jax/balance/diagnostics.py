@@ -196,8 +196,8 @@ def effective_sample_size(weights: np.ndarray, counts: np.ndarray | None = None)
     if not 0 < largest < np.inf:
         return float("nan")
     scaled = weights / largest  # the squares of small weights would vanish
-    squares = counts @ scaled**2
-    return float((counts @ scaled) ** 2 / squares) if squares > 0 else float("nan")
+    total, squares = counts @ scaled, counts @ scaled**2
+    return float(total * (total / squares)) if squares > 0 else float("nan")
 
 
 def design_effect(weights: np.ndarray, counts: np.ndarray | None = None) -> float:

@@ -21,6 +21,7 @@ LEAST_WINDOW = 1e-6
 LONGEST = 1e6  # times the model's step: on a ray w must not outgrow the precision of the scores
 ROUNDING = 1e-12  # of a mean over the patterns
 ACCURACY = {jnp.dtype("float64"): 1e-14, jnp.dtype("float32"): 1e-7}  # of E[q] = η: that rounding
+RATE_ACCURACY = 1e-6  # of E[q] = η, which is promised
 RUNNING = -1
 CODES = tuple(Status)
 
@@ -256,10 +257,13 @@ def terminate(dual: Dual, state: State, objective: Objective) -> State:
     held = jnp.all(jnp.where(jnp.isinf(dual.bound), beyond <= 1e-3 * dual.tolerance, True))
     tight = state.gap <= dual.tolerance * size
     settled = (state.gap <= dual.tolerance * jnp.maximum(1.0, size)) & (waited >= PATIENCE)
+    # Where utilities are so large that float64 can't tell q from 0 or 1, no μ gives E[q] = η.
+    missed = jnp.abs(operator.mean(dual.rows, state.weights) - dual.keep_rate) > RATE_ACCURACY
+    done = held & (tight | settled)
     reasons = (
-        (Status.NON_FINITE, ~jnp.isfinite(state.gap + state.objective)),
+        (Status.NON_FINITE, ~jnp.isfinite(state.gap + state.objective) | (done & missed)),
         (Status.INFEASIBLE, _infeasible(dual, state, objective)),
-        (Status.CONVERGED, held & (tight | settled)),
+        (Status.CONVERGED, done),
     )
     status = jnp.full((), RUNNING)
     for reason, true in reversed(reasons):

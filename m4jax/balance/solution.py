@@ -12,7 +12,7 @@ class Status(enum.Enum):
     CONVERGED = "the duality gap is within the tolerance"
     MAX_STEPS = "the step limit was reached before the duality gap was within the tolerance"
     INFEASIBLE = "no weights meet the hard constraints at this keep rate"
-    NON_FINITE = "a value overflowed: rescale the utility"
+    NON_FINITE = "a value overflowed or lost all its digits: rescale the utility"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

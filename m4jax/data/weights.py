@@ -1,12 +1,14 @@
 """Weights on disk: `weights.parquet` (uid, weight) and `weights.json` (their certificate)."""
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from m4jax import files
@@ -21,9 +23,20 @@ def write(
     certificate: Mapping[str, Any],
 ) -> None:
     """Writes weights [n] and their certificate; the certificate comes last and marks completion."""
+    with writing(folder, certificate) as temporary:
+        pq.write_table(pa.table({"uid": list(uids), "weight": np.asarray(weights)}), temporary)
+
+
+@contextlib.contextmanager
+def writing(folder: str | os.PathLike, certificate: Mapping[str, Any]) -> Iterator[Path]:
+    """Yields the path to write the table (uid, weight) to, in any number of pieces.
+
+    When the block succeeds the table takes its place, and then the certificate, with the table's
+    SHA-256, is written beside it and marks completion.
+    """
     folder = Path(folder)
     with files.atomic(folder / "weights.parquet") as temporary:
-        pq.write_table(pa.table({"uid": list(uids), "weight": np.asarray(weights)}), temporary)
+        yield temporary
     sha256 = files.sha256(folder / "weights.parquet")
     files.write_json(folder / "weights.json", {**certificate, "sha256": sha256})
 
@@ -33,7 +46,7 @@ def is_written(folder: str | os.PathLike) -> bool:
     return all((Path(folder) / name).exists() for name in ("weights.parquet", "weights.json"))
 
 
-def read(folder: str | os.PathLike, uids: Sequence[str]) -> np.ndarray:
+def read(folder: str | os.PathLike, uids: Sequence[str] | Sequence[int]) -> np.ndarray:
     """Returns the weights [n] in the order of `uids`.
 
     Raises:
@@ -49,11 +62,18 @@ def read(folder: str | os.PathLike, uids: Sequence[str]) -> np.ndarray:
             "run again"
         )
     table = pq.read_table(path)
-    found = dict(zip(table["uid"].to_pylist(), table["weight"].to_pylist(), strict=True))
-    missing = sum(uid not in found for uid in uids)
-    if missing:
+    known = table["uid"].combine_chunks()
+    asked = pa.array(uids.tolist() if isinstance(uids, np.ndarray) else uids)
+    try:
+        places = pc.index_in(asked.cast(known.type), value_set=known)
+    except pa.ArrowInvalid:
         raise InputError(
-            f"{path}: has weights for {len(uids) - missing:,} of {len(uids):,} examples; "
-            "these weights were made for other data"
+            f"{path}: its uids are of type {known.type}, those asked for {asked.type}; these "
+            "weights were made for other data"
+        ) from None
+    if places.null_count:
+        raise InputError(
+            f"{path}: has weights for {len(asked) - places.null_count:,} of {len(asked):,} "
+            "examples; these weights were made for other data"
         )
-    return np.array([found[uid] for uid in uids])
+    return table["weight"].to_numpy()[places.to_numpy()]

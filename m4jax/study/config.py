@@ -1,6 +1,8 @@
 """Configurations: from a nested mapping to frozen records, with every field checked."""
 
+import contextlib
 import dataclasses
+import types
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -110,15 +112,15 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
     balanced = config["balance"].pop("enabled", None)
     if not isinstance(balanced, bool):
         raise InputError(f"config.balance.enabled: expected True or False, got {balanced!r}")
-    balance = _record(BalanceConfig, config["balance"], "config.balance")
+    balance = record(BalanceConfig, config["balance"], "config.balance")
     if "seed" in config["train"]:
         raise InputError("unknown field config.train.seed: set config.seed")
     return RunConfig(
-        world=_record(World, config["world"], "config.world"),
+        world=record(World, config["world"], "config.world"),
         balance=balance if balanced else None,
-        model=_record(ModelConfig, config["model"], "config.model"),
-        train=_record(TrainConfig, config["train"] | {"seed": config["seed"]}, "config.train"),
-        evaluate=_record(EvaluateConfig, config["evaluate"], "config.evaluate"),
+        model=record(ModelConfig, config["model"], "config.model"),
+        train=record(TrainConfig, config["train"] | {"seed": config["seed"]}, "config.train"),
+        evaluate=record(EvaluateConfig, config["evaluate"], "config.evaluate"),
     )
 
 
@@ -126,33 +128,54 @@ def from_json(value: Mapping[str, Any]) -> RunConfig:
     """Returns the run configuration that `dataclasses.asdict` turned into JSON."""
     balance = value["balance"]
     return RunConfig(
-        world=_record(World, value["world"], "world"),
-        balance=balance and _record(BalanceConfig, balance, "balance"),
-        model=_record(ModelConfig, value["model"], "model"),
-        train=_record(TrainConfig, value["train"], "train"),
-        evaluate=_record(EvaluateConfig, value["evaluate"], "evaluate"),
+        world=record(World, value["world"], "world"),
+        balance=balance and record(BalanceConfig, balance, "balance"),
+        model=record(ModelConfig, value["model"], "model"),
+        train=record(TrainConfig, value["train"], "train"),
+        evaluate=record(EvaluateConfig, value["evaluate"], "evaluate"),
     )
 
 
-def _record(kind: type, values: Mapping[str, Any], path: str) -> Any:
-    """Builds a dataclass from a mapping that must have exactly its fields."""
-    types = typing.get_type_hints(kind)
-    _check_keys(values, types, path)
-    return kind(**{name: _convert(types[name], values[name], f"{path}.{name}") for name in types})
+def record(
+    kind: type, values: Mapping[str, Any], path: str, example: str = "configs/base.py"
+) -> Any:
+    """Builds a dataclass from a mapping that must have exactly its fields.
+
+    Args:
+      kind: the dataclass; its fields are plain types, tuples, or unions of these.
+      values: field -> value.
+      path: what to call the mapping in an error.
+      example: a file that has all the fields.
+
+    Raises:
+      InputError: for an unknown field (naming the nearest known one), a missing one, or a value
+        of the wrong type.
+    """
+    fields = typing.get_type_hints(kind)
+    _check_keys(values, fields, path, example)
+    return kind(
+        **{name: _convert(of, values[name], f"{path}.{name}") for name, of in fields.items()}
+    )
 
 
-def _check_keys(values: Mapping[str, Any], known, path: str) -> None:
+def _check_keys(
+    values: Mapping[str, Any], known, path: str, example: str = "configs/base.py"
+) -> None:
     for name in values:
         if name not in known:
             raise InputError(f"unknown field {path}.{name}: {nearest(name, known)}")
     for name in known:
         if name not in values:
-            raise InputError(f"missing field {path}.{name}: configs/base.py has all of them")
+            raise InputError(f"missing field {path}.{name}: {example} has all of them")
 
 
 def _convert(kind: Any, value: Any, path: str) -> Any:
     """Returns the value if it is of the type; ints pass for floats, lists for tuples."""
-    if typing.get_origin(kind) is tuple:
+    if typing.get_origin(kind) is types.UnionType:
+        for option in typing.get_args(kind):
+            with contextlib.suppress(InputError):
+                return _convert(option, value, path)
+    elif typing.get_origin(kind) is tuple:
         item = typing.get_args(kind)[0]
         if isinstance(value, list | tuple):
             return tuple(_convert(item, x, f"{path}[{i}]") for i, x in enumerate(value))

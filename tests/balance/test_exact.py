@@ -265,9 +265,50 @@ def test_unknown_rows_carry_no_constraint():
     assert weights[0] == pytest.approx(weights[2], abs=1e-9)
 
 
-def test_overflow_is_reported():
-    solution = balance.solve(small(utility=np.full(50, 1e300)))
+@pytest.mark.parametrize("size", [1e100, 1e150, 1e300])
+def test_overflow_and_lost_digits_are_reported(size):
+    solution = balance.solve(small(utility=np.full(50, size)))
     assert solution.status is balance.Status.NON_FINITE
+
+
+@pytest.mark.parametrize("objective", balance.OBJECTIVES)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"utility": np.full(50, 1e-300)},
+        {"utility": 10.0 ** np.linspace(-300, 300, 50)},
+        {"counts": 10.0 ** np.linspace(-300, 300, 50)},
+        {"counts": np.full(50, 1e300)},
+        {"penalty": 1e308},
+        {"penalty": 1e-300},
+        {"keep_rate": 1e-300},
+        {"keep_rate": 1e-12, "penalty": np.inf},
+        {"keep_rate": 1.0, "penalty": np.inf},
+        {"eps_association": np.inf, "eps_representation": np.inf},
+        {"target": 0.0},
+        {"target": 1.0, "penalty": np.inf},
+        {"target": [[0.5, 0.0, 1.0, 0.5]] * 2, "penalty": np.inf},
+        {"labels": np.ones((50, 3)), "eps_association": 0.0, "penalty": np.inf},
+        {"labels": np.zeros((50, 3))},
+    ],
+    ids=str,
+)
+def test_extremes_end_with_a_status_and_without_nan(changes, objective):
+    problem = small(**changes)
+    solution = balance.solve(problem, objective=objective)
+    assert ((solution.weights >= 0) & (solution.weights <= 1)).all()
+    if solution.status is balance.Status.CONVERGED:
+        share = problem.counts / problem.counts.sum()
+        assert share @ solution.weights == pytest.approx(problem.keep_rate, abs=1e-6)
+        assert 0 <= solution.duality_gap <= 1e-6 * max(1, solution.objective)
+
+
+def test_a_single_example():
+    with pytest.raises(balance.ProblemError, match="has no example with s < 1"):
+        balance.Problem([[1.0]], [[1.0]], target=0.5)
+    solution = balance.solve(balance.Problem([[0.5]], [[1.0]], target=0.5))
+    assert solution.status is balance.Status.CONVERGED
+    np.testing.assert_allclose(solution.weights, 0.9)
 
 
 def test_step_limit_is_reported_with_a_true_certificate():
