@@ -1,0 +1,196 @@
+"""Measures the balance solver against its peers, and its growth up to a billion examples.
+
+    python -m experiments.benchmark_balance --config=configs/benchmark_balance.py --workdir=runs/bench
+
+Every measurement runs in a process of its own and is kept in the workdir: the same command does
+what is missing and prints all ratios again.
+"""
+
+import shutil
+import statistics
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from ml_collections import ConfigDict
+from rich.console import Console
+from rich.table import Table
+
+from experiments import command
+from experiments.benchmark import scale
+from experiments.benchmark.measure import measure
+from m4jax import files
+from m4jax.errors import InputError
+
+PARTS = ("solvers", "scale")
+AGREES = 1e-6  # relative difference of two objectives
+
+
+def main(console: Console) -> int:
+    """Measures what the configuration asks for, and prints and writes the ratios."""
+    config, folder = ConfigDict(command.config()), Path(command.WORKDIR.value).absolute()
+    if config.what not in (*PARTS, "all"):
+        raise InputError(f"config.what is {config.what!r}; expected one of {PARTS} or 'all'")
+    (folder / "measurements").mkdir(parents=True, exist_ok=True)
+    if config.what != "scale":
+        rows = _solvers(config, folder / "measurements", console)
+        _show(console, "Solvers, one instance a line group", rows)
+        passes = _online(config, folder / "measurements")
+        _show(console, "Passes over the data", passes)
+        files.write_json(folder / "solvers.json", {"solvers": rows, "passes": passes})
+    if config.what != "solvers":
+        rows = _scale(config, folder, console)
+        _show(console, "From files to certified weights, beside a bare GROUP BY", rows)
+        files.write_json(folder / "scale.json", rows)
+        _picture(rows).savefig(folder / "scale.png", dpi=200)
+    return 0
+
+
+def _solvers(config: ConfigDict, folder: Path, console: Console) -> list[dict[str, Any]]:
+    rows = []
+    limits = dict(zip(config.peers, config.peers_up_to, strict=True))
+    for kind in config.kinds:
+        for n in config.sizes:
+            settings = {"kind": kind, "n": n, "seed": config.seed}
+            console.print(f"{kind}, n = {n:,}: ours")
+            ours = measure(folder, "ours", **settings, repeats=config.repeats)
+            told = {"kind": kind, "n": n, "patterns": ours.get("patterns")}
+            rows.append(told | {"solver": "m4jax", **_answer(ours, ours)})
+            for name in config.peers:
+                for folded in (False, True) if name in config.folded_peers else (False,):
+                    if n > limits[name]:
+                        continue
+                    console.print(f"{kind}, n = {n:,}: {name}{' on patterns' * folded}")
+                    found = measure(
+                        folder,
+                        "peer",
+                        seconds=config.peer_seconds,
+                        gigabytes=config.peer_gigabytes,
+                        name=name,
+                        folded=folded,
+                        **settings,
+                    )
+                    title = name + " on patterns" * folded
+                    rows.append(told | {"solver": title, **_answer(found, ours)})
+    return rows
+
+
+def _answer(found: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
+    """Returns time, ratio to ours, and whether the objective is as low as ours to 1e-6."""
+    if found["ended"] != "done" or ours["ended"] != "done":
+        return {"ended": found.get("error", found["ended"])}
+    off = (found["objective"] - ours["objective"]) / ours["objective"]
+    good = abs(off) <= AGREES and abs(found["keep_rate_error"]) <= AGREES
+    keys = ("fold_seconds", "compile_seconds", "steps", "relative_gap", "compilations_when_hot")
+    return {
+        "ended": found["status"],
+        "seconds": found["seconds"],
+        "ratio": found["seconds"] / ours["seconds"],
+        "objective off by": off,
+        "agrees": good,
+        **{key: found[key] for key in keys if key in found},
+    }
+
+
+def _online(config: ConfigDict, folder: Path) -> list[dict[str, Any]]:
+    settings = {"kind": config.kinds[0], "n": config.online_size, "seed": config.seed}
+    ours = measure(folder, "ours", **settings, repeats=config.repeats)
+    rows = [{"solver": "m4jax", "passes": ours["passes"], "relative_gap": ours["relative_gap"]}]
+    for batch in config.online_batches:
+        found = measure(
+            folder,
+            "online",
+            batch=batch,
+            gap=config.online_gap,
+            passes=config.online_passes,
+            **settings,
+        )
+        rows.append({"solver": f"online, batches of {batch}", **found})
+    return [
+        {key: row.get(key) for key in ("solver", "passes", "relative_gap", "reached")}
+        for row in rows
+    ]
+
+
+def _scale(config: ConfigDict, folder: Path, console: Console) -> list[dict[str, Any]]:
+    rows, n = [], int(config.smallest)
+    spill = folder / "spill"
+    spill.mkdir(exist_ok=True)
+    while n <= int(config.largest):
+        console.print(f"n = {n:,}: writing examples")
+        paths = scale.write(folder / "data" / str(n), n, config.seed)
+        rows.append(
+            {"n": n} | _one_size(config, folder / "measurements", paths, str(spill), console)
+        )
+        if not config.keep_data:
+            shutil.rmtree(folder / "data" / str(n))
+        n *= 10
+    return rows
+
+
+def _one_size(
+    config: ConfigDict, folder: Path, paths: list[str], spill: str, console: Console
+) -> dict[str, Any]:
+    limits = {"paths": paths, "memory_limit": config.memory_limit, "spill": spill}
+    ours, bare, floor = [], {name: [] for name in config.engines}, []
+    for repeat in range(config.scale_repeats):
+        console.print(f"  round {repeat + 1} of {config.scale_repeats}")
+        floor.append(measure(folder, "read", paths=paths, repeat=repeat))
+        for engine in config.engines:
+            found = measure(folder, "group_by", engine=engine, repeat=repeat, **limits)
+            if found["ended"] == "done":
+                bare[engine].append(found["seconds"])
+        ours.append(measure(folder, "fold_and_solve", repeat=repeat, **limits))
+    failed = [x for x in ours if x["ended"] != "done"]
+    if failed:
+        return {"ended": failed[0].get("error", failed[0]["ended"])}
+    middle = {name: statistics.median(x) for name, x in bare.items() if x}
+    first, seconds = ours[0], statistics.median(x["seconds"] for x in ours)
+    return {
+        "patterns": first["patterns"],
+        "status": first["status"],
+        "relative_gap": first["relative_gap"],
+        "seconds": seconds,
+        **{f"{x}_seconds": first[f"{x}_seconds"] for x in ("fold", "solve", "compile")},
+        **{f"{name}_group_by_seconds": x for name, x in middle.items()},
+        "read_seconds": statistics.median(x["seconds"] for x in floor),
+        "ratio": seconds / min(middle.values()) if middle else None,
+        "peak_gigabytes": max(x["peak_bytes"] for x in ours) / 1e9,
+    }
+
+
+def _show(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = Table(*columns, title=title)
+    for row in rows:
+        table.add_row(*(_text(row.get(key)) for key in columns))
+    console.print(table)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return "" if value is None else f"{value:,}" if type(value) is int else str(value)
+
+
+def _picture(rows: list[dict[str, Any]]) -> Figure:
+    """Draws time and memory against the number of examples."""
+    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    rows = [row for row in rows if "seconds" in row]
+    n = [row["n"] for row in rows]
+    lines = {"seconds": "m4jax: files to certified weights", "read_seconds": "reading the bytes"}
+    lines |= {f"{x}_group_by_seconds": f"{x}: GROUP BY alone" for x in ("duckdb", "polars")}
+    for (key, title), marker in zip(lines.items(), "osv^", strict=True):
+        if rows and key in rows[0]:
+            left.plot(n, [row[key] for row in rows], marker + "-", ms=4, label=title)
+    right.plot(n, [row["peak_gigabytes"] for row in rows], "o-", ms=4)
+    for axes, title in ((left, "seconds, without compilation"), (right, "peak memory, GB")):
+        axes.set(xscale="log", yscale="log", xlabel="examples", title=title)
+        axes.grid(color="0.9")
+    left.legend(frameon=False, fontsize=8)
+    return figure
+
+
+if __name__ == "__main__":
+    command.run(main)
