@@ -25,7 +25,7 @@ CORE = [
     "tensorflow-datasets",
 ]
 TEST = ["clarabel", "hypothesis", "pytest", "scipy"]
-PEERS = ["clarabel", "osqp", "piqp", "polars"]  # what experiments/benchmark_balance.py compares with
+PEERS = ["clarabel", "osqp", "piqp", "polars"]  # for experiments/benchmark_balance.py
 DEV = [*TEST, *PEERS, "ruff"]
 
 setup(

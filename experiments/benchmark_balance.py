@@ -1,6 +1,7 @@
-"""Measures the balance solver against its peers, and its growth up to a billion examples.
+r"""Measures the balance solver against its peers, and its growth up to a billion examples.
 
-    python -m experiments.benchmark_balance --config=configs/benchmark_balance.py --workdir=runs/bench
+    python -m experiments.benchmark_balance \
+        --config=configs/benchmark_balance.py --workdir=runs/bench
 
 Every measurement runs in a process of its own and is kept in the workdir: the same command does
 what is missing and prints all ratios again.
@@ -23,6 +24,9 @@ from m4jax import files
 from m4jax.errors import InputError
 
 PARTS = ("solvers", "scale")
+SOLVERS = ("kind", "n", "patterns", "solver", "ended", "seconds", "ratio", "agrees", "steps")
+SCALE = ("n", "patterns", "status", "seconds", "duckdb_group_by_seconds", "ratio", "peak_gigabytes")
+PASSES = ("solver", "passes", "relative_gap", "reached")
 AGREES = 1e-6  # relative difference of two objectives
 
 
@@ -34,13 +38,13 @@ def main(console: Console) -> int:
     (folder / "measurements").mkdir(parents=True, exist_ok=True)
     if config.what != "scale":
         rows = _solvers(config, folder / "measurements", console)
-        _show(console, "Solvers, one instance a line group", rows)
+        _show(console, "Solvers on the same instances", rows, SOLVERS)
         passes = _online(config, folder / "measurements")
-        _show(console, "Passes over the data", passes)
+        _show(console, "Passes over the data", passes, PASSES)
         files.write_json(folder / "solvers.json", {"solvers": rows, "passes": passes})
     if config.what != "solvers":
         rows = _scale(config, folder, console)
-        _show(console, "From files to certified weights, beside a bare GROUP BY", rows)
+        _show(console, "From files to certified weights, beside a bare GROUP BY", rows, SCALE)
         files.write_json(folder / "scale.json", rows)
         _picture(rows).savefig(folder / "scale.png", dpi=200)
     return 0
@@ -159,9 +163,10 @@ def _one_size(
     }
 
 
-def _show(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = Table(*columns, title=title)
+def _show(
+    console: Console, title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]
+) -> None:
+    table = Table(*(name.replace("_", " ") for name in columns), title=title)
     for row in rows:
         table.add_row(*(_text(row.get(key)) for key in columns))
     console.print(table)

@@ -9,16 +9,25 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
 def test_the_example_of_balancing_prints_what_its_comments_say():
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    before, status, after = done.stdout.splitlines()
+    before, status, after = _printed(EXAMPLES[0]).splitlines()
     assert float(before.strip("[]")) == pytest.approx(-0.2, abs=0.03)
     assert status.startswith("Status.CONVERGED")
     assert float(status.split()[1]) < 1e-6
     assert float(after.strip("[]")) == pytest.approx(0.0, abs=0.01)
+
+
+def test_the_example_of_an_objective_passes_the_suite_and_balances():
+    solve = "\nprint(balance.solve(problem, objective=CHI_SQUARE).status)"
+    assert _printed(EXAMPLES[0] + EXAMPLES[1] + solve).splitlines()[-1] == "Status.CONVERGED"
+
+
+def _printed(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout
 
 
 def test_every_file_that_it_names_is_there():

@@ -10,7 +10,8 @@ import numpy as np
 
 from experiments.benchmark import instances, peers
 from m4jax import balance
-from m4jax.balance import objectives, online as stochastic, patterns
+from m4jax.balance import objectives, patterns
+from m4jax.balance import online as stochastic
 
 # What one Newton step reads: z once each for its model, for the slope along it, for the scores and
 # for the moments at its end. Before the first: the columns' sizes, scores and moments.
