@@ -24,7 +24,9 @@ def get_config() -> ml_collections.ConfigDict:
     config.packed = ""  # or the one column whose bit j is the j-th of attributes and labels
     config.counts = ""  # column that says how often each row counts; "": once
     config.utility = ""  # column with the utility u > 0 of each example; "": 1
-    config.utility_levels = 0  # levels to an octave for continuous utilities; 0: as they are
+    # Where utilities hardly repeat, fold them rounded to this many levels an octave; passes over
+    # the examples then make the weights exact. 0: only equal utilities share a pattern.
+    config.utility_levels = 0
     config.check_uids = True  # whether to refuse uids that are NULL or come twice
 
     # The testbed (m4jax/data/world.py), for files = ().

@@ -24,7 +24,6 @@ SHOWN = {
     "status": "status",
     "objective": "objective",
     "duality_gap": "duality gap",
-    "folding_loss": "loss by folding the utility, at most",
     "keep_rate": "keep rate asked for",
     "kept": "kept",
     "effective_sample_size": "effective sample size",
@@ -32,6 +31,7 @@ SHOWN = {
     "weight_one_share": "share of weights at 1",
     "violation_max": "largest violation",
     "steps": "Newton steps",
+    "passes": "exact passes over the examples",
 }
 
 

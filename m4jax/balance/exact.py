@@ -74,7 +74,7 @@ def solve(
         if precision == "float32":
             here = run.coarse(here)
         state, scale = run.fine(here)
-    return _unfold(problem, state.weights[inverse], state, scale)
+    return _unfold(problem, folded.share, inverse, state, scale)
 
 
 class _Place(NamedTuple):
@@ -120,17 +120,15 @@ class _Run:
 
     def _newton(self, dual: Dual, here: _Place, limit: int) -> State:
         """Takes Newton steps from `here` while they help and until `limit` of them are taken."""
-        start = program.put(here._replace(steps=np.int64(here.steps)), self.mesh)
-        state = program.begin(dual, *start, objective=self.objective, mesh=self.mesh)
         taken = here.steps
-        for stop in [limit] if self.progress is None else range(taken + 1, limit + 1):
-            there = program.put(np.int64(stop), self.mesh)
-            state = program.advance(dual, state, there, objective=self.objective, mesh=self.mesh)
-            if int(state.steps) == taken:
-                break
+        stop = limit if self.progress is None else min(limit, taken + 1)
+        start = program.put((*here._replace(steps=np.int64(taken)), np.int64(stop)), self.mesh)
+        state = program.begin(dual, *start, objective=self.objective, mesh=self.mesh)
+        while self.progress is not None and int(state.steps) > taken:
             taken = int(state.steps)
-            if self.progress is not None:
-                self.progress(taken, float(state.gap))
+            self.progress(taken, float(state.gap))
+            there = program.put(np.int64(min(limit, taken + 1)), self.mesh)
+            state = program.advance(dual, state, there, objective=self.objective, mesh=self.mesh)
         return state
 
     def _hopeful(self, state: State) -> bool:
@@ -180,19 +178,21 @@ def _start(problem: Problem, start: Solution | None) -> _Place:
     return _Place(start.multipliers.ravel(), np.float64(start.offset), 0)
 
 
-def _unfold(problem: Problem, weights: np.ndarray, state: State, scale: np.ndarray) -> Solution:
+def _unfold(
+    problem: Problem, share: np.ndarray, inverse: np.ndarray, state: State, scale: np.ndarray
+) -> Solution:
     """Returns the record for all examples, from the state of the patterns."""
     moments = state.moments.reshape(scale.shape) * scale
     beyond = np.maximum(np.abs(moments[:, 0]) - problem.eps_representation, 0.0)
     status = newton.CODES[state.status] if state.status != newton.RUNNING else Status.MAX_STEPS
     return Solution(
-        weights=weights,
+        weights=state.weights[inverse],
         status=status,
         objective=float(state.objective),
         duality_gap=float(state.gap),
         representation_violation=beyond,
         association_violation=np.maximum(np.abs(moments[:, 1:]) - problem.eps_association, 0.0),
-        effective_sample_size=effective_sample_size(weights, problem.counts),
+        effective_sample_size=effective_sample_size(state.weights, share * problem.counts.sum()),
         steps=int(state.steps),
         multipliers=state.multipliers.reshape(scale.shape) / scale,
         offset=float(state.offset),

@@ -16,7 +16,8 @@ Array = jax.Array
 
 DAMPING = 1e-6  # first and least Levenberg term, relative to columns of unit second moment
 LEAST_DAMPING = 1e-12
-PATIENCE = 25  # steps without a smaller gap after which rounding is what is left
+# Steps without a smaller gap after which rounding is what is left.
+PATIENCE = {jnp.dtype("float64"): 25, jnp.dtype("float32"): 3}
 LEAST_WINDOW = 1e-6
 LONGEST = 1e6  # times the model's step: on a ray w must not outgrow the precision of the scores
 ROUNDING = 1e-12  # of a mean over the patterns
@@ -126,7 +127,8 @@ def advance(dual: Dual, state: State, stop: Array, *, objective: Objective) -> S
     """Steps until the status says why to stop, `stop` steps are taken, or steps don't help."""
 
     def unfinished(state: State) -> Array:
-        return (state.status == RUNNING) & (state.steps < stop) & (state.waited < 2 * PATIENCE)
+        patient = state.waited < 2 * PATIENCE[dual.base.dtype]
+        return (state.status == RUNNING) & (state.steps < stop) & patient
 
     def body(state: State) -> State:
         return terminate(dual, step(dual, state, objective), objective)
@@ -142,11 +144,12 @@ def step(dual: Dual, state: State, objective: Objective) -> State:
     mean = gram[0, 1:] / jnp.where(gram[0, 0] > 0, gram[0, 0], jnp.inf)
     hessian = gram[1:, 1:] - jnp.outer(mean, gram[0, 1:]) + state.damping * jnp.eye(width)
     goal = inner.minimise(hessian, state.moments, state.multipliers, dual.eps, dual.bound)
-    length = _length(dual, state, goal, objective)
+    rate, free = operator.scores(dual.rows, goal - state.multipliers, goal)
+    length = _length(dual, state, goal, rate, objective)
     moved = state.multipliers + length * (goal - state.multipliers)
     multipliers = jnp.where(length == 1, goal, jnp.clip(moved, -dual.bound, dual.bound))
     damping = state.damping * jnp.where(length >= 1, 0.1, jnp.where(length < 0.3, 10.0, 1.0))
-    free = operator.scores(dual.rows, multipliers)
+    free = lax.cond(length == 1, lambda: free, lambda: operator.scores(dual.rows, multipliers))
     shifted = free + _like(free, state.offset)
     moved = _rms(dual, shifted - state.score)
     window = jnp.where(
@@ -188,10 +191,12 @@ def _curvature(dual: Dual, state: State, objective: Objective) -> Array:
     return jnp.where(state.window > 0, (before - after) / (2 * half), exact)
 
 
-def _length(dual: Dual, state: State, goal: Array, objective: Objective) -> Array:
-    """Returns how far to go from w towards `goal` and beyond, μ being at its optimum all along."""
+def _length(dual: Dual, state: State, goal: Array, rate: Array, objective: Objective) -> Array:
+    """Returns how far to go from w towards `goal` and beyond, μ being at its optimum all along.
+
+    `rate` `[p]` is z·(goal − w).
+    """
     move = goal - state.multipliers
-    rate = operator.scores(dual.rows, move)
     room = (jnp.sign(move) * dual.bound - state.multipliers) / move
     limit = jnp.min(jnp.where(move == 0, jnp.inf, room))
 
@@ -256,7 +261,8 @@ def terminate(dual: Dual, state: State, objective: Objective) -> State:
     beyond = jnp.maximum(jnp.abs(state.moments) - dual.eps, 0.0) * dual.rows.scale.reshape(-1)
     held = jnp.all(jnp.where(jnp.isinf(dual.bound), beyond <= 1e-3 * dual.tolerance, True))
     tight = state.gap <= dual.tolerance * size
-    settled = (state.gap <= dual.tolerance * jnp.maximum(1.0, size)) & (waited >= PATIENCE)
+    late = waited >= PATIENCE[dual.base.dtype]
+    settled = (state.gap <= dual.tolerance * jnp.maximum(1.0, size)) & late
     # Where utilities are so large that float64 can't tell q from 0 or 1, no μ gives E[q] = η.
     missed = jnp.abs(operator.mean(dual.rows, state.weights) - dual.keep_rate) > RATE_ACCURACY
     done = held & (tight | settled)

@@ -15,7 +15,11 @@ from jax import lax
 
 Array = jax.Array
 
-CHUNK = 2048  # rows at a time: 2048 × 200 constraints in float64 are 3 MB, about a core's cache
+# Rows at a time. On CPUs z of one chunk, up to 3 MB with 200 constraints in float64, should stay
+# in a core's cache; labels alone are narrower. Accelerators want few and large pieces of work.
+CHUNK = {"cpu": 2048}
+LABELS_CHUNK = {"cpu": 16_384}
+LARGE_CHUNK = 131_072
 EXACT = lax.Precision.HIGHEST  # accelerators would otherwise round the factors of products
 
 
@@ -51,18 +55,21 @@ def mean(rows: Operator, values: Array) -> Array:
     return _everywhere(rows, jnp.sum(rows.share * values, dtype=rows.scale.dtype))
 
 
-def scores(rows: Operator, multipliers: Array) -> Array:
-    """Returns z·w `[p]` for multipliers w `[K]`."""
-    w = (multipliers.reshape(rows.scale.shape) / rows.scale).T
-    both = jnp.concatenate([w, w * rows.target.T], axis=1)  # [c+1, 2m]
-    both = both.astype(rows.known.dtype)
+def scores(rows: Operator, *multipliers: Array) -> Array:
+    """Returns z·w `[p]` for multipliers w `[K]`; for j of them, in one pass, `[j, p]`."""
+    w = jnp.stack(multipliers).reshape(-1, *rows.scale.shape) / rows.scale  # [j, m, c+1]
+    both = jnp.concatenate([w, w * rows.target], axis=1).astype(rows.known.dtype)  # [j, 2m, c+1]
+    first = both[:, :, 0]
+    others = both[:, :, 1:].reshape(first.size, w.shape[2] - 1)
 
     def one(chunk: tuple[Array, ...]) -> Array:
         attributes, known, labels = chunk
-        sides = jnp.matmul(_extended(labels, known.dtype), both, precision=EXACT)
-        return jnp.sum(sides * _signed(attributes, known), axis=1)
+        sides = jnp.matmul(labels.astype(known.dtype), others.T, precision=EXACT)
+        sides = sides.reshape(len(labels), *first.shape) + first
+        return jnp.sum(sides * _signed(attributes, known)[:, None, :], axis=2)  # [b, j]
 
-    return lax.map(one, _chunks(rows)).reshape(-1)
+    result = lax.map(one, _chunks(rows)).reshape(-1, len(w))
+    return result[:, 0] if len(multipliers) == 1 else result.T
 
 
 def moments(rows: Operator, values: Array) -> Array:
@@ -94,7 +101,7 @@ def add_gram(rows: Operator, gram: Array, change: Array) -> Array:
     when few weights enter or leave their bounds, is nearly free.
     """
     size = len(change)
-    width = _width(size)
+    width = _width(size, CHUNK)
     order = jnp.nonzero(change, size=size)[0]
     changed = jnp.count_nonzero(change)
 
@@ -109,6 +116,16 @@ def add_gram(rows: Operator, gram: Array, change: Array) -> Array:
 
     chunks = (changed + width - 1) // width
     return gram + _everywhere(rows, lax.fori_loop(0, chunks, add, jnp.zeros_like(gram)))
+
+
+def padded(size: int) -> int:
+    """Returns the least number of rows, at least `size`, that divides into whole chunks."""
+    widest = max(_width(size, CHUNK), _width(size, LABELS_CHUNK))
+    return -(-size // widest) * widest if size > widest else 1 << max(size - 1, 0).bit_length()
+
+
+def _width(size: int, chunks: dict[str, int]) -> int:
+    return min(size, chunks.get(jax.default_backend(), LARGE_CHUNK))
 
 
 def _everywhere(rows: Operator, total: Array) -> Array:
@@ -131,12 +148,8 @@ def _sum(rows: Operator, part: Callable, shape: tuple[int, ...], mass: Array) ->
     return _everywhere(rows, total)
 
 
-def _width(size: int) -> int:
-    return min(size, CHUNK)
-
-
 def _chunks(rows: Operator) -> tuple[Array, ...]:
-    width = _width(len(rows.known))
+    width = _width(len(rows.known), LABELS_CHUNK)
     parts = (rows.attributes, rows.known, rows.labels)
     return tuple(x.reshape(len(x) // width, width, x.shape[1]) for x in parts)
 
@@ -154,7 +167,6 @@ def _signed(attributes: Array, known: Array) -> Array:
 def _rows(rows: Operator, attributes: Array, known: Array, labels: Array) -> Array:
     """Returns z `[b, K]`."""
     dtype = known.dtype
-    target, scale = rows.target.astype(dtype), rows.scale.astype(dtype)
-    centred = attributes[:, :, None] - known[:, :, None] * target
-    z = centred * _extended(labels, dtype)[:, None, :] / scale
-    return z.reshape(len(labels), -1)
+    factor, offset = (x.astype(dtype) for x in (1 / rows.scale, rows.target / rows.scale))
+    centred = attributes[:, :, None] * factor - known[:, :, None] * offset
+    return (centred * _extended(labels, dtype)[:, None, :]).reshape(len(labels), -1)

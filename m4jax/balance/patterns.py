@@ -8,6 +8,7 @@ import numpy as np
 from m4jax.balance.problem import Problem
 
 SMALLEST_CLASS = 128  # fewer patterns than this are padded up to one shared shape
+LONGEST_WORD = 48  # bytes up to which sorting by counting beats comparing whole keys
 
 
 class Patterns(NamedTuple):
@@ -75,38 +76,49 @@ def _keys(problem: Problem) -> np.ndarray:
             bits.append(known)
             attributes = np.where(known, attributes, 0.0)
     for matrix in (attributes, problem.labels):
-        as_bits = matrix.view(bool) if matrix.dtype == np.uint8 else matrix != 0
-        if matrix.dtype == np.uint8 or np.array_equal(as_bits, matrix):
-            bits.append(as_bits)
+        if matrix.dtype == np.uint8 or np.array_equal(matrix != 0, matrix):
+            bits.append(matrix)
         else:
             rest.append(matrix)
     if problem.utility.min() < problem.utility.max():
         rest.append(problem.utility[:, None])
-    packed = [np.packbits(np.concatenate(bits, axis=1), axis=1)] if bits else []
+    packed = [_packed(bits)] if bits else []
     whole = [np.ascontiguousarray(x + 0.0).view(np.uint8) for x in rest]  # + 0.0: no −0.0
-    return np.ascontiguousarray(np.concatenate(packed + whole, axis=1))
+    return np.concatenate(packed + whole, axis=1)
+
+
+def _packed(matrices: list[np.ndarray]) -> np.ndarray:
+    """Returns the columns of all matrices `[n, ·]`, each 0 or 1, as bits of `[n, bytes]`."""
+    n, width = len(matrices[0]), sum(x.shape[1] for x in matrices)
+    # Whole bytes in every row, so that all rows are packed in one go.
+    rows, begin = np.zeros((n, -(-width // 8) * 8), np.uint8), 0
+    for matrix in matrices:
+        rows[:, begin : begin + matrix.shape[1]] = matrix
+        begin += matrix.shape[1]
+    return np.packbits(rows).reshape(n, -1)
 
 
 def _distinct(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the first row of each distinct key, and for each row the index of its key."""
     n, width = keys.shape
-    if width > 8:
+    if width > LONGEST_WORD:
         rows = keys.view(np.dtype((np.void, width))).ravel()
         return np.unique(rows, return_index=True, return_inverse=True)[1:]
-    number = np.zeros((n, 8), np.uint8)
-    number[:, :width] = keys
-    number = number.view("<u8").ravel()
-    place = max(1, int(n - 1).bit_length())
-    if 8 * width + place > 64:
-        return np.unique(number, return_index=True, return_inverse=True)[1:]
-    # Key and row number fit into one word: sorting it is several times faster than sorting rows.
-    ordered = np.sort((number << np.uint64(place)) | np.arange(n, dtype=np.uint64))
-    rows = (ordered & np.uint64((1 << place) - 1)).astype(np.int64)
-    ordered >>= np.uint64(place)
-    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    words = np.zeros((n, width + width % 2), np.uint8)
+    words[:, :width] = keys
+    words = np.ascontiguousarray(words.view("<u2").T)
+    # Word by word, as NumPy sorts 16 bits by counting; a stable sort keeps equal keys in order.
+    order = np.argsort(words[0], kind="stable")
+    for word in words[1:]:
+        order = order[np.argsort(word[order], kind="stable")]
+    new = np.zeros(n, bool)
+    new[:1] = True
+    for word in words:
+        ordered = word[order]
+        new[1:] |= ordered[1:] != ordered[:-1]
     inverse = np.empty(n, np.int64)
-    inverse[rows] = np.cumsum(new) - 1
-    return rows[new], inverse
+    inverse[order] = np.cumsum(new) - 1
+    return order[new], inverse
 
 
 def _pad(patterns: Patterns, parts: int) -> Patterns:

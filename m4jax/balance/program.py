@@ -77,17 +77,22 @@ def begin(
     multipliers: Array,
     offset: Array,
     steps: Array,
+    stop: Array,
     *,
     objective: Objective,
     mesh: Mesh | None,
 ) -> State:
-    """Returns Newton's state at w `[K]`, given in the scale of the original columns."""
+    """Takes Newton steps like `advance` from w `[K]`, given in the scale of the original columns.
 
-    def program(dual: Dual, multipliers: Array, offset: Array, steps: Array) -> State:
+    `steps` were taken before.
+    """
+
+    def program(dual: Dual, multipliers: Array, offset: Array, steps: Array, stop: Array) -> State:
         start = multipliers * dual.rows.scale.reshape(-1)
-        return newton.init(dual, start, offset, steps, objective=objective)
+        state = newton.init(dual, start, offset, steps, objective=objective)
+        return newton.advance(dual, state, stop, objective=objective)
 
-    return _over(mesh, program, (dual, multipliers, offset, steps), _layout_of(State))
+    return _over(mesh, program, (dual, multipliers, offset, steps, stop), _layout_of(State))
 
 
 @functools.partial(jax.jit, static_argnames=("objective", "mesh"))

@@ -9,7 +9,7 @@ multipliers exact, and the certificate is that of the examples.
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from m4jax.balance import batch, checks, inner, newton, objectives, operator, pr
 from m4jax.balance.checks import ProblemError
 from m4jax.balance.objectives import Objective
 from m4jax.balance.operator import Operator
-from m4jax.balance.solution import Solution, Status
+from m4jax.balance.solution import Status
 from m4jax.balance.spec import Spec
 
 Array = jax.Array
@@ -41,6 +41,13 @@ class Block(NamedTuple):
     labels: Any
     utility: Any = None
     counts: Any = None
+
+
+class Multipliers(Protocol):
+    """Any record of the dual variables: `multipliers` `[m, c+1]` w and `offset` μ."""
+
+    multipliers: np.ndarray
+    offset: float
 
 
 class Sums(NamedTuple):
@@ -96,7 +103,7 @@ def solve(
     spec: Spec,
     blocks: Callable[[], Iterable[Block]],
     *,
-    start: Solution | StreamSolution | None = None,
+    start: Multipliers | None = None,
     objective: str | Objective = "quadratic",
     tolerance: float = 1e-6,
     max_passes: int = 50,
@@ -131,7 +138,7 @@ def solve(
 
 def weights(
     spec: Spec,
-    solution: Solution | StreamSolution,
+    solution: Multipliers,
     block: Block,
     *,
     objective: str | Objective = "quadratic",
@@ -278,7 +285,7 @@ def _add(total: Sums, rows: Operator, base: Array, place: Array, *, objective: O
     return jax.tree.map(jnp.add, total, part)
 
 
-def _place(spec: Spec, start: Solution | StreamSolution | None) -> np.ndarray:
+def _place(spec: Spec, start: Multipliers | None) -> np.ndarray:
     """Returns (μ, w) `[K+1]` of a solution; zeros if there is none."""
     if start is None:
         return np.zeros(spec.target.size + 1)
@@ -294,8 +301,7 @@ def _operator(spec: Spec, block: Block) -> tuple[Operator, np.ndarray]:
     """Returns the block's rows and b = ηu, padded with rows of count 0 to whole chunks."""
     attributes, labels, utility, counts = _checked(spec, block)
     size = len(counts)
-    width = min(operator.CHUNK, 1 << max(size - 1, 0).bit_length())
-    missing = -size % width
+    missing = operator.padded(size) - size
     known = ~np.isnan(attributes)
 
     def pad(x: np.ndarray) -> np.ndarray:

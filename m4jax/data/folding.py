@@ -2,8 +2,8 @@
 
 DuckDB groups the rows; it streams and spills, so that memory is bounded. A fold lies on disk as
 parquet: `a0`, … (attributes) and `y0`, … (labels), or `bits` (packed); `level` (the utility, or its
-level); `counts`, `total` and `squares` (the sums of 1, of u and of u² over the cell, the latter two
-in units of the level), and `valid`.
+level); `counts`, with levels `total` (the sums of 1 and of u over the cell, the latter in units of
+the level), and `valid`.
 """
 
 import dataclasses
@@ -25,8 +25,6 @@ from m4jax.errors import InputError
 MOST = 20_000_000  # patterns that are read into memory: about 1 GB with 32 attributes and labels
 COUNT = "DECIMAL(28, 9)"  # sums of decimals are exact, so the order of the rows plays no role
 MOMENT = "DECIMAL(28, 15)"
-MOMENTS = ("total", "squares")
-ROUNDING = 1e-14  # of the variance in a cell, in units of its level
 
 Percent = Callable[[int, int], None]  # (done, total)
 
@@ -40,14 +38,12 @@ class Patterns:
       labels: [p, c] in [0, 1]; bytes where all are 0 or 1.
       counts: [p] number of examples.
       utility: [p] mean utility of the pattern's examples, or None if there is no such column.
-      variance: [p] of the utility among them; zeros where equal values alone share a pattern.
     """
 
     attributes: np.ndarray
     labels: np.ndarray
     counts: np.ndarray
     utility: np.ndarray | None
-    variance: np.ndarray
 
 
 def fold(
@@ -76,7 +72,7 @@ def merge(
 ) -> None:
     """Merges folds of parts of a table into the fold of all of it."""
     names = pq.read_schema(parts[0]).names
-    sums = {"counts": 9} | {name: 15 for name in MOMENTS if name in names}
+    sums = {"counts": 9} | ({"total": 15} if "total" in names else {})
     keys = [name for name in names if name not in (*sums, "valid")]
     chosen = [f"CAST(sum({name}) AS DECIMAL(38, {digits})) AS {name}"
               for name, digits in sums.items()]  # fmt: skip
@@ -99,8 +95,7 @@ def load(path: str | os.PathLike, columns: Columns) -> Patterns:
         )
     table = pq.read_table(path)
     attributes, labels = _values(table, columns)
-    utility, variance = _utility(table, columns)
-    return Patterns(attributes, labels, _floats(table, "counts"), utility, variance)
+    return Patterns(attributes, labels, _floats(table, "counts"), _utility(table, columns))
 
 
 def key_expressions(table: Table) -> dict[str, str]:
@@ -136,8 +131,8 @@ def _sums(table: Table) -> dict[str, str]:
         # In units of its level a utility is in [1, 2): no cell's sum loses digits.
         unit = f"pow(2, ({_level(columns)}) / {columns.utility_levels})"
         ratio = f"(CAST({tables.name(columns.utility)} AS DOUBLE) / {unit})"
-        for name, power in zip(MOMENTS, (ratio, f"{ratio} * {ratio}"), strict=True):
-            sums[name] = f"CAST(sum(TRY_CAST({power} * {count} AS {MOMENT})) AS DECIMAL(38, 15))"
+        total = f"sum(TRY_CAST({ratio} * {count} AS {MOMENT}))"
+        sums["total"] = f"CAST({total} AS DECIMAL(38, 15))"
     return sums | {"valid": f"bool_and(({count} >= 0) IS TRUE)" if columns.counts else "TRUE"}
 
 
@@ -175,19 +170,15 @@ def _values(table: pa.Table, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([_floats(table, f"a{i}") for i in range(m)], axis=1), labels
 
 
-def _utility(table: pa.Table, columns: Columns) -> tuple[np.ndarray | None, np.ndarray]:
+def _utility(table: pa.Table, columns: Columns) -> np.ndarray | None:
     if not columns.utility:
-        return None, np.zeros(len(table))
+        return None
     level = _floats(table, "level")
     if not columns.utility_levels:
-        return level, np.zeros(len(table))
-    counts, total, squares = (_floats(table, name) for name in ("counts", *MOMENTS))
-    unit = 2.0 ** (level / columns.utility_levels)
-    present = np.where(counts > 0, counts, 1)
-    mean = np.where(counts > 0, total / present, 1.0)
-    variance = np.where(counts > 0, squares / present - mean**2, 0.0)
-    # Below the rounding of the sums there is but one value in the cell.
-    return unit * mean, unit**2 * np.where(variance > ROUNDING, variance, 0.0)
+        return level
+    counts, total = _floats(table, "counts"), _floats(table, "total")
+    mean = np.where(counts > 0, total / np.where(counts > 0, counts, 1), 1.0)
+    return 2.0 ** (level / columns.utility_levels) * mean
 
 
 def _floats(table: pa.Table, name: str) -> np.ndarray:

@@ -6,112 +6,20 @@ rows with counts), `solutions/<id>.parquet` and `.json` (their weights, the cert
 a hash of the input (names, sizes, times of change) and of all settings that matter.
 """
 
-import contextlib
-import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from m4jax import balance, files
-from m4jax.data import annotate, folding, joining, selection, tables, testbed, weights
-from m4jax.data.folding import Patterns
-from m4jax.data.tables import Columns, Table
+from m4jax.data import annotate, folding, joining, selection, testbed, weights
 from m4jax.errors import InputError
-from m4jax.study import verdict, weigh_report
-from m4jax.study.weigh_config import LARGEST, WeighConfig
-
-Progress = Callable[[str, int, int], None]  # (what, done, total)
-
-MAX_STEPS = 200
-MARGIN = 1e-6  # below the largest keep rate, where weights would be forced to the last digit
-
-
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """A configuration and the directory of everything that is written."""
-
-    config: WeighConfig
-    folder: Path
-
-    @functools.cached_property
-    def columns(self) -> Columns:
-        """What the columns mean: as configured, or those of `examples.parquet`."""
-        if self.config.files:
-            return self.config.columns
-        names = pq.read_schema(self.folder / "examples.parquet").names
-        return Columns(uid="uid", attributes=("man",), labels=tuple(names[2:]))
-
-    @functools.cached_property
-    def table(self) -> Table:
-        """The examples."""
-        paths = self.config.files or (str(self.folder / "examples.parquet"),)
-        with self.connect() as connection:
-            return tables.open_table(connection, paths, self.columns)
-
-    @functools.cached_property
-    def fold_id(self) -> str:
-        """The name of the fold of all examples."""
-        return files.digest(self.table.identity())
-
-    @functools.cached_property
-    def solution_id(self) -> str:
-        """The name of the solution."""
-        return files.digest([self.fold_id, self.config.asked])
-
-    @property
-    def fold(self) -> Path:
-        """The patterns of all examples."""
-        return self.folder / "folds" / f"{self.fold_id}.parquet"
-
-    @property
-    def solution(self) -> Path:
-        """The patterns with their weights; the certificate lies beside it."""
-        return self.folder / "solutions" / f"{self.solution_id}.parquet"
-
-    @property
-    def frontier(self) -> Path:
-        """The bias that is left at each of the configured keep rates."""
-        asked = self.config.asked | {"keep_rate": self.config.frontier}
-        return self.folder / "frontiers" / f"{files.digest([self.fold_id, asked])}.json"
-
-    @contextlib.contextmanager
-    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yields a connection with the configured limits."""
-        settings = {"threads": self.config.threads, "memory_limit": self.config.memory_limit}
-        with tables.connect(self.folder / "spill", **settings) as connection:
-            yield connection
-
-    def patterns(self) -> Patterns:
-        """Reads the fold."""
-        return folding.load(self.fold, self.columns)
-
-    def problem(self, patterns: Patterns) -> balance.Problem:
-        """Returns the problem, without a keep rate if the largest is asked for."""
-        config = self.config
-        try:
-            problem = balance.Problem(
-                patterns.attributes,
-                patterns.labels,
-                target=config.targets,
-                utility=patterns.utility,
-                counts=patterns.counts,
-                keep_rate=1.0 if config.keep_rate == LARGEST else config.keep_rate,
-                eps_representation=config.eps_representation,
-                eps_association=config.eps_association,
-                penalty=config.penalty,
-                attribute_names=self.columns.attributes,
-                label_names=self.columns.labels,
-                intersections=config.intersections,
-            )
-        except balance.ProblemError as error:
-            raise InputError(f"balancing: {error}") from None
-        return problem
+from m4jax.study import weigh_report, weigh_solve
+from m4jax.study.weigh_config import WeighConfig
+from m4jax.study.weigh_job import Job, Progress
 
 
 def write_examples(job: Job, progress: Progress) -> None:
@@ -150,45 +58,18 @@ def fold(job: Job, progress: Progress) -> None:
 
 
 def solve(job: Job, progress: Progress) -> None:
-    """Finds the weights of the patterns, and refuses those that don't do what was asked.
+    """Finds the weights of the patterns, or refuses them.
 
-    Raises:
-      InputError: if the solver did not converge or the constraints can't all hold, unless
-        `allow_violations` is set. Weights of another configuration are gone by then, lest they
-        be mistaken for what was refused.
+    Weights of another configuration are removed first, lest they be mistaken for what was refused.
     """
     _remove_others(job)
-    if job.solution.with_suffix(".json").exists():
-        return
-    patterns = job.patterns()
-    problem, binding = job.problem(patterns), {}
-    if job.config.keep_rate == LARGEST:
-        progress("largest keep rate", 0, 1)
-        problem, binding = _largest(problem)
-    solution = balance.solve(
-        problem,
-        objective=job.config.objective,
-        tolerance=job.config.tolerance,
-        max_steps=MAX_STEPS,
-        precision=job.config.precision,
-        progress=lambda steps, gap: progress(f"solve, gap {gap:.1e}", steps, MAX_STEPS),
-    )
-    verdict.require(problem, solution, allow_violations=job.config.allow_violations)
-    joining.add_weights(job.fold, solution.weights, job.solution)
-    found = {
-        "certificate": balance.certificate(problem, solution)
-        | binding
-        | _folding_loss(job, patterns, problem.keep_rate),
-        "multipliers": solution.multipliers.tolist(),
-        "offset": solution.offset,
-    }
-    files.write_json(job.solution.with_suffix(".json"), found)
+    weigh_solve.solve(job, progress)
 
 
 def write_weights(job: Job, progress: Progress) -> None:
     """Writes a weight for every example, and which of them are kept if a seed is set."""
     if not _is_current(job):
-        certificate = files.read_json(job.solution.with_suffix(".json"))["certificate"]
+        certificate = weigh_solve.read(job).certificate
         certificate |= {"rows": len(job.table), "solution": job.solution_id}
         with job.connect() as connection:
             if job.config.check_uids:
@@ -196,7 +77,10 @@ def write_weights(job: Job, progress: Progress) -> None:
                 joining.check_uids(connection, job.table)
             with weights.writing(job.folder, certificate) as path:
                 rows = functools.partial(progress, "weights")
-                joining.assign(connection, job.table, job.solution, path, rows)
+                if job.columns.utility_levels:
+                    weigh_solve.weigh_each(job, path, rows)
+                else:
+                    joining.assign(connection, job.table, job.solution, path, rows)
     _select(job, progress)
 
 
@@ -224,14 +108,13 @@ def trace_frontier(job: Job, progress: Progress) -> None:
 def report(job: Job, progress: Progress) -> None:
     """Writes the tables and the figures; made anew each time, to the same bytes."""
     progress("tables and figures", 0, 1)
-    problem = job.problem(job.patterns())
-    found = files.read_json(job.solution.with_suffix(".json"))
+    found = weigh_solve.read(job)
     weigh_report.write(
         job.folder,
-        problem=dataclasses.replace(problem, keep_rate=found["certificate"]["keep_rate"]),
+        problem=weigh_solve.solved(job, found),
         frontier=files.read_json(job.frontier) if job.config.frontier else None,
         weights=pq.read_table(job.solution)["weight"].to_numpy(),
-        multipliers=np.array(found["multipliers"]),
+        multipliers=found.multipliers,
     )
 
 
@@ -248,27 +131,6 @@ STAGES: dict[str, Callable[[Job, Progress], None]] = {
 def stages(config: WeighConfig) -> tuple[str, ...]:
     """Returns the stages that a configuration asks for: with `shard` set, no more than its fold."""
     return tuple(STAGES) if config.shard is None else ("examples", "fold")
-
-
-def _largest(problem: balance.Problem) -> tuple[balance.Problem, dict[str, Any]]:
-    """Returns the problem at its largest keep rate, and which constraints stand in the way."""
-    found = balance.max_keep_rate(problem)
-    if found.keep_rate <= 0:
-        raise InputError("keep_rate: no weights at all meet the constraints; raise eps_association")
-    rate = found.keep_rate * (1 - MARGIN)
-    binding = [{"attribute": attribute, "label": label} for attribute, label in found.binding]
-    return dataclasses.replace(problem, keep_rate=rate), {"keep_rate_binding": binding}
-
-
-def _folding_loss(job: Job, patterns: Patterns, keep_rate: float) -> dict[str, float]:
-    """Returns how far from the optimum equal weights within a cell can be, at most.
-
-    For the quadratic objective it is ½ η² E[Var(u | cell)] (derived, from Jensen's inequality).
-    """
-    if not job.columns.utility_levels:
-        return {}
-    spread = patterns.counts @ patterns.variance / patterns.counts.sum()
-    return {"folding_loss": 0.5 * keep_rate**2 * float(spread)}
 
 
 def _is_current(job: Job) -> bool:

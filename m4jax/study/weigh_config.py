@@ -63,8 +63,6 @@ class WeighConfig:
         if self.objective not in balance.OBJECTIVES:
             hint = nearest(self.objective, balance.OBJECTIVES)
             raise InputError(f"config.objective: unknown {self.objective!r}; {hint}")
-        if self.utility_levels and self.objective != "quadratic":
-            raise InputError("config.utility_levels: only with objective 'quadratic'; set it to 0")
         if self.shards < 1 or self.threads < 0:
             raise InputError(
                 f"config.shards, config.threads: expected at least 1 and 0, got {self.shards} and "

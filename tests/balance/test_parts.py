@@ -19,7 +19,8 @@ def float64():
 
 
 def dense_and_operator(monkeypatch):
-    monkeypatch.setattr(operator, "CHUNK", 16)  # several chunks even for a small problem
+    for name, rows in (("CHUNK", 16), ("LABELS_CHUNK", 32)):  # several even for a small problem
+        monkeypatch.setattr(operator, name, {"cpu": rows})
     problem = random_problem(0, n=64, shape=(2, 3), target=[0.3, 0.6], counts=None)
     attributes = problem.attributes.copy()
     attributes[5:15, 0] = np.nan
@@ -32,6 +33,14 @@ def dense_and_operator(monkeypatch):
     return z, operator.Operator(*map(jnp.asarray, (*parts, share, problem.target, scale)))
 
 
+@pytest.mark.parametrize("size", [1, 5, 16, 17, 32, 33, 100])
+def test_padded_rows_divide_into_whole_chunks(monkeypatch, size):
+    dense_and_operator(monkeypatch)
+    padded = operator.padded(size)
+    assert size <= padded < size + 32
+    assert all(padded % min(padded, chunk) == 0 for chunk in (16, 32))
+
+
 def test_operator_equals_the_dense_matrix(monkeypatch):
     z, rows = dense_and_operator(monkeypatch)
     draw = np.random.default_rng(1)
@@ -39,6 +48,8 @@ def test_operator_equals_the_dense_matrix(monkeypatch):
     share = np.asarray(rows.share)
     np.testing.assert_allclose(operator.mean(rows, jnp.asarray(values)), share @ values)
     np.testing.assert_allclose(operator.scores(rows, jnp.asarray(w)), z @ w, atol=1e-12)
+    both = operator.scores(rows, jnp.asarray(w), jnp.asarray(w**2))
+    np.testing.assert_allclose(both, [z @ w, z @ w**2], atol=1e-12)
     moments = operator.moments(rows, jnp.asarray(values))
     np.testing.assert_allclose(moments, (share * values) @ z, atol=1e-12)
     squares = operator.second_moments(rows)

@@ -46,6 +46,32 @@ def test_the_weights_are_those_of_the_solver_in_memory(examples, tmp_path):
     np.testing.assert_allclose(found, balance.solve(problem).weights, atol=1e-6)
 
 
+@pytest.mark.parametrize("objective", ["quadratic", "kl"])
+def test_utilities_in_levels_end_in_the_exact_weights_of_every_example(tmp_path, objective):
+    rng = np.random.default_rng(1)
+    man, dark = rng.random((2, 900)) < [[0.6], [0.3]]
+    columns = {"uid": np.arange(900), "man": man, "dark": dark,
+               "nurse": rng.random(900) < np.where(man, 0.1, 0.3),
+               "quality": rng.lognormal(sigma=0.3, size=900)}  # fmt: skip
+    pq.write_table(pa.table(columns), tmp_path / "examples.parquet", row_group_size=100)
+    settings = {"attributes": ("man", "dark"), "intersections": (("man", "dark"),),
+                "target": (("man", 0.5), ("dark", 0.3)), "objective": objective,
+                "files": (str(tmp_path / "examples.parquet"),), "utility": "quality",
+                "utility_levels": 2, "frontier": ()}  # fmt: skip
+    run(tmp_path, tmp_path / "out", **settings)
+    problem = balance.Problem(
+        np.stack([man, dark], axis=1), columns["nurse"][:, None], utility=columns["quality"],
+        target={"man": 0.5, "dark": 0.3}, attribute_names=("man", "dark"), keep_rate=0.5,
+        intersections=(("man", "dark"),), eps_representation=1e-4, eps_association=1e-4,
+    )  # fmt: skip
+    expected = balance.solve(problem, objective=objective, tolerance=1e-9)
+    found = weights.read(tmp_path / "out", columns["uid"])
+    np.testing.assert_allclose(found, expected.weights, atol=1e-4)
+    certificate = files.read_json(tmp_path / "out" / "weights.json")
+    assert certificate["objective"] == pytest.approx(expected.objective, rel=1e-5)
+    assert certificate["passes"] >= 2
+
+
 def test_stopped_after_any_stage_and_in_shards_it_ends_in_the_same_bytes(examples, tmp_path):
     run(examples, tmp_path / "once", selection_seed=1)
     for index in range(2):
