@@ -3,7 +3,7 @@ r"""Benchmarks of the balance solver: what is measured, on which instances, and 
     python -m experiments.benchmark_balance \
         --config=configs/benchmark_balance.py --workdir=runs/bench
 
-takes about half an hour on two cores and 4 GB of disk; --config.what=solvers or scale does one
+takes 25 minutes on two cores and 4 GB of disk; --config.what=solvers or scale does one
 part, --config.largest=1e8 a shorter one.
 """
 

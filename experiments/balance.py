@@ -42,6 +42,8 @@ def main(console: Console) -> int:
     stages = weigh.stages(config)
     display = Display(console, dict.fromkeys(stages, 1.0))
     with files.locked(job.folder / f"lock.{config.shard or 0}", wait=False), display.live():
+        if config.shards == 1:
+            files.sweep(job.folder)
         for stage in stages:
             task = pool.Task(stage, stage, stage, {})
 

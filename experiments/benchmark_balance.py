@@ -190,9 +190,13 @@ def _picture(rows: list[dict[str, Any]]) -> Figure:
         if rows and key in rows[0]:
             left.plot(n, [row[key] for row in rows], marker + "-", ms=4, label=title)
     right.plot(n, [row["peak_gigabytes"] for row in rows], "o-", ms=4)
-    for axes, title in ((left, "seconds, without compilation"), (right, "peak memory, GB")):
-        axes.set(xscale="log", yscale="log", xlabel="examples", title=title)
+    for axes, title, scale in (
+        (left, "seconds, without compilation", "log"),
+        (right, "m4jax's peak memory, GB", "linear"),
+    ):
+        axes.set(xscale="log", yscale=scale, xlabel="examples", title=title)
         axes.grid(color="0.9")
+    right.set_ylim(bottom=0)
     left.legend(frameon=False, fontsize=8)
     return figure
 

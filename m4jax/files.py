@@ -31,6 +31,15 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def sweep(folder: str | os.PathLike) -> None:
+    """Removes what `atomic` left anywhere in `folder` when its process was killed.
+
+    Only for a folder in which no other process writes.
+    """
+    for path in Path(folder).rglob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def locked(path: str | os.PathLike, *, wait: bool = True) -> Iterator[None]:
     """Holds an exclusive lock on the file `path`; it ends with the process, however that ends.

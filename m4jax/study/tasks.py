@@ -8,6 +8,7 @@ import numpy as np
 from m4jax import balance, evaluation, files, models, training
 from m4jax.data import annotate, testbed, tokenizer, weights
 from m4jax.errors import InputError
+from m4jax.study import verdict
 from m4jax.study.config import BalanceConfig, RunConfig
 from m4jax.study.layout import Layout
 from m4jax.training.losses import LOSSES
@@ -39,8 +40,8 @@ def weigh(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None
     solution = balance.solve(
         problem, objective=config.balance.objective, tolerance=config.balance.tolerance
     )
+    verdict.require(problem, solution)
     certificate = balance.certificate(problem, solution)
-    _check(solution, notes)
     weights.write(
         folder, uids=train.columns["uid"], weights=solution.weights, certificate=certificate
     )
@@ -173,24 +174,6 @@ def _model(config: RunConfig, words: tokenizer.WordTokenizer):
     if config.train.loss == "sigmoid":
         overrides |= LOSSES["sigmoid"].model
     return models.create(config.model.variant, **overrides)
-
-
-def _check(solution: balance.Solution, notes: annotate.Annotation) -> None:
-    """Raises `InputError` unless the weights are optimal and meet every constraint."""
-    if solution.status is not balance.Status.CONVERGED:
-        raise InputError(f"balancing: {solution.status.value}; see balance in configs/base.py")
-    beyond = np.concatenate(
-        [solution.representation_violation[:, None], solution.association_violation], axis=1
-    )
-    worst = np.unravel_index(beyond.argmax(), beyond.shape)
-    if beyond[worst] > 1e-6:
-        names = ("representation", *notes.label_names)
-        raise InputError(
-            f"balancing: {(beyond > 1e-6).sum()} constraints don't hold at the optimum, the worst "
-            f"being ({notes.attribute_names[worst[0]]}, {names[worst[1]]}), by {beyond[worst]:.2g}"
-            "; lower balance.keep_rate, raise balance.eps_association or, where it is small, "
-            "raise balance.penalty"
-        )
 
 
 def _json(value):

@@ -164,7 +164,7 @@ def test_a_keep_rate_that_is_too_high_names_the_constraint(tmp_path):
     done = grid(tmp_path, "--config.balance.keep_rate=0.95", "--config.seeds=(0,)")
     assert done.returncode == 1
     told = " ".join(done.stdout.split())
-    assert "constraints don't hold at the optimum" in told and "lower balance.keep_rate" in told
+    assert "constraints don't hold at the optimum" in told and "lower keep_rate" in told
     assert "done original, seed 0" in done.stdout  # one failure does not stop the others
 
 
