@@ -190,11 +190,11 @@ def _picture(rows: list[dict[str, Any]]) -> Figure:
         if rows and key in rows[0]:
             left.plot(n, [row[key] for row in rows], marker + "-", ms=4, label=title)
     right.plot(n, [row["peak_gigabytes"] for row in rows], "o-", ms=4)
-    for axes, title, scale in (
+    for axes, title, kind in (
         (left, "seconds, without compilation", "log"),
         (right, "m4jax's peak memory, GB", "linear"),
     ):
-        axes.set(xscale="log", yscale=scale, xlabel="examples", title=title)
+        axes.set(xscale="log", yscale=kind, xlabel="examples", title=title)
         axes.grid(color="0.9")
     right.set_ylim(bottom=0)
     left.legend(frameon=False, fontsize=8)

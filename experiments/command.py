@@ -25,7 +25,7 @@ def run(main: Callable[[Console], int]) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
 
     def guarded(argv: list[str]) -> int:
-        logging.set_verbosity(logging.WARNING)  # absl's own default tells of every file closed
+        logging.set_verbosity(logging.ERROR)  # TFDS and Orbax warn of what is as it should be
         if len(argv) > 1:
             raise app.UsageError(f"unexpected arguments: {argv[1:]}")
         try:

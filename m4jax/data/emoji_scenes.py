@@ -10,12 +10,15 @@ Integer columns hold what picture and caption show and say, -1 for nothing; `per
 `thing_drawing` are equal for pictures that show the same drawing, be it in another skin tone.
 """
 
+import contextlib
 import dataclasses
 import functools
 import io
 import os
+import sys
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -105,9 +108,16 @@ def generate(world: World, split: str, sprites: pictures.Sprites) -> Iterator[tu
 def prepare(builder: EmojiScenes, progress: Progress | None = None) -> None:
     """Prepares the dataset unless it is there; TFDS renames its directory when all is written."""
     tfds.disable_progress_bar()
-    builder.progress = progress
+    shown = sys.stdout
+
+    def tell(*event: Any) -> None:
+        with contextlib.redirect_stdout(shown):
+            progress(*event)
+
+    builder.progress = progress and tell
     config = tfds.download.DownloadConfig(try_download_gcs=False)
-    builder.download_and_prepare(file_format="array_record", download_config=config)
+    with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints of downloads that there are not
+        builder.download_and_prepare(file_format="array_record", download_config=config)
 
 
 def builder(world: World, data_dir: str | os.PathLike) -> EmojiScenes:
