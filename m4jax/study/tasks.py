@@ -149,18 +149,18 @@ def _train_data(config: RunConfig, layout: Layout, words) -> training.TrainData:
     labels = config.balance.labels if config.balance else ("occupations",)
     notes = annotate.annotate(train.columns, labels)
     target = config.balance.target if config.balance else 0.5
-    probability = None
+    weighted = None
     if config.balance:
-        probability = weights.read(layout.weights(config), train.columns["uid"])
+        weighted = weights.read(layout.weights(config), train.columns["uid"])
     _, caption_id = np.unique(train.columns["caption"].astype(str), return_inverse=True)
     return training.TrainData(
         images=train.images,
         tokens=words(train.columns["caption"].tolist()),
         caption_id=caption_id,
-        probability=probability,
         attributes=notes.attributes,
         labels=notes.labels,
         target=np.full(notes.attributes.shape[1], target),
+        stages=(training.Stage(0, weighted),),
     )
 
 

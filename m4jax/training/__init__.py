@@ -1,16 +1,19 @@
 """Training of two-tower models: losses, one pure step, checkpoints, and the loop around them."""
 
 from m4jax.training.checkpoint import CheckpointWarning, load_params
-from m4jax.training.config import TrainConfig, TrainData
+from m4jax.training.config import Stage, TrainConfig, TrainData
 from m4jax.training.embed import Embedder
 from m4jax.training.loop import NonFiniteError, train
+from m4jax.training.mesh import make_mesh
 
 __all__ = [
     "CheckpointWarning",
     "Embedder",
     "NonFiniteError",
+    "Stage",
     "TrainConfig",
     "TrainData",
     "load_params",
+    "make_mesh",
     "train",
 ]

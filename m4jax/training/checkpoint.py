@@ -1,10 +1,9 @@
-"""Checkpoints that are verified when they are read: Orbax, and a checksum for every leaf."""
+"""Checkpoints that are verified when they are read: Orbax, with checksums of leaves and files."""
 
 import contextlib
 import copy
 import functools
 import gc
-import hashlib
 import os
 import shutil
 import warnings
@@ -16,9 +15,12 @@ import flax.linen as nn
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 
 from m4jax import files
 from m4jax.errors import InputError
+from m4jax.training import checksum
+from m4jax.training.checksum import DamagedError
 from m4jax.training.step import TrainState, init_params
 
 
@@ -26,25 +28,26 @@ class CheckpointWarning(UserWarning):
     """A checkpoint can't be used; the message names its step and the reason."""
 
 
-class DamagedError(Exception):
-    """What was read is not what was written."""
-
-
 class Checkpoints:
     """The checkpoints of one run, `<directory>/<step>/`, written in the background.
 
     A checkpoint has three items: `params`, `rest` (the other fields of the state) and `record`, a
-    JSON value with the position in the data and the SHA-256 of every leaf. Use it as a context
-    manager: leaving it waits for the write under way.
+    JSON value with the position in the data and the checksum of every leaf. Before it takes its name,
+    the checksums of its files are written to `checksums/<step>.json` beside the directory. Use it
+    as a context manager: leaving it waits for the write under way.
 
     Args:
-      directory: of the checkpoints.
+      directory: of the checkpoints; with several processes, one that all of them see.
       keep: number of the newest checkpoints that stay.
     """
 
     def __init__(self, directory: str | os.PathLike, *, keep: int = 2):
-        self._directory = Path(directory).absolute()
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, cleanup_tmp_directories=True)
+        self._directory, self._saving = Path(directory).absolute(), 0
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep,
+            cleanup_tmp_directories=True,
+            async_options=ocp.AsyncOptions(post_finalization_callback=self._seal),
+        )
         with _writing(self._directory):
             self._manager = ocp.CheckpointManager(self._directory, options=options)
 
@@ -64,13 +67,15 @@ class Checkpoints:
         Raises:
           OSError: naming the directory, if this write or an earlier one failed (a full disk, say).
         """
-        step = int(state.step)
         items = _items(state)
         # A copy: it is written in the background, while the caller goes on.
-        record = copy.deepcopy({"position": position, "leaves": describe(items)})
+        record = copy.deepcopy({"position": position, "leaves": checksum.of_leaves(items)})
         with _writing(self._directory):
+            self._manager.wait_until_finished()
+            self._saving = int(state.step)
+            _seal_path(self._directory, self._saving).unlink(missing_ok=True)
             self._manager.save(
-                step,
+                self._saving,
                 args=ocp.args.Composite(
                     record=ocp.args.JsonSave({**record, "digest": files.digest(record)}),
                     **{name: ocp.args.StandardSave(tree) for name, tree in items.items()},
@@ -84,7 +89,8 @@ class Checkpoints:
         `CheckpointWarning`, and the one before is tried.
 
         Args:
-          abstract: shapes, types and shardings of the state (`jax.eval_shape`).
+          abstract: shapes, types and shardings of the state (`mesh.like`), on any number of
+            devices.
 
         Raises:
           InputError: if a sound checkpoint belongs to another model or optimiser.
@@ -106,6 +112,19 @@ class Checkpoints:
             finally:
                 self._manager.close()
 
+    def _seal(self) -> None:
+        """Writes the checksums of the files of the checkpoint that has just been written.
+
+        Orbax calls it before it renames the temporary directory, `<step>.<...>`.
+        """
+        if jax.process_index():
+            return
+        for path in _seal_path(self._directory, 0).parent.glob("*.json"):
+            if not (self._directory / path.stem).exists():
+                path.unlink(missing_ok=True)
+        (written,) = self._directory.glob(f"{self._saving}.*")
+        checksum.seal(written, _seal_path(self._directory, self._saving))
+
     def _put_aside(self, step: int, error: DamagedError) -> None:
         """Moves a damaged checkpoint out of the way, as evidence, and warns."""
         earlier = [s for s in self._manager.all_steps() if s < step]
@@ -115,10 +134,13 @@ class Checkpoints:
             CheckpointWarning,
             stacklevel=3,
         )
-        target = self._directory.with_name("damaged") / str(step)
-        shutil.rmtree(target, ignore_errors=True)
-        target.parent.mkdir(exist_ok=True)
-        os.replace(self._directory / str(step), target)
+        if jax.process_index() == 0:
+            target = self._directory.with_name("damaged") / str(step)
+            shutil.rmtree(target, ignore_errors=True)
+            target.parent.mkdir(exist_ok=True)
+            os.replace(self._directory / str(step), target)
+            _seal_path(self._directory, step).unlink(missing_ok=True)
+        _agree(True)  # the others wait until it has been moved
         self._manager.reload()
 
 
@@ -128,34 +150,47 @@ def _items(state: TrainState) -> dict[str, Any]:
     return {"params": rest.pop("params"), "rest": rest}
 
 
-def describe(tree: Any) -> dict[str, list]:
-    """Returns leaf path ↦ [type, shape, SHA-256 of the bytes]."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path): _describe_leaf(np.asarray(x)) for path, x in leaves}
-
-
-def _describe_leaf(array: np.ndarray) -> list:
-    digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-    return [str(array.dtype), list(array.shape), digest]
+def _seal_path(directory: Path, step: int) -> Path:
+    return directory.with_name("checksums") / f"{step}.json"
 
 
 def read(
     manager: ocp.CheckpointManager, step: int, abstract: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns the items of `abstract` and the position, verified leaf by leaf.
+    """Returns the items of `abstract` and the position, verified file by file and leaf by leaf.
 
     Raises:
       DamagedError: if a file is missing, truncated or changed.
       InputError: if the checkpoint is sound but its leaves are not those of `abstract`.
     """
+    _check_files(Path(manager.directory), step)
     record = _read_record(manager, step)
     _check_shapes(record["leaves"], abstract, f"{manager.directory}/{step}")
     targets = {name: ocp.args.StandardRestore(tree) for name, tree in abstract.items()}
     items = _restore(manager, step, targets)
-    for leaf, found in describe(items).items():
+    for leaf, found in checksum.of_leaves(items).items():
         if found != record["leaves"][leaf]:
             raise DamagedError(f"the checksum of {leaf} does not match")
     return items, record["position"]
+
+
+def _check_files(directory: Path, step: int) -> None:
+    """Raises `DamagedError` in every process if the first one finds a changed file."""
+    error = None
+    if jax.process_index() == 0:
+        try:
+            checksum.check_seal(directory / str(step), _seal_path(directory, step))
+        except DamagedError as found:
+            error = found
+    if not _agree(error is None):
+        raise error or DamagedError("as the first process says")
+
+
+def _agree(value: bool) -> bool:
+    """Returns the first process' value in all of them."""
+    if jax.process_count() == 1:
+        return value
+    return bool(multihost_utils.broadcast_one_to_all(np.array(value)))
 
 
 def _read_record(manager: ocp.CheckpointManager, step: int) -> dict[str, Any]:
@@ -210,13 +245,17 @@ def _writing(directory: Path) -> Iterator[None]:
 
 
 def load_params(run_dir: str | os.PathLike, model: nn.Module) -> Any:
-    """Returns the parameters of a run's newest checkpoint.
+    """Returns the parameters of a run's newest checkpoint, on this process' first device.
 
     Raises:
       InputError: if there is none, it is damaged, or it belongs to another model.
     """
     directory = Path(run_dir).absolute() / "checkpoints"
-    abstract = {"params": jax.eval_shape(functools.partial(init_params, model, seed=0))}
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    abstract = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here),
+        {"params": jax.eval_shape(functools.partial(init_params, model, seed=0))},
+    )
     options = ocp.CheckpointManagerOptions(read_only=True)
     if not directory.is_dir():
         raise InputError(f"{directory}: no such directory; train the run first")

@@ -1,11 +1,15 @@
 """What a run is made of: settings and data, checked where they come in."""
 
 import dataclasses
+import itertools
+from typing import NamedTuple
 
 import numpy as np
 
 from m4jax.errors import InputError, nearest
 from m4jax.training.losses import LOSSES
+
+WEIGHTINGS = ("sample", "loss")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +27,10 @@ class TrainConfig:
       b2: decay of AdamW's second moment.
       clip_norm: the gradient's norm is clipped to this.
       loss: "softmax" or "sigmoid".
+      weighting: how the weights of the data act: "sample" draws examples in proportion to them,
+        "loss" draws all alike and weighs the terms of the loss (see `losses`).
+      microbatches: k; the batch is embedded in k parts and only one part's activations are kept.
+        The loss is that of the whole batch (each part is embedded again for the gradient).
       shift_pixels: pictures are moved by up to this many pixels; 0: not.
       flip: whether half of the pictures are mirrored.
       jitter: strength of random brightness and contrast; 0: none.
@@ -40,6 +48,8 @@ class TrainConfig:
     b2: float = 0.98
     clip_norm: float = 1.0
     loss: str = "softmax"
+    weighting: str = "sample"
+    microbatches: int = 1
     shift_pixels: int = 2
     flip: bool = False
     jitter: float = 0.1
@@ -47,7 +57,7 @@ class TrainConfig:
     checkpoint_every: int = 500
 
     def __post_init__(self):
-        for field in ("batch_size", "steps", "log_every", "checkpoint_every"):
+        for field in ("batch_size", "steps", "microbatches", "log_every", "checkpoint_every"):
             if getattr(self, field) < 1:
                 raise InputError(f"{field} must be at least 1, got {getattr(self, field)}")
         for field in ("learning_rate", "clip_norm"):
@@ -65,6 +75,25 @@ class TrainConfig:
             )
         if self.loss not in LOSSES:
             raise InputError(f"unknown loss {self.loss!r}; {nearest(self.loss, LOSSES)}")
+        if self.weighting not in WEIGHTINGS:
+            hint = nearest(self.weighting, WEIGHTINGS)
+            raise InputError(f"unknown weighting {self.weighting!r}; {hint}")
+        if self.batch_size % self.microbatches:
+            raise InputError(
+                f"microbatches must divide batch_size, got {self.microbatches} and {self.batch_size}"
+            )
+
+
+class Stage(NamedTuple):
+    """A part of a run, from the step `start` (0 for the first) to where the next one starts.
+
+    Attributes:
+      start: number of steps taken before it.
+      weights: [n] of the examples, or None for equal ones.
+    """
+
+    start: int
+    weights: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,26 +104,29 @@ class TrainData:
       images: uint8 [n, h, w, 3]; may be a read-only memory map.
       tokens: int32 [n, L], 0 where padded.
       caption_id: [n], equal for equal captions.
-      probability: [n] sampling weights, or None for equal ones.
       attributes: [n, m] 0/1, NaN where unknown.
       labels: [n, c].
       target: [m], the prevalence that representation bias is measured against.
+      stages: which data version is drawn from which step on; by default all examples alike.
     """
 
     images: np.ndarray
     tokens: np.ndarray
     caption_id: np.ndarray
-    probability: np.ndarray | None
     attributes: np.ndarray
     labels: np.ndarray
     target: np.ndarray
+    stages: tuple[Stage, ...] = (Stage(0),)
 
     def __post_init__(self):
         n = len(self.images)
-        for field in ("tokens", "caption_id", "probability", "attributes", "labels"):
-            value = getattr(self, field)
-            if value is not None and len(value) != n:
-                raise InputError(f"{field} has {len(value)} rows for {n} pictures; expected {n}")
+        for field in ("tokens", "caption_id", "attributes", "labels"):
+            rows = len(getattr(self, field))
+            if rows != n:
+                raise InputError(f"{field} has {rows} rows for {n} pictures; expected {n}")
+        starts = [stage.start for stage in self.stages]
+        if starts[:1] != [0] or any(a >= b for a, b in itertools.pairwise(starts)):
+            raise InputError(f"stages must start at 0 and then at ever later steps, got {starts}")
         if self.images.dtype != np.uint8 or self.images.ndim != 4:
             raise InputError(
                 f"images: expected uint8 [n, h, w, 3], got {self.images.dtype} {self.images.shape}"

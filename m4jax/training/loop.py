@@ -11,16 +11,18 @@ import flax.linen as nn
 import jax
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
 from m4jax import files
-from m4jax.errors import InputError
-from m4jax.training import stream
+from m4jax.training import check, stream
 from m4jax.training.augment import augment
 from m4jax.training.checkpoint import Checkpoints
 from m4jax.training.config import TrainConfig, TrainData
-from m4jax.training.losses import LOSSES
+from m4jax.training.losses import LOSSES, over
+from m4jax.training.mesh import like, make_mesh, place, replicated, split_rows, state_shardings
 from m4jax.training.optimizer import adamw, schedule
-from m4jax.training.step import TrainState, init_state, make_train_step
+from m4jax.training.step import Batch, TrainState, init_state, make_train_step, new_state
+from m4jax.training.stream import Draw
 from m4jax.training.tracker import Clock, StreamTracker, duplicates
 
 
@@ -34,93 +36,115 @@ def train(
     run_dir: str | os.PathLike,
     *,
     model: nn.Module,
+    mesh: Mesh | None = None,
+    params: Any = None,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> Any:
     """Trains `model` on `data` and returns its parameters.
 
     Called again with the same arguments after an interruption at any point, it continues from the
     newest sound checkpoint, and parameters and metrics (but for timings) equal those of an
-    uninterrupted run bit for bit on the same machine. On a finished run it returns at once.
+    uninterrupted run bit for bit on the same machine; on another number of devices the examples are
+    the same and the parameters equal to rounding. On a finished run it returns at once.
+
+    With several processes (`jax.distributed`) each calls it alike; the first one writes.
 
     Args:
       config: the settings.
-      data: the examples.
+      data: the examples and the stages in which they are drawn.
       run_dir: `metrics.jsonl` and `checkpoints/` are written there.
       model: a two-tower model of `models.create`.
+      mesh: of `make_mesh`; all devices by default.
+      params: what a new run starts from, `load_params(another_run, model)` say; by default random
+        parameters that follow from the seed.
       on_progress: called with each record of `metrics.jsonl` when it is written.
 
     Returns:
-      The parameters after the last step.
+      The parameters after the last step, spread over the mesh.
 
     Raises:
       NonFiniteError: if the loss or the gradient becomes infinite or NaN; the last good checkpoint
         stays.
       OSError: if the directory can't be written.
-      InputError: if the model doesn't fit the data or the loss, or the directory is another run's.
+      InputError: if the model doesn't fit the data, the loss or `params`, the batch doesn't fit the
+        mesh, or the directory is another run's.
     """
-    _check_model(config, data, model)
+    mesh = make_mesh() if mesh is None else mesh
+    check.run(config, data, model, mesh)
     run_dir = Path(run_dir)
-    run = _Run(config, data, run_dir / "metrics.jsonl", model, on_progress or (lambda record: None))
+    run = _Run(config, data, run_dir / "metrics.jsonl", model, mesh, on_progress)
     with Checkpoints(run_dir / "checkpoints") as checkpoints:
-        restored = checkpoints.restore_latest(jax.eval_shape(run.init))
-        state, position = restored or (None, {"pending": []})
-        if state is None:
-            # It runs once: compiling it fast is worth more than running it fast.
-            quickly = {"xla_backend_optimization_level": 0}
-            state = jax.jit(run.init, compiler_options=quickly)()
+        restored = checkpoints.restore_latest(run.abstract)
+        if restored is None:
+            return run.finish(run.begin(params), [], checkpoints).params
+        state, position = restored
+        check.same_stream(position["draw"], run.draw.fingerprint(), run_dir)
         return run.finish(state, position["pending"], checkpoints).params
 
 
 class _Run:
     """One run: its step function, its stream and what it writes."""
 
-    def __init__(self, config, data, metrics_path, model, on_progress):
-        self._config, self._data, self._on_progress = config, data, on_progress
-        self._metrics_path = metrics_path
+    def __init__(self, config, data, metrics_path, model, mesh, on_progress):
+        self._config, self._data, self._model, self._mesh = config, data, model, mesh
+        self._metrics_path, self._on_progress = metrics_path, on_progress or (lambda record: None)
         self._learning_rate = schedule(
             learning_rate=config.learning_rate,
             warmup_steps=config.warmup_steps,
             steps=config.steps,
         )
         self._optimizer = make_optimizer(config, self._learning_rate)
-        self._sampler = stream.make_sampler(config, data)
-        self._model = model
+        self.draw = Draw(config, data)
+        shapes = jax.eval_shape(self._init)
+        self._shardings = state_shardings(shapes, mesh)
+        self.abstract = like(shapes, self._shardings)
         self._step = jax.jit(
-            make_train_step(
-                model=model,
-                optimizer=self._optimizer,
-                loss=LOSSES[config.loss].function,
-                augment=functools.partial(
-                    augment,
-                    shift_pixels=config.shift_pixels,
-                    mirror=config.flip,
-                    jitter_strength=config.jitter,
-                ),
-            ),
+            train_step(config, model, self._optimizer, mesh),
             donate_argnums=0,
+            in_shardings=(self._shardings, split_rows(mesh)),
+            out_shardings=(self._shardings, replicated(mesh)),
         )
+        # Collectives of simulated devices hang if more than one step is under way.
+        simulated = mesh.devices.flat[0].platform == "cpu" and mesh.size > 1
+        self._ahead = 0 if simulated else 1
 
-    def init(self) -> TrainState:
-        """Returns the state before the first step."""
+    def _init(self) -> TrainState:
         return init_state(self._model, self._optimizer, seed=self._config.seed)
+
+    def begin(self, params: Any) -> TrainState:
+        """Returns the state before the first step, with random parameters if `params` is None."""
+        # It runs once: compiling it fast is worth more than running it fast.
+        options = {
+            "out_shardings": self._shardings,
+            "compiler_options": {"xla_backend_optimization_level": 0},
+        }
+        if params is None:
+            return jax.jit(self._init, **options)()
+        check.same_model(params, self.abstract.params)
+        start = functools.partial(new_state, optimizer=self._optimizer, seed=self._config.seed)
+        return jax.jit(start, **options)(place(params, self._shardings.params))
 
     def finish(
         self, state: TrainState, pending: list[dict[str, float]], checkpoints: Checkpoints
     ) -> TrainState:
         """Takes the steps that are left; `pending`: metrics of steps that are not yet recorded."""
         config, start = self._config, int(state.step)
-        _cut(self._metrics_path, start)
+        if jax.process_index() == 0:
+            _cut(self._metrics_path, start)
         if start == config.steps:
             return state
-        tracker = StreamTracker(self._data, self._sampler, step=start)
+        tracker = StreamTracker(self._data, self.draw, step=start)
         clock = Clock()
-        batches = stream.batches(self._data, self._sampler, start=start, stop=config.steps)
+        batches = stream.batches(self._data, self.draw, self._mesh, start=start, stop=config.steps)
         for step in range(start + 1, config.steps + 1):
             drawn = clock.wait(batches)
-            if pending:  # one step ahead of the device at most: waiting then means an idle device
+            if len(pending) >= self._ahead > 0:  # waiting for data then means an idle device
                 jax.block_until_ready(pending[-1]["loss"])
-            state, metrics = self._step(state, drawn.batch)
-            tracker.add(drawn.indices)
+            with jax.transfer_guard("disallow"):
+                state, metrics = self._step(state, drawn.batch)
+            if not self._ahead:
+                jax.block_until_ready(metrics)
+            tracker.add(step - 1, drawn.indices)
             shared = duplicates(self._data.caption_id[drawn.indices])
             pending.append({**metrics, "duplicate_captions": shared})
             last = step == config.steps
@@ -129,12 +153,15 @@ class _Run:
                 pending.clear()
             if last or step % config.checkpoint_every == 0:
                 pending = fetch(pending, step)
-                checkpoints.save(state, {"step": step, "pending": pending})
+                position = {"step": step, "pending": pending, "draw": self.draw.fingerprint()}
+                checkpoints.save(state, position)
         return state
 
     def _log(self, step, pending, tracker: StreamTracker, clock: Clock) -> None:
         """Appends the record of the interval that ends at `step`."""
         config, times = self._config, clock.read()
+        if jax.process_index():
+            return
         mean = {name: float(np.mean([m[name] for m in pending])) for name in pending[0]}
         mean["logit_scale"] = pending[-1]["logit_scale"]
         record = {
@@ -149,6 +176,24 @@ class _Run:
         }
         files.append_jsonl(self._metrics_path, record)
         self._on_progress(record)
+
+
+def train_step(
+    config: TrainConfig, model: nn.Module, optimizer: optax.GradientTransformation, mesh: Mesh
+) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]:
+    """Returns the step of a run; see `make_train_step`."""
+    return make_train_step(
+        model=model,
+        optimizer=optimizer,
+        loss=over(mesh, LOSSES[config.loss].function),
+        augment=functools.partial(
+            augment,
+            shift_pixels=config.shift_pixels,
+            mirror=config.flip,
+            jitter_strength=config.jitter,
+        ),
+        microbatches=config.microbatches,
+    )
 
 
 def make_optimizer(
@@ -185,26 +230,3 @@ def _cut(path: Path, step: int) -> None:
     """Drops the records after `step`, which are made again."""
     records = files.read_jsonl(path)
     files.write_jsonl(path, [record for record in records if record["step"] <= step])
-
-
-def _check_model(config: TrainConfig, data: TrainData, model: nn.Module) -> None:
-    """Raises `InputError` if the model doesn't fit the data or the loss."""
-    variant = model.variant
-    size = (variant.image_size, variant.image_size, 3)
-    if data.images.shape[1:] != size:
-        raise InputError(f"the model wants pictures {size}, the data has {data.images.shape[1:]}")
-    length, largest = stream.trim(data.tokens).shape[1], int(data.tokens.max(initial=0))
-    if length > variant.context:
-        raise InputError(
-            f"captions of {length} tokens exceed the model's context {variant.context}"
-        )
-    if largest >= variant.vocab_size:
-        raise InputError(
-            f"token id {largest} is outside the model's vocabulary of {variant.vocab_size}; "
-            "create the model with the tokenizer's vocab_size"
-        )
-    if (config.loss == "sigmoid") != (variant.logit_bias is not None):
-        raise InputError(
-            f"loss {config.loss!r} does not go with logit_bias={variant.logit_bias}; create the "
-            f"model with {LOSSES['sigmoid'].model} for sigmoid and without a bias for softmax"
-        )

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from m4jax import balance
-from m4jax.data.sampling import Sampler
 from m4jax.training.config import TrainData
+from m4jax.training.stream import Draw
 
 
 def duplicates(caption_id: np.ndarray) -> float:
@@ -21,40 +21,54 @@ class StreamTracker:
 
     Args:
       data: the examples.
-      sampler: of the run.
+      draw: of the run.
       step: number of batches drawn so far.
     """
 
-    def __init__(self, data: TrainData, sampler: Sampler, *, step: int):
-        self._data = data
-        self._counts = np.zeros(len(data.images), np.int64)
+    def __init__(self, data: TrainData, draw: Draw, *, step: int):
+        self._data, self._draw, self._stage = data, draw, 0
+        self._seen, self._drawn = np.zeros(len(data.images), bool), 0
+        self._begin(0)
         for earlier in range(step):
-            self.add(sampler.indices(earlier))
-        bias = self._bias(sampler.probability)
-        self._target = {
-            "target_rb": _number(bias.representation_max),
-            "target_ab": _number(bias.association_max),
-        }
+            self.add(earlier, draw.indices(earlier))
 
-    def add(self, indices: np.ndarray) -> None:
-        """Counts one batch of examples [B]."""
-        np.add.at(self._counts, indices, 1)
+    def add(self, step: int, indices: np.ndarray) -> None:
+        """Counts batch `step`, made of the examples [B]."""
+        stage = self._draw.stage(step)
+        if stage != self._stage:
+            self._begin(stage)
+        factor = self._draw.factor(step, indices)
+        np.add.at(self._counts, indices, 1 if factor is None else factor)
+        self._seen[indices] = True
+        self._drawn += len(indices)
 
     def record(self) -> dict[str, Any]:
-        """Returns the moments of all examples drawn so far beside those that sampling aims at."""
-        examples, unique = int(self._counts.sum()), int(np.count_nonzero(self._counts))
-        bias = self._bias(self._counts)
+        """Returns the examples drawn so far, and this stage's moments beside those aimed at.
+
+        `unique_examples` and `repeats` are of the whole run, `stream_*` and `target_*` of the
+        stage.
+        """
+        unique, bias = int(np.count_nonzero(self._seen)), self._bias(self._counts)
         return {
+            "stage": self._stage,
             "unique_examples": unique,
-            "repeats": examples - unique,
+            "repeats": self._drawn - unique,
             "stream_rb": _number(bias.representation_max),
             "stream_ab": _number(bias.association_max),
             **self._target,
         }
 
+    def _begin(self, stage: int) -> None:
+        """Starts the counts of a stage."""
+        self._stage, self._counts = stage, np.zeros(len(self._data.images))
+        bias = self._bias(self._draw.probability(stage))
+        self._target = {
+            "target_rb": _number(bias.representation_max),
+            "target_ab": _number(bias.association_max),
+        }
+
     def _bias(self, weights: np.ndarray) -> balance.Bias:
         data = self._data
-        weights = np.asarray(weights, np.float64)
         return balance.bias(data.attributes, data.labels, weights, target=data.target)
 
 

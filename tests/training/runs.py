@@ -43,7 +43,6 @@ def tiny_data(n=32, **replaced):
         images=(prototypes[kind] + noise).astype(np.uint8),
         tokens=np.stack([kind + 1, kind * 0 + 1, kind * 0], axis=1).astype(np.int32),
         caption_id=kind,
-        probability=None,
         attributes=generator.integers(0, 2, (n, 1)).astype(float),
         labels=generator.integers(0, 2, (n, 3)).astype(float),
         target=np.array([0.5]),

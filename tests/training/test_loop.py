@@ -14,7 +14,7 @@ from runs import CONFIG, KINDS, LONG, metrics, tiny_data, tiny_model
 
 from m4jax import balance, files
 from m4jax.errors import InputError
-from m4jax.training import NonFiniteError, load_params, stream, tracker, train
+from m4jax.training import NonFiniteError, Stage, load_params, make_mesh, stream, tracker, train
 
 
 def replace(**changes):
@@ -89,7 +89,7 @@ def test_records_say_what_happened(whole):
     records = metrics(whole[0])
     assert [r["step"] for r in records] == [3, 6, 9, 10]
     assert [r["examples"] for r in records] == [24, 48, 72, 80]
-    sampler = stream.make_sampler(CONFIG, tiny_data())
+    sampler = stream.Draw(CONFIG, tiny_data())
     drawn = np.concatenate([sampler.indices(step) for step in range(6)])
     second = records[1]
     assert second["unique_examples"] == len(set(drawn.tolist()))
@@ -111,8 +111,8 @@ def test_duplicates_are_counted():
 
 
 def test_examples_of_weight_zero_are_never_drawn(tmp_path):
-    probability = np.array([1.0] * 16 + [0.0] * 16)
-    train(CONFIG, tiny_data(probability=probability), tmp_path, model=tiny_model())
+    stages = (Stage(0, np.array([1.0] * 16 + [0.0] * 16)),)
+    train(CONFIG, tiny_data(stages=stages), tmp_path, model=tiny_model())
     assert metrics(tmp_path)[-1]["unique_examples"] <= 16
 
 
@@ -124,9 +124,10 @@ def test_all_padding_is_trimmed():
 
 def test_batches_are_those_of_the_sampler():
     data = tiny_data()
-    sampler = stream.make_sampler(CONFIG, data)
-    for step, drawn in enumerate(stream.batches(data, sampler, start=2, stop=7), start=2):
-        indices = sampler.indices(step)
+    draw = stream.Draw(CONFIG, data)
+    batches = stream.batches(data, draw, make_mesh(), start=2, stop=7)
+    for step, drawn in enumerate(batches, start=2):
+        indices = draw.indices(step)
         np.testing.assert_array_equal(drawn.indices, indices)
         np.testing.assert_array_equal(drawn.batch.images, data.images[indices])
         np.testing.assert_array_equal(drawn.batch.tokens, data.tokens[indices, :2])

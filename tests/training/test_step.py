@@ -9,6 +9,7 @@ import optax
 import pytest
 from runs import CONFIG, tiny_data, tiny_model
 
+from m4jax.models import Output
 from m4jax.training import step
 from m4jax.training.augment import augment
 from m4jax.training.losses import LOSSES
@@ -112,6 +113,33 @@ def test_schedule_warms_up_and_ends_at_zero():
     assert [float(rate(s)) for s in (0, 2, 4, 8, 12)] == pytest.approx([0, 1, 2, 1, 0], abs=1e-6)
 
 
-def test_accuracy_counts_own_texts():
-    image, text = jnp.eye(3), jnp.eye(3)[jnp.array([0, 2, 1])]
-    assert step._accuracy(image, text) == pytest.approx(1 / 3)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_microbatches_equal_the_big_batch(loss):
+    overrides = LOSSES[loss].model
+    model = tiny_model(**overrides)
+    state = step.init_state(model, OPTIMIZER, seed=0)
+    found = {}
+    for parts in (1, 4):
+        train_step = step.make_train_step(
+            model=model,
+            optimizer=optax.sgd(1.0),
+            loss=LOSSES[loss].function,
+            augment=functools.partial(augment, shift_pixels=1, mirror=True, jitter_strength=0.1),
+            microbatches=parts,
+        )
+        weighted = batch()._replace(weight=jnp.linspace(0.5, 1.5, CONFIG.batch_size))
+        started = step.new_state(state.params, optax.sgd(1.0), seed=0)
+        found[parts] = jax.jit(train_step)(started, weighted)
+    for a, b in zip(jax.tree.leaves(found[1]), jax.tree.leaves(found[4]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
+
+
+def test_microbatches_keep_the_order_of_rows():
+    def embed(images, tokens):
+        return Output(images, tokens, jnp.float32(1), jnp.float32(0))
+
+    rows = jnp.arange(24.0).reshape(12, 2)
+    output = step.embed_in_parts(embed, 3)(rows, rows + 1)
+    np.testing.assert_array_equal(output.image, rows)
+    np.testing.assert_array_equal(output.text, rows + 1)
+    assert output.logit_scale.shape == ()
