@@ -4,9 +4,18 @@ import dataclasses
 from typing import Any
 
 from m4jax.errors import InputError, nearest
-from m4jax.models.layers import ACTIVATIONS
+from m4jax.models.layers import ACTIVATIONS, REMAT
 from m4jax.models.two_towers import TwoTowers
 from m4jax.models.variants import VARIANTS, Variant
+
+CHOICES = {
+    "activation": tuple(ACTIVATIONS),
+    "pooling": ("class", "mean", "map"),
+    "text_pooling": ("last", "mean", "end"),
+    "text_mask": ("causal", "padding", "none"),
+    "dtype": ("float32", "bfloat16"),
+    "remat": tuple(REMAT),
+}
 
 
 def names() -> list[str]:
@@ -30,7 +39,11 @@ def create(name: str, **overrides: Any) -> TwoTowers:
     for field in overrides:
         if field not in known:
             raise InputError(f"unknown field {field!r} of a model; {nearest(field, known)}")
-    variant = dataclasses.replace(VARIANTS[name], **overrides)
+    return create_from(dataclasses.replace(VARIANTS[name], **overrides))
+
+
+def create_from(variant: Variant) -> TwoTowers:
+    """Returns the model of a variant; raises `InputError` if its fields don't fit together."""
     _check(variant)
     return TwoTowers(variant)
 
@@ -48,11 +61,7 @@ def _check(variant: Variant) -> None:
     for field in ("depth", "text_depth", "embed", "context", "vocab_size"):
         if getattr(variant, field) < 1:
             raise InputError(f"{field} must be at least 1, got {getattr(variant, field)}")
-    _check_choice("activation", variant.activation, ACTIVATIONS)
-    _check_choice("pooling", variant.pooling, ("class", "mean"))
-    _check_choice("text_pooling", variant.text_pooling, ("last", "mean"))
-
-
-def _check_choice(field: str, value: str, known) -> None:
-    if value not in known:
-        raise InputError(f"unknown {field} {value!r}; {nearest(value, known)}")
+    for field, known in CHOICES.items():
+        value = getattr(variant, field)
+        if value not in known:
+            raise InputError(f"unknown {field} {value!r}; {nearest(value, known)}")

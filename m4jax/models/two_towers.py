@@ -6,7 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from m4jax.models.layers import Transformer, flat_dot, layer_norm
+from m4jax.errors import InputError
+from m4jax.models.layers import AttentionPooling, Transformer, flat_dot, layer_norm
 from m4jax.models.variants import Variant
 
 PADDING_ID = 0
@@ -42,7 +43,7 @@ def patchify(images: jax.Array, size: int) -> jax.Array:
 
 
 class ImageTower(nn.Module):
-    """A Vision Transformer, as in CLIP if `pooling` is "class", else without a class token."""
+    """A Vision Transformer: of CLIP with pooling "class", of SigLIP with "map"."""
 
     variant: Variant
 
@@ -52,22 +53,32 @@ class ImageTower(nn.Module):
         v = self.variant
         scale = nn.initializers.normal(v.width**-0.5)
         patches = patchify(images, v.patch_size)
-        x = nn.Dense(v.width, use_bias=False, dot_general=flat_dot, name="patches")(patches)
+        x = nn.Dense(
+            v.width, use_bias=v.biases, dot_general=flat_dot, dtype=v.dtype, name="patches"
+        )(patches)
         if v.pooling == "class":
-            token = self.param("class_token", scale, (1, 1, v.width))
+            token = self.param("class_token", scale, (1, 1, v.width)).astype(x.dtype)
             x = jnp.concatenate([jnp.tile(token, (len(x), 1, 1)), x], axis=1)
-        x = x + self.param("positions", scale, x.shape[1:])
+        x = x + self.param("positions", scale, x.shape[1:]).astype(x.dtype)
         if v.pooling == "class":
-            x = layer_norm("norm_pre")(x)
-        tokens = Transformer(v.depth, v.heads, v.activation, name="transformer")(x)
-        pooled = tokens[:, 0] if v.pooling == "class" else tokens.mean(axis=1)
-        pooled = layer_norm("norm_post")(pooled)
-        features = nn.Dense(v.embed, use_bias=False, kernel_init=scale, name="projection")(pooled)
+            x = layer_norm(v, "norm_pre")(x)
+        tokens = Transformer(v, v.depth, v.heads, name="transformer")(x)
+        norm = layer_norm(v, "norm_post")
+        if v.pooling == "map":
+            pooled = AttentionPooling(v, name="pool")(norm(tokens))
+        else:
+            pooled = norm(tokens[:, 0] if v.pooling == "class" else tokens.mean(axis=1))
+        features = pooled
+        if v.image_projection:
+            features = project(v, pooled)
         return features, {"tokens": tokens, "pooled": pooled}
 
 
 class TextTower(nn.Module):
-    """A transformer over tokens; padding (id 0, at the end only) changes nothing."""
+    """A transformer over tokens; unless `text_mask` is "none", padding changes nothing.
+
+    Padding is the id 0, at the end only.
+    """
 
     variant: Variant
 
@@ -76,27 +87,55 @@ class TextTower(nn.Module):
         """Maps tokens [B, L] with L at most `context` to (features [B, embed], intermediates)."""
         v = self.variant
         length = tokens.shape[1]
+        if length > v.context or (v.text_mask == "none" and length < v.context):
+            bound = "exactly" if v.text_mask == "none" else "at most"
+            raise InputError(f"texts of {length} tokens; this model takes {bound} {v.context}")
         known = tokens != PADDING_ID
         table = nn.Embed(
             v.vocab_size,
             v.text_width,
             embedding_init=nn.initializers.normal(0.02),
+            dtype=v.dtype,
             name="tokens",
         )
         positions = self.param("positions", nn.initializers.normal(0.01), (v.context, v.text_width))
-        x = table(tokens) + positions[:length]
-        mask = jnp.tri(length, dtype=bool) if v.causal else known[:, None, None, :]
-        x = Transformer(v.text_depth, v.text_heads, v.activation, name="transformer")(x, mask)
-        if v.text_pooling == "last":
-            x = layer_norm("norm_post")(x)
-            last = jnp.max(jnp.where(known, jnp.arange(length), 0), axis=1)
-            pooled = jnp.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
-        else:
+        x = table(tokens) + positions[:length].astype(v.dtype)
+        x = Transformer(v, v.text_depth, v.text_heads, name="transformer")(x, _mask(v, known))
+        norm = layer_norm(v, "norm_post")
+        if v.text_pooling == "mean":
             share = known / jnp.maximum(known.sum(axis=1, keepdims=True), 1)
-            pooled = layer_norm("norm_post")(jnp.einsum("BL,BLD->BD", share, x))
-        scale = nn.initializers.normal(v.text_width**-0.5)
-        features = nn.Dense(v.embed, use_bias=False, kernel_init=scale, name="projection")(pooled)
-        return features, {"tokens": x, "pooled": pooled}
+            pooled = norm(jnp.einsum("BL,BLD->BD", share.astype(x.dtype), x))
+        else:
+            x = norm(x)
+            pooled = x[:, -1] if v.text_pooling == "end" else last_known(x, known)
+        return project(v, pooled), {"tokens": x, "pooled": pooled}
+
+
+def _mask(variant: Variant, known: jax.Array) -> jax.Array | None:
+    """Returns who attends to whom, broadcasting to [B, H, L, L]; None: all to all."""
+    if variant.text_mask == "none":
+        return None
+    if variant.text_mask == "causal":
+        return jnp.tri(known.shape[1], dtype=bool)
+    return known[:, None, None, :]
+
+
+def last_known(x: jax.Array, known: jax.Array) -> jax.Array:
+    """Returns the row [B, D] of x [B, L, D] at the last position that is `known` [B, L]."""
+    last = jnp.max(jnp.where(known, jnp.arange(known.shape[1]), 0), axis=1)
+    return jnp.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
+
+
+def project(variant: Variant, pooled: jax.Array) -> jax.Array:
+    """Maps pooled [B, D] to features [B, embed]."""
+    scale = nn.initializers.normal(pooled.shape[-1] ** -0.5)
+    return nn.Dense(
+        variant.embed,
+        use_bias=variant.biases,
+        kernel_init=scale,
+        dtype=variant.dtype,
+        name="projection",
+    )(pooled)
 
 
 class TwoTowers(nn.Module):

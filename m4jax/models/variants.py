@@ -14,19 +14,27 @@ class Variant:
       width: of the image tower.
       depth: number of layers of the image tower.
       heads: number of attention heads of the image tower.
-      pooling: the image tower's: a class token, or the mean over patches.
+      pooling: the image tower's: a class token (and a norm before the layers), the mean over
+        patches, or attention ("map").
       text_width: width of the text tower.
       text_depth: number of layers of the text tower.
       text_heads: number of attention heads of the text tower.
       text_pooling: the text tower's: the last token that is not padding (the end-of-text token),
-        or the mean over the tokens that are not padding.
-      causal: whether a token attends to itself and its predecessors only.
-      context: the largest number of tokens of a text.
-      vocab_size: number of token ids; id 0 is padding.
-      embed: size of the embeddings that the towers share.
+        the mean over the tokens that are not padding, or the last position, padding or not ("end").
+      text_mask: what a token attends to: itself and its predecessors, all but padding, or all.
+      context: the largest number of tokens of a text; with `text_mask` "none" the only one.
+      vocab_size: number of token ids; id 0 is padding, except where `text_mask` is "none".
+      embed: size of the embeddings that the towers share. With "map" pooling the image tower has a
+        projection only if `embed` differs from `width`.
+      biases: whether the patch embedding and the projections have biases.
       activation: of the MLPs, a key of `layers.ACTIVATIONS`.
+      norm_epsilon: added to the variance in layer normalisation.
       logit_scale: the initial factor of the cosine similarities (its logarithm is learnt).
       logit_bias: the initial bias of the logits, or None for a model without one.
+      pixel_mean: of the channels, from 0 to 1; pictures are normalised by it.
+      pixel_std: of the channels.
+      dtype: of the computation; parameters, norms' moments, softmax and embeddings stay float32.
+      remat: what a layer keeps for its gradient, a key of `layers.REMAT`.
     """
 
     image_size: int
@@ -38,19 +46,51 @@ class Variant:
     text_depth: int
     text_heads: int
     embed: int
-    pooling: Literal["class", "mean"] = "class"
-    text_pooling: Literal["last", "mean"] = "last"
-    causal: bool = True
+    pooling: Literal["class", "mean", "map"] = "class"
+    text_pooling: Literal["last", "mean", "end"] = "last"
+    text_mask: Literal["causal", "padding", "none"] = "causal"
     context: int = 77
     vocab_size: int = 49408
+    biases: bool = False
     activation: str = "quick_gelu"
+    norm_epsilon: float = 1e-5
     logit_scale: float = 1 / 0.07  # Radford et al. 2021, section 2.5
     logit_bias: float | None = None
+    pixel_mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    pixel_std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    remat: str = "none"
+
+    @property
+    def image_projection(self) -> bool:
+        """Whether the image tower ends in a projection."""
+        return self.pooling != "map" or self.embed != self.width
 
 
 def _clip(patch_size: int, vision: tuple, text: tuple, embed: int) -> Variant:
     """Returns an OpenAI-CLIP model for 224 px from the (width, depth, heads) of its towers."""
-    return Variant(224, patch_size, *vision, *text, embed)
+    return Variant(
+        *(224, patch_size, *vision, *text, embed),
+        pixel_mean=(0.48145466, 0.4578275, 0.40821073),  # openai/CLIP, clip.py
+        pixel_std=(0.26862954, 0.26130258, 0.27577711),
+    )
+
+
+def _siglip(patch_size: int, tower: tuple) -> Variant:
+    """Returns a SigLIP model for 224 px, both towers of one (width, depth, heads)."""
+    return Variant(
+        *(224, patch_size, *tower, *tower, tower[0]),
+        pooling="map",
+        text_pooling="end",
+        text_mask="none",
+        context=64,
+        vocab_size=32_000,
+        biases=True,
+        activation="gelu_tanh",
+        norm_epsilon=1e-6,
+        logit_scale=10.0,
+        logit_bias=-10.0,
+    )
 
 
 def _emoji(patch_size: int, width: int, depth: int, heads: int) -> Variant:
@@ -60,7 +100,7 @@ def _emoji(patch_size: int, width: int, depth: int, heads: int) -> Variant:
         *(width, 1, heads, width),
         pooling="mean",
         text_pooling="mean",
-        causal=False,
+        text_mask="padding",
         context=16,
         vocab_size=512,
     )
@@ -84,6 +124,15 @@ VARIANTS: dict[str, Variant] = {
     "ViT-B/16": _clip(16, _BASE, _TEXT_BASE, 512),
     "ViT-L/16": _clip(16, _LARGE, _TEXT_LARGE, 768),
     "ViT-L/14": _clip(14, _LARGE, _TEXT_LARGE, 768),
+    # Zhai et al. 2023; B/16 and L/16 are those that big_vision publishes, the others are its towers
+    # (Steiner et al. 2021) put together alike.
+    "SigLIP-Ti/16": _siglip(16, _TINY),
+    "SigLIP-S/32": _siglip(32, _SMALL),
+    "SigLIP-S/16": _siglip(16, _SMALL),
+    "SigLIP-B/32": _siglip(32, _BASE),
+    "SigLIP-B/16": _siglip(16, _BASE),
+    "SigLIP-L/16": _siglip(16, _LARGE),
+    "SigLIP-L/14": _siglip(14, _LARGE),
     # The testbed's own.
     "emoji-S/8": _emoji(8, width=64, depth=3, heads=2),
     "emoji-S/4": _emoji(4, width=64, depth=3, heads=2),

@@ -1,12 +1,18 @@
 """Pictures on the device: normalisation, random shifts, flips and changes of colour."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
-def normalize(images: jax.Array) -> jax.Array:
-    """Maps uint8 [..., 3] to float32 in [−1, 1]."""
-    return images.astype(jnp.float32) / 127.5 - 1
+def normalize(
+    images: jax.Array, mean: Sequence[float] = (0.5,) * 3, std: Sequence[float] = (0.5,) * 3
+) -> jax.Array:
+    """Maps uint8 [..., 3] to float32, (x/255 − mean)/std for each channel."""
+    mean, std = (np.asarray(x, np.float32) for x in (mean, std))
+    return images.astype(jnp.float32) / (255 * std) - mean / std
 
 
 def shift(key: jax.Array, images: jax.Array, pixels: int) -> jax.Array:
@@ -41,7 +47,14 @@ def jitter(key: jax.Array, images: jax.Array, strength: float) -> jax.Array:
 
 
 def augment(
-    key: jax.Array, images: jax.Array, *, shift_pixels: int, mirror: bool, jitter_strength: float
+    key: jax.Array,
+    images: jax.Array,
+    *,
+    shift_pixels: int,
+    mirror: bool,
+    jitter_strength: float,
+    mean: Sequence[float] = (0.5,) * 3,
+    std: Sequence[float] = (0.5,) * 3,
 ) -> jax.Array:
     """Maps uint8 pictures [B, h, w, 3] to normalised float32, each changed at random.
 
@@ -51,6 +64,8 @@ def augment(
       shift_pixels: see `shift`; 0: none.
       mirror: whether to `flip`.
       jitter_strength: see `jitter`; 0: none.
+      mean: see `normalize`.
+      std: see `normalize`.
 
     Returns:
       float32 [B, h, w, 3].
@@ -60,5 +75,5 @@ def augment(
         images = shift(shift_key, images, shift_pixels)
     if mirror:
         images = flip(flip_key, images)
-    images = normalize(images)
+    images = normalize(images, mean, std)
     return jitter(jitter_key, images, jitter_strength) if jitter_strength else images

@@ -21,6 +21,11 @@ def run(config: TrainConfig, data: TrainData, model: nn.Module, mesh: Mesh) -> N
     if data.images.shape[1:] != size:
         raise InputError(f"the model wants pictures {size}, the data has {data.images.shape[1:]}")
     length, largest = trim(data.tokens).shape[1], int(data.tokens.max(initial=0))
+    if variant.text_mask == "none" and data.tokens.shape[1] != variant.context:
+        raise InputError(
+            f"the model takes texts of exactly {variant.context} tokens, the data has "
+            f"{data.tokens.shape[1]}; pad them with its tokenizer"
+        )
     if length > variant.context:
         raise InputError(
             f"captions of {length} tokens exceed the model's context {variant.context}"

@@ -32,9 +32,9 @@ class Checkpoints:
     """The checkpoints of one run, `<directory>/<step>/`, written in the background.
 
     A checkpoint has three items: `params`, `rest` (the other fields of the state) and `record`, a
-    JSON value with the position in the data and the checksum of every leaf. Before it takes its name,
-    the checksums of its files are written to `checksums/<step>.json` beside the directory. Use it
-    as a context manager: leaving it waits for the write under way.
+    JSON value with the position in the data and the checksum of every leaf. Before it takes its
+    name, the checksums of its files are written to `checksums/<step>.json` beside the directory.
+    Use it as a context manager: leaving it waits for the write under way.
 
     Args:
       directory: of the checkpoints; with several processes, one that all of them see.

@@ -80,7 +80,8 @@ class TrainConfig:
             raise InputError(f"unknown weighting {self.weighting!r}; {hint}")
         if self.batch_size % self.microbatches:
             raise InputError(
-                f"microbatches must divide batch_size, got {self.microbatches} and {self.batch_size}"
+                f"microbatches must divide batch_size, got {self.microbatches} and "
+                f"{self.batch_size}"
             )
 
 

@@ -24,7 +24,9 @@ class Embedder:
         self.logit_scale = float(np.exp(params["log_scale"]))
 
         def embed_images(params, images):
-            return model.apply({"params": params}, normalize(images), method="encode_image")[0]
+            v = model.variant
+            pixels = normalize(images, v.pixel_mean, v.pixel_std)
+            return model.apply({"params": params}, pixels, method="encode_image")[0]
 
         def embed_tokens(params, tokens):
             return model.apply({"params": params}, tokens, method="encode_text")[0]

@@ -87,6 +87,7 @@ class _Run:
 
     def __init__(self, config, data, metrics_path, model, mesh, on_progress):
         self._config, self._data, self._model, self._mesh = config, data, model, mesh
+        self._trimmed = model.variant.text_mask != "none"  # otherwise padding is attended to
         self._metrics_path, self._on_progress = metrics_path, on_progress or (lambda record: None)
         self._learning_rate = schedule(
             learning_rate=config.learning_rate,
@@ -191,6 +192,8 @@ def train_step(
             shift_pixels=config.shift_pixels,
             mirror=config.flip,
             jitter_strength=config.jitter,
+            mean=model.variant.pixel_mean,
+            std=model.variant.pixel_std,
         ),
         microbatches=config.microbatches,
     )

@@ -104,13 +104,20 @@ def gather(
 
 
 def batches(
-    data: TrainData, draw: Draw, mesh: Mesh, *, start: int, stop: int, depth: int = 2
+    data: TrainData,
+    draw: Draw,
+    mesh: Mesh,
+    *,
+    start: int,
+    stop: int,
+    trimmed: bool = True,
+    depth: int = 2,
 ) -> Iterator[Drawn]:
     """Yields the batches of steps `start` to `stop` − 1, up to `depth` of them ready in advance.
 
-    A thread gathers them; an error in it is raised here.
+    A thread gathers them; an error in it is raised here. `trimmed`: see `trim`.
     """
-    tokens = np.ascontiguousarray(trim(data.tokens), np.int32)
+    tokens = np.ascontiguousarray(trim(data.tokens) if trimmed else data.tokens, np.int32)
 
     def fetch(step: int) -> Drawn:
         indices = draw.indices(step)

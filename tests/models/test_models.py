@@ -1,5 +1,7 @@
 """The two-tower models: sizes, norms, and what may influence what."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +16,9 @@ CLIP_TINY = {**TINY, "patch_size": 8, "heads": 2, "text_heads": 2, "text_depth":
 TINY_MODELS = {
     "mean pooling": models.create("emoji-S/8", **TINY, context=6),
     "class token": models.create("ViT-B/32", **CLIP_TINY, logit_bias=-10.0),
+    "attention pooling": models.create("SigLIP-B/16", **CLIP_TINY),
 }
+MASKED = ("mean pooling", "class token")  # padding must not matter
 
 # OpenAI's ViT-B/32 has 151,277,313; the rest is counted by hand from the same formula (see below).
 PARAMETERS = {
@@ -26,6 +30,13 @@ PARAMETERS = {
     "ViT-B/16": 149_620_737,
     "ViT-L/16": 427_739_393,
     "ViT-L/14": 427_616_513,
+    "SigLIP-Ti/16": 17_500_802,
+    "SigLIP-S/32": 58_022_018,
+    "SigLIP-S/16": 57_193_730,
+    "SigLIP-B/32": 204_812_546,
+    "SigLIP-B/16": 203_155_970,  # as in transformers
+    "SigLIP-L/16": 652_089_346,
+    "SigLIP-L/14": 651_966_466,
     "emoji-S/8": 255_489,
     "emoji-S/4": 249_345,
     "emoji-B/8": 1_118_849,
@@ -59,19 +70,33 @@ def tiny(request):
     return model, new_params(model)
 
 
+@pytest.fixture(params=MASKED, scope="module")
+def masked(request):
+    """The same for the models that padding must not influence."""
+    model = TINY_MODELS[request.param]
+    return model, new_params(model)
+
+
 def by_formula(v):
     """The number of parameters, written down without the modules."""
 
-    def tower(width, depth):
-        return depth * (12 * width**2 + 13 * width) + 2 * width + width * v.embed
+    def layers(width, depth):
+        return depth * (12 * width**2 + 13 * width)
+
+    def projection(width):
+        return (width + v.biases) * v.embed
 
     patches = (v.image_size // v.patch_size) ** 2
-    class_token = v.pooling == "class"
-    image = 3 * v.patch_size**2 * v.width + (patches + class_token) * v.width
-    image += 3 * v.width * class_token  # the token itself and the norm before the layers
-    text = (v.vocab_size + v.context) * v.text_width
-    scalars = 1 + (v.logit_bias is not None)
-    return image + text + tower(v.width, v.depth) + tower(v.text_width, v.text_depth) + scalars
+    image = (3 * v.patch_size**2 + v.biases + patches) * v.width + layers(v.width, v.depth)
+    image += 2 * v.width  # the norm after the layers
+    if v.pooling == "class":  # a token, its position, and the norm before the layers
+        image += 4 * v.width
+    if v.pooling == "map":  # a layer with one norm less, and the probe
+        image += layers(v.width, 1) - 2 * v.width + v.width
+    if v.pooling != "map" or v.embed != v.width:
+        image += projection(v.width)
+    text = (v.vocab_size + v.context + 2) * v.text_width + layers(v.text_width, v.text_depth)
+    return image + text + projection(v.text_width) + 1 + (v.logit_bias is not None)
 
 
 def test_every_variant_is_counted():
@@ -100,7 +125,7 @@ def test_embeddings_have_unit_norm_and_scalars_start_where_asked(tiny):
     np.testing.assert_allclose(np.linalg.norm(output.image, axis=1), 1, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(output.text, axis=1), 1, atol=1e-6)
     assert output.image.dtype == output.text.dtype == np.float32
-    assert output.logit_scale == pytest.approx(1 / 0.07)
+    assert output.logit_scale == pytest.approx(model.variant.logit_scale)
     assert output.logit_bias == (model.variant.logit_bias or 0)
 
 
@@ -144,16 +169,16 @@ def test_causal_tokens_depend_on_their_predecessors_only():
     np.testing.assert_array_equal(size > 0, np.tri(6, dtype=bool))
 
 
-def test_padding_has_no_influence_on_the_embedding(tiny):
-    model, params = tiny
+def test_padding_has_no_influence_on_the_embedding(masked):
+    model, params = masked
     tokens = jnp.array([3, 4, 5, 0, 0, 0])
     size = influence(model, params, tokens, lambda embedding, _: embedding[0])
     assert (size[:, :3] > 0).all()
     assert (size[:, 3:] == 0).all()
 
 
-def test_shorter_texts_need_no_padding(tiny):
-    model, params = tiny
+def test_shorter_texts_need_no_padding(masked):
+    model, params = masked
     tokens = jnp.array([[3, 4, 5, 0, 0, 0]])
     long, _ = apply(model, params, tokens, method="encode_text")
     short, _ = apply(model, params, tokens[:, :3], method="encode_text")
@@ -184,8 +209,59 @@ def test_initialisation_is_a_function_of_the_seed():
         ("emoji-S/8", {"depth": 0}, "depth must be at least 1"),
         ("emoji-S/8", {"activation": "gelo"}, "did you mean 'gelu'"),
         ("emoji-S/8", {"pooling": "max"}, "unknown pooling 'max'"),
+        ("emoji-S/8", {"dtype": "float16"}, "did you mean 'bfloat16'"),
     ],
 )
 def test_bad_input_is_told(name, overrides, message):
     with pytest.raises(InputError, match=message):
         models.create(name, **overrides)
+
+
+def test_texts_of_another_length_are_refused_where_padding_counts():
+    for name, length, message in (
+        ("attention pooling", 5, "takes exactly 6"),
+        ("class token", 7, "takes at most 6"),
+    ):
+        model = TINY_MODELS[name]
+        variables, tokens = {"params": new_params(model)}, jnp.ones((1, length), int)
+        with pytest.raises(InputError, match=message):
+            model.apply(variables, tokens, method="encode_text")
+
+
+def gradient(model, params):
+    """The gradient of a number that depends on all of a model."""
+    generator = np.random.default_rng(0)
+    images = generator.normal(size=(3, 16, 16, 3)).astype(np.float32)
+    tokens = generator.integers(1, 20, (3, 6))
+
+    def value(params):
+        output = model.apply({"params": params}, images, tokens)
+        logits = output.logit_scale * output.image @ output.text.T + output.logit_bias
+        return jax.nn.log_softmax(logits).trace() + logits[0, 1]
+
+    return jax.jit(jax.grad(value))(params)
+
+
+@pytest.mark.parametrize("remat", ["dots", "full"])
+def test_remat_changes_nothing_but_memory(tiny, remat):
+    model, params = tiny
+    kept = gradient(model, params)
+    again = gradient(type(model)(dataclasses.replace(model.variant, remat=remat)), params)
+    for a, b in zip(jax.tree.leaves(kept), jax.tree.leaves(again), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_bfloat16_computes_in_it_and_keeps_float32_outside(tiny):
+    model, params = tiny
+    half = type(model)(dataclasses.replace(model.variant, dtype="bfloat16"))
+    assert {x.dtype for x in jax.tree.leaves(new_params(half))} == {jnp.dtype("float32")}
+    images, tokens = jnp.ones((2, 16, 16, 3)), jnp.arange(1, 13).reshape(2, 6)
+    for method, argument in (("encode_image", images), ("encode_text", tokens)):
+        full, _ = apply(model, params, argument, method=method)
+        found, out = apply(half, params, argument, method=method)
+        assert found.dtype == jnp.float32
+        assert out["tokens"].dtype == jnp.bfloat16
+        assert np.abs(found - full).max() < 0.05
+    for a, b in zip(*(jax.tree.leaves(gradient(m, params)) for m in (model, half)), strict=True):
+        assert b.dtype == jnp.float32
+        assert np.linalg.norm(a - b) <= 0.1 * np.linalg.norm(a) + 1e-2

@@ -1,0 +1,159 @@
+"""The formats of open_clip (and OpenAI) and of Hugging Face transformers: state dicts of PyTorch."""
+
+from m4jax.errors import InputError
+from m4jax.models.convert.rules import (
+    Codec,
+    Rule,
+    convolution,
+    one_number,
+    parts,
+    same,
+    transposed,
+    vector,
+)
+from m4jax.models.variants import Variant
+
+_NORM = {"scale": "weight", "bias": "bias"}
+_LINEAR = {"kernel": ("weight", transposed), "bias": ("bias", same)}
+
+
+def _norm(ours: str, theirs: str) -> list[Rule]:
+    return [Rule(f"{ours}/{a}", (f"{theirs}.{b}",), same) for a, b in _NORM.items()]
+
+
+def _linear(ours: str, theirs: str, *, bias: bool = True) -> list[Rule]:
+    leaves = _LINEAR if bias else {"kernel": _LINEAR["kernel"]}
+    return [Rule(f"{ours}/{a}", (f"{theirs}.{b}",), codec) for a, (b, codec) in leaves.items()]
+
+
+def _split(ours: str, theirs: list[str]) -> list[Rule]:
+    """Returns the rules of a projection of ours that is several of the peer's side by side."""
+    return [
+        Rule(f"{ours}/{a}", tuple(f"{name}.{b}" for name in theirs), parts(len(theirs), codec))
+        for a, (b, codec) in _LINEAR.items()
+    ]
+
+
+def _fused(ours: str, theirs: str) -> list[Rule]:
+    """Returns the rules of `torch.nn.MultiheadAttention`'s one projection."""
+    return [
+        Rule(f"{ours}/kernel", (f"{theirs}.in_proj_weight",), transposed),
+        Rule(f"{ours}/bias", (f"{theirs}.in_proj_bias",), same),
+    ]
+
+
+def _scalars(variant: Variant, codec: Codec) -> list[Rule]:
+    rules = [Rule("log_scale", ("logit_scale",), codec)]
+    if variant.logit_bias is not None:
+        rules.append(Rule("logit_bias", ("logit_bias",), codec))
+    return rules
+
+
+def _patches(variant: Variant, theirs: str) -> list[Rule]:
+    codec = convolution(variant.patch_size)
+    rules = [Rule("image/patches/kernel", (f"{theirs}.weight",), codec)]
+    if variant.biases:
+        rules.append(Rule("image/patches/bias", (f"{theirs}.bias",), same))
+    return rules
+
+
+def open_clip(variant: Variant) -> list[Rule]:
+    """Returns the rules of open_clip's CLIP with its own Vision Transformer, and of OpenAI's.
+
+    Raises:
+      InputError: if the model has another architecture.
+    """
+    if variant.pooling != "class" or variant.text_pooling != "last" or variant.biases:
+        raise InputError(
+            'format "open_clip" is that of CLIP models with a class token; SigLIP models have the '
+            'formats "transformers" and "big_vision"'
+        )
+    return [
+        *_patches(variant, "visual.conv1"),
+        Rule("image/class_token", ("visual.class_embedding",), vector),
+        Rule("image/positions", ("visual.positional_embedding",), same),
+        *_norm("image/norm_pre", "visual.ln_pre"),
+        *_open_clip_layers("image", "visual.transformer"),
+        *_norm("image/norm_post", "visual.ln_post"),
+        Rule("image/projection/kernel", ("visual.proj",), same),
+        Rule("text/tokens/embedding", ("token_embedding.weight",), same),
+        Rule("text/positions", ("positional_embedding",), same),
+        *_open_clip_layers("text", "transformer"),
+        *_norm("text/norm_post", "ln_final"),
+        Rule("text/projection/kernel", ("text_projection",), same),
+        *_scalars(variant, same),
+    ]
+
+
+def _open_clip_layers(tower: str, prefix: str) -> list[Rule]:
+    ours, theirs = f"{tower}/transformer/blocks", f"{prefix}.resblocks.{{layer}}"
+    return [
+        *_norm(f"{ours}/norm1", f"{theirs}.ln_1"),
+        *_fused(f"{ours}/attention/qkv", f"{theirs}.attn"),
+        *_linear(f"{ours}/attention/out", f"{theirs}.attn.out_proj"),
+        *_norm(f"{ours}/norm2", f"{theirs}.ln_2"),
+        *_linear(f"{ours}/up", f"{theirs}.mlp.c_fc"),
+        *_linear(f"{ours}/down", f"{theirs}.mlp.c_proj"),
+    ]
+
+
+def transformers(variant: Variant) -> list[Rule]:
+    """Returns the rules of transformers' CLIPModel or SiglipModel.
+
+    Raises:
+      InputError: if the model has the architecture of neither.
+    """
+    if variant.pooling == "class" and variant.text_pooling == "last" and not variant.biases:
+        ends = [
+            Rule("image/class_token", ("vision_model.embeddings.class_embedding",), vector),
+            *_norm("image/norm_pre", "vision_model.pre_layrnorm"),
+            *_linear("image/projection", "visual_projection", bias=False),
+            *_linear("text/projection", "text_projection", bias=False),
+            *_scalars(variant, same),
+        ]
+    elif variant.pooling == "map" and variant.biases and not variant.image_projection:
+        ends = [
+            *_pooling("image/pool", "vision_model.head"),
+            *_linear("text/projection", "text_model.head"),
+            *_scalars(variant, one_number),
+        ]
+    else:
+        raise InputError(
+            'format "transformers" has CLIP models with a class token and no biases, and SigLIP '
+            "models whose embed equals their width; this model is neither"
+        )
+    return [
+        *_patches(variant, "vision_model.embeddings.patch_embedding"),
+        Rule("image/positions", ("vision_model.embeddings.position_embedding.weight",), same),
+        *_transformers_layers("image", "vision_model"),
+        *_norm("image/norm_post", "vision_model.post_layernorm"),
+        Rule("text/tokens/embedding", ("text_model.embeddings.token_embedding.weight",), same),
+        Rule("text/positions", ("text_model.embeddings.position_embedding.weight",), same),
+        *_transformers_layers("text", "text_model"),
+        *_norm("text/norm_post", "text_model.final_layer_norm"),
+        *ends,
+    ]
+
+
+def _transformers_layers(tower: str, prefix: str) -> list[Rule]:
+    ours, theirs = f"{tower}/transformer/blocks", f"{prefix}.encoder.layers.{{layer}}"
+    attention = f"{theirs}.self_attn"
+    return [
+        *_norm(f"{ours}/norm1", f"{theirs}.layer_norm1"),
+        *_split(f"{ours}/attention/qkv", [f"{attention}.{x}_proj" for x in "qkv"]),
+        *_linear(f"{ours}/attention/out", f"{attention}.out_proj"),
+        *_norm(f"{ours}/norm2", f"{theirs}.layer_norm2"),
+        *_linear(f"{ours}/up", f"{theirs}.mlp.fc1"),
+        *_linear(f"{ours}/down", f"{theirs}.mlp.fc2"),
+    ]
+
+
+def _pooling(ours: str, theirs: str) -> list[Rule]:
+    return [
+        Rule(f"{ours}/probe", (f"{theirs}.probe",), same),
+        *_fused(f"{ours}/qkv", f"{theirs}.attention"),
+        *_linear(f"{ours}/out", f"{theirs}.attention.out_proj"),
+        *_norm(f"{ours}/norm", f"{theirs}.layernorm"),
+        *_linear(f"{ours}/up", f"{theirs}.mlp.fc1"),
+        *_linear(f"{ours}/down", f"{theirs}.mlp.fc2"),
+    ]
