@@ -8,6 +8,7 @@ def get_config() -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
 
     config.seed = 0  # of initial parameters, batches and augmentation
+    config.init_from = ""  # a run's directory or an exported model to start from; "": random
 
     # The world that the training pictures come from (m4jax/data/world.py).
     config.world = ml_collections.ConfigDict()
@@ -29,6 +30,7 @@ def get_config() -> ml_collections.ConfigDict:
     # Balancing the training data (m4jax/balance): the paper's M4.
     config.balance = ml_collections.ConfigDict()
     config.balance.enabled = False  # False: all examples weigh the same
+    config.balance.during = (0.0, 1.0)  # shares of the steps between which the weights act
     config.balance.labels = ("occupations", "any_thing")  # label sets; "things" are the proxies
     config.balance.target = 0.5  # prevalence of men that is aimed at
     config.balance.keep_rate = 0.5  # share of the data that is kept; a little below the most
@@ -46,7 +48,9 @@ def get_config() -> ml_collections.ConfigDict:
     # Training (m4jax/training).
     config.train = ml_collections.ConfigDict()
     config.train.loss = "softmax"  # "softmax" (CLIP) or "sigmoid" (SigLIP)
+    config.train.weighting = "sample"  # weights act by drawing ("sample") or in the "loss"
     config.train.batch_size = 64  # pairs a step
+    config.train.microbatches = 1  # parts that a batch is embedded in, to save memory
     config.train.steps = 2_000  # 128,000 examples seen
     config.train.learning_rate = 1.5e-3  # the peak
     config.train.warmup_steps = 50  # linear, then cosine to zero

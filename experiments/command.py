@@ -48,6 +48,11 @@ def config() -> dict[str, Any]:
         raise InputError(f"--config: can't read {flags.FLAGS['config'].config_filename}") from None
 
 
+def override(field: str, value: Any) -> None:
+    """Sets a field of the configuration, for flags that have a name of their own."""
+    _CONFIG.value[field] = value
+
+
 def default_workers() -> int:
     """Returns one worker a core, or one in all where there is an accelerator to be shared."""
     if any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/accel0", "/dev/vfio/0")):

@@ -2,21 +2,42 @@
 
     python -m experiments.train --config=configs/base.py --workdir=runs/train
 
-Interrupted at any point, the same command goes on.
+Interrupted at any point, the same command goes on. `--init_from=DIR` starts from the parameters of
+another run or of an exported model. `--distributed` joins the processes of a cluster (Slurm and the
+like are recognised; otherwise JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID tell).
 """
 
+import os
+
+import jax
+from absl import flags
 from rich.console import Console
 
 from experiments import command, single
 
+_INIT_FROM = flags.DEFINE_string("init_from", "", "Sets config.init_from.")
+_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One of several processes of a run.")
+
 
 def main(console: Console) -> int:
     """Prepares the world, balances it if the configuration says so, and trains."""
+    if _DISTRIBUTED.value:
+        _join()
+    if _INIT_FROM.value:
+        command.override("init_from", os.path.abspath(_INIT_FROM.value))
     balanced = command.config()["balance"]["enabled"]
     names = ("world", "weights", "train") if balanced else ("world", "train")
     config, layout = single.run(console, *names)
     console.print(f"Run: {layout.run(config)}")
     return 0
+
+
+def _join() -> None:
+    """Connects to the other processes."""
+    count, number = (os.environ.get(f"JAX_{x}") for x in ("NUM_PROCESSES", "PROCESS_ID"))
+    jax.distributed.initialize(
+        num_processes=count and int(count), process_id=number and int(number)
+    )
 
 
 if __name__ == "__main__":

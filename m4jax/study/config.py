@@ -73,13 +73,35 @@ class EvaluateConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """All that determines a run; `balance` is None for unweighted data."""
+    """All that determines a run.
+
+    Attributes:
+      world: of the training pictures.
+      balance: how they are weighted, or None.
+      during: shares of the steps, from 0 to 1, between which the weights act; before and after,
+        all examples weigh the same. () without weights.
+      init_from: a run's directory or an exported model; "": random parameters.
+      model: that is trained.
+      train: how.
+      evaluate: how the result is evaluated.
+    """
 
     world: World
     balance: BalanceConfig | None
+    during: tuple[float, ...]
+    init_from: str
     model: ModelConfig
     train: TrainConfig
     evaluate: EvaluateConfig
+
+    def __post_init__(self):
+        if self.balance is None:
+            return
+        if len(self.during) != 2 or not 0 <= self.during[0] < self.during[1] <= 1:
+            raise InputError(
+                "balance.during: expected two shares of the steps, 0 <= from < to <= 1, got "
+                f"{self.during}"
+            )
 
     @property
     def id(self) -> str:
@@ -105,19 +127,25 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
         of the wrong type or range.
     """
     config = {key: dict(v) if isinstance(v, Mapping) else v for key, v in config.items()}
-    _check_keys(config, ("seed", "world", "balance", "model", "train", "evaluate"), "config")
-    for name in ("world", "balance", "model", "train", "evaluate"):
+    parts = ("world", "balance", "model", "train", "evaluate")
+    _check_keys(config, ("seed", "init_from", *parts), "config")
+    for name in parts:
         if not isinstance(config[name], dict):
             raise InputError(f"config.{name}: expected fields, got {config[name]!r}")
     balanced = config["balance"].pop("enabled", None)
     if not isinstance(balanced, bool):
         raise InputError(f"config.balance.enabled: expected True or False, got {balanced!r}")
+    if "during" not in config["balance"]:
+        raise InputError("missing field config.balance.during: configs/base.py has all of them")
+    during = _convert(tuple[float, ...], config["balance"].pop("during"), "config.balance.during")
     balance = record(BalanceConfig, config["balance"], "config.balance")
     if "seed" in config["train"]:
         raise InputError("unknown field config.train.seed: set config.seed")
     return RunConfig(
         world=record(World, config["world"], "config.world"),
         balance=balance if balanced else None,
+        during=during if balanced else (),
+        init_from=_convert(str, config["init_from"], "config.init_from"),
         model=record(ModelConfig, config["model"], "config.model"),
         train=record(TrainConfig, config["train"] | {"seed": config["seed"]}, "config.train"),
         evaluate=record(EvaluateConfig, config["evaluate"], "config.evaluate"),
@@ -130,6 +158,8 @@ def from_json(value: Mapping[str, Any]) -> RunConfig:
     return RunConfig(
         world=record(World, value["world"], "world"),
         balance=balance and record(BalanceConfig, balance, "balance"),
+        during=tuple(value["during"]),
+        init_from=value["init_from"],
         model=record(ModelConfig, value["model"], "model"),
         train=record(TrainConfig, value["train"], "train"),
         evaluate=record(EvaluateConfig, value["evaluate"], "evaluate"),

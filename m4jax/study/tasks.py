@@ -52,12 +52,13 @@ def train_run(config: RunConfig, layout: Layout, progress: testbed.Progress) -> 
     folder = layout.run(config)
     files.write_json(folder / "config.json", dataclasses.asdict(config))
     words = _tokenizer(config)
-    steps = config.train.steps
+    model, steps = _model(config, words), config.train.steps
     training.train(
         config.train,
         _train_data(config, layout, words),
         folder,
-        model=_model(config, words),
+        model=model,
+        params=_initial(config, model),
         on_progress=lambda record: progress("train", record["step"], steps),
     )
 
@@ -160,8 +161,39 @@ def _train_data(config: RunConfig, layout: Layout, words) -> training.TrainData:
         attributes=notes.attributes,
         labels=notes.labels,
         target=np.full(notes.attributes.shape[1], target),
-        stages=(training.Stage(0, weighted),),
+        stages=_stages(config, weighted),
     )
+
+
+def _stages(config: RunConfig, weighted: np.ndarray | None) -> tuple[training.Stage, ...]:
+    """Returns the data versions of a run, one after another."""
+    if weighted is None:
+        return (training.Stage(0),)
+    steps = config.train.steps
+    start, stop = (round(share * steps) for share in config.during)
+    before = (training.Stage(0),) if start > 0 else ()
+    after = (training.Stage(stop),) if stop < steps else ()
+    return (*before, training.Stage(start, weighted), *after)
+
+
+def _initial(config: RunConfig, model):
+    """Returns the parameters that a run starts from, or None for random ones."""
+    if not config.init_from:
+        return None
+    folder = Path(config.init_from)
+    if (folder / models.convert.VARIANT).exists():
+        return models.convert.read_model(folder)[1]
+    return training.load_params(folder, model)
+
+
+def export(config: RunConfig, layout: Layout, target: Path, format: str) -> None:
+    """Writes the parameters of a trained run in a format of `models.convert`."""
+    model = _model(config, _tokenizer(config))
+    params = training.load_params(layout.run(config), model)
+    if format == "m4jax":
+        models.convert.export(params, target, model)
+    else:
+        models.convert.save(params, target, model, format=format)
 
 
 def _tokenizer(config: RunConfig) -> tokenizer.WordTokenizer:

@@ -242,9 +242,7 @@ def test_files_of_another_model_are_told():
         convert.from_peer(without, model, format=format)
     with pytest.raises(InputError, match=r"1 tensors .* 'visual.more'"):
         convert.from_peer(tensors | {"visual.more": np.zeros(3)}, model, format=format)
-    with pytest.raises(
-        InputError, match=r"'visual.proj': expected shape \(64, 40\), got \(64, 8\)"
-    ):
+    with pytest.raises(InputError, match=r"expected shape \(64, 40\), got \(64, 8\)"):
         convert.from_peer(tensors | {"visual.proj": np.zeros((64, 8))}, model, format=format)
 
 

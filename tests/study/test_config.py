@@ -37,6 +37,10 @@ def test_the_id_depends_on_every_field_that_is_read():
     balanced = run_config(config(balance={"enabled": True}))
     assert balanced.id != plain.id
     assert run_config(config(balance={"enabled": True, "keep_rate": 0.4})).id != balanced.id
+    assert run_config(config(balance={"during": (0.9, 1.0)})).id == plain.id
+    late = run_config(config(balance={"enabled": True, "during": (0.9, 1.0)}))
+    assert late.id != balanced.id
+    assert late.weights_id == balanced.weights_id
 
 
 def test_weights_are_shared_by_seeds():
@@ -57,6 +61,8 @@ def test_weights_are_shared_by_seeds():
         ({"balance": {"keep_rate": 0.0}}, r"keep_rate: expected in \(0, 1\], got 0.0"),
         ({"balance": {"target": -0.1}}, r"target: expected 0 to 1, got -0.1"),
         ({"balance": {"enabled": 1}}, r"enabled: expected True or False"),
+        ({"balance": {"enabled": True, "during": (0.9, 0.1)}}, r"during: expected two shares"),
+        ({"init_from": 3}, r"config.init_from: expected str, got 3"),
         ({"world": {"scenes": (1, 0, 0, "x")}}, r"config.world.scenes\[3\]: expected float"),
         ({"evaluate": {"resamples": 3}}, r"resamples: expected at least 100"),
     ],

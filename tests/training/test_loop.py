@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from runs import CONFIG, KINDS, LONG, metrics, tiny_data, tiny_model
 
 from m4jax import balance, files
+from m4jax.data.sampling import Sampler
 from m4jax.errors import InputError
 from m4jax.training import NonFiniteError, Stage, load_params, make_mesh, stream, tracker, train
 
@@ -187,3 +189,84 @@ def test_bad_data_is_told(tmp_path, data, model, message):
 def test_bad_settings_are_told(changes, message):
     with pytest.raises(InputError, match=message):
         replace(**changes)
+
+
+WEIGHTS = np.array([1.0] * 16 + [0.0] * 16)
+STAGED = (Stage(0), Stage(4, WEIGHTS), Stage(7))
+
+
+def test_stages_follow_one_another_and_each_is_told(tmp_path):
+    data = tiny_data(stages=STAGED)
+    train(replace(log_every=1), data, tmp_path, model=tiny_model())
+    records, draw = metrics(tmp_path), stream.Draw(CONFIG, data)
+    assert [r["stage"] for r in records] == [0] * 4 + [1] * 3 + [2] * 3
+    for step in range(10):
+        weighted = 4 <= step < 7
+        expected = Sampler(WEIGHTS if weighted else None, n=32, batch_size=8, seed=CONFIG.seed)
+        np.testing.assert_array_equal(draw.indices(step), expected.indices(step))
+    second = np.concatenate([draw.indices(step) for step in (4, 5, 6)])
+    for weights, prefix in ((np.bincount(second, minlength=32), "stream"), (WEIGHTS, "target")):
+        bias = balance.bias(data.attributes, data.labels, weights.astype(float), target=data.target)
+        assert records[6][f"{prefix}_ab"] == pytest.approx(bias.association_max)
+    drawn = np.concatenate([draw.indices(step) for step in range(10)])
+    assert records[-1]["unique_examples"] == len(set(drawn.tolist()))
+
+
+@pytest.mark.parametrize("loss", ["sample", "loss"])
+def test_interrupted_before_a_switch_and_resumed_equals_uninterrupted(tmp_path, loss):
+    data, config = tiny_data(stages=STAGED), replace(weighting=loss, checkpoint_every=3)
+    whole = train(config, data, tmp_path / "whole", model=tiny_model())
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            train(config, data, tmp_path / "cut", model=tiny_model(), on_progress=interrupt_at(6))
+    assert_equal_trees(train(config, data, tmp_path / "cut", model=tiny_model()), whole)
+    assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
+
+
+def test_weights_in_the_loss_have_mean_one_and_leave_the_draw_alone():
+    data = tiny_data(stages=(Stage(0, WEIGHTS),))
+    draw = stream.Draw(replace(weighting="loss"), data)
+    indices = draw.indices(3)
+    np.testing.assert_array_equal(indices, stream.Draw(CONFIG, tiny_data()).indices(3))
+    np.testing.assert_allclose(draw.factor(3, np.arange(32)), WEIGHTS * 2)
+    (drawn,) = stream.batches(data, draw, make_mesh(), start=3, stop=4)
+    np.testing.assert_allclose(drawn.batch.weight, 2 * WEIGHTS[indices])
+    assert stream.Draw(CONFIG, data).factor(3, indices) is None
+
+
+@pytest.mark.parametrize(
+    ("config", "stages", "message"),
+    [
+        ({"seed": 4}, (Stage(0),), "seed differs; it was 3, is 4"),
+        ({"batch_size": 4}, (Stage(0),), "batch_size differs; it was 8, is 4"),
+        ({}, (Stage(0), Stage(8, WEIGHTS)), "stages differs"),
+        ({}, (Stage(0, WEIGHTS),), "stages differs"),
+    ],
+)
+def test_going_on_with_other_examples_is_refused(tmp_path, whole, config, stages, message):
+    run_dir = shutil.copytree(whole[0], tmp_path / "run")
+    with pytest.raises(InputError, match=message):
+        train(replace(**config), tiny_data(stages=stages), run_dir, model=tiny_model())
+
+
+@pytest.mark.parametrize("starts", [(), (1,), (0, 5, 5)])
+def test_stages_out_of_order_are_told(starts):
+    with pytest.raises(InputError, match="stages must start at 0"):
+        tiny_data(stages=tuple(Stage(start) for start in starts))
+
+
+def test_starts_from_the_parameters_of_another_run(tmp_path, whole):
+    given = load_params(whole[0], tiny_model())
+    still = replace(learning_rate=1e-30, weight_decay=0.0)
+    params = train(still, tiny_data(), tmp_path / "a", model=tiny_model(), params=given)
+    for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(whole[1]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+    with pytest.raises(InputError, match=r"params: the model has .* use parameters of the same"):
+        train(CONFIG, tiny_data(), tmp_path / "b", model=tiny_model(embed=4), params=given)
+
+
+def test_the_step_compiles_once(tmp_path, caplog):
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        train(CONFIG, tiny_data(stages=STAGED), tmp_path, model=tiny_model())
+    compiled = [r for r in caplog.messages if r.startswith("Compiling") and "train_step" in r]
+    assert len(compiled) == 1

@@ -28,9 +28,7 @@ def big_vision(variant: Variant) -> list[Rule]:
       InputError: if the model has another architecture.
     """
     if variant.pooling != "map" or variant.text_pooling != "end" or not variant.biases:
-        raise InputError(
-            'format "big_vision" is that of SigLIP models; this one is of another kind'
-        )
+        raise InputError('format "big_vision" is that of SigLIP models; this is no such model')
     heads, text_heads = variant.heads, variant.text_heads
     size = variant.patch_size
     rules = [

@@ -1,4 +1,4 @@
-"""The formats of open_clip (and OpenAI) and of Hugging Face transformers: state dicts of PyTorch."""
+"""The formats of open_clip (and OpenAI) and of transformers: state dicts of PyTorch."""
 
 from m4jax.errors import InputError
 from m4jax.models.convert.rules import (

@@ -1,0 +1,32 @@
+r"""Writes a trained model as files that need nothing of the run, or as those of another project.
+
+    python -m experiments.export --config=configs/base.py --workdir=runs/train --to=runs/exported
+    python -m experiments.export --config=configs/base.py --workdir=runs/train \
+        --format=open_clip --to=model.safetensors
+"""
+
+from pathlib import Path
+
+from absl import flags
+from rich.console import Console
+
+from experiments import command
+from m4jax import models
+from m4jax.study import tasks
+from m4jax.study.config import run_config
+from m4jax.study.layout import Layout
+
+_TO = flags.DEFINE_string("to", None, "A folder for format m4jax, otherwise a file.", required=True)
+_FORMAT = flags.DEFINE_enum("format", "m4jax", list(models.convert.FORMATS), "Of the files.")
+
+
+def main(console: Console) -> int:
+    """Exports the model that experiments.train left in the workdir."""
+    config, layout = run_config(command.config()), Layout(Path(command.WORKDIR.value).absolute())
+    tasks.export(config, layout, Path(_TO.value), _FORMAT.value)
+    console.print(f"Written: {_TO.value}")
+    return 0
+
+
+if __name__ == "__main__":
+    command.run(main)
