@@ -3,12 +3,15 @@
 from m4jax.training.checkpoint import CheckpointWarning, load_params
 from m4jax.training.config import Stage, TrainConfig, TrainData
 from m4jax.training.embed import Embedder
-from m4jax.training.loop import NonFiniteError, train
+from m4jax.training.fleet import Member, train_fleet
+from m4jax.training.journal import NonFiniteError
+from m4jax.training.loop import train
 from m4jax.training.mesh import make_mesh
 
 __all__ = [
     "CheckpointWarning",
     "Embedder",
+    "Member",
     "NonFiniteError",
     "Stage",
     "TrainConfig",
@@ -16,4 +19,5 @@ __all__ = [
     "load_params",
     "make_mesh",
     "train",
+    "train_fleet",
 ]

@@ -82,7 +82,9 @@ class Checkpoints:
                 ),
             )
 
-    def restore_latest(self, abstract: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
+    def restore_latest(
+        self, abstract: TrainState, *, at_most: int | None = None
+    ) -> tuple[TrainState, dict[str, Any]] | None:
         """Returns the newest sound (state, position), or None if there is none.
 
         A damaged checkpoint is moved to `damaged/` beside the directory, with a
@@ -91,11 +93,15 @@ class Checkpoints:
         Args:
           abstract: shapes, types and shardings of the state (`mesh.like`), on any number of
             devices.
+          at_most: checkpoints of later steps are deleted, to be made again.
 
         Raises:
           InputError: if a sound checkpoint belongs to another model or optimiser.
         """
         for step in sorted(self._manager.all_steps(), reverse=True):
+            if at_most is not None and step > at_most:
+                self._manager.delete(step)
+                continue
             try:
                 items, position = read(self._manager, step, _items(abstract))
             except DamagedError as error:

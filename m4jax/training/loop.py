@@ -1,7 +1,6 @@
 """Training from the first step, or from the newest checkpoint, to the last step."""
 
 import functools
-import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,25 +8,19 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from m4jax import files
 from m4jax.training import check, stream
 from m4jax.training.augment import augment
 from m4jax.training.checkpoint import Checkpoints
 from m4jax.training.config import TrainConfig, TrainData
+from m4jax.training.journal import Journal
 from m4jax.training.losses import LOSSES, over
 from m4jax.training.mesh import like, make_mesh, place, replicated, split_rows, state_shardings
 from m4jax.training.optimizer import adamw, schedule
 from m4jax.training.step import Batch, TrainState, init_state, make_train_step, new_state
 from m4jax.training.stream import Draw
-from m4jax.training.tracker import Clock, StreamTracker, duplicates
-
-
-class NonFiniteError(RuntimeError):
-    """The loss or the gradient is no longer finite; the message says at which step."""
 
 
 def train(
@@ -87,15 +80,11 @@ class _Run:
 
     def __init__(self, config, data, metrics_path, model, mesh, on_progress):
         self._config, self._data, self._model, self._mesh = config, data, model, mesh
-        self._trimmed = model.variant.text_mask != "none"  # otherwise padding is attended to
-        self._metrics_path, self._on_progress = metrics_path, on_progress or (lambda record: None)
-        self._learning_rate = schedule(
-            learning_rate=config.learning_rate,
-            warmup_steps=config.warmup_steps,
-            steps=config.steps,
-        )
-        self._optimizer = make_optimizer(config, self._learning_rate)
+        rate = make_schedule(config)
+        self._optimizer = make_optimizer(config, rate)
         self.draw = Draw(config, data)
+        path = None if jax.process_index() else metrics_path
+        self._journal = Journal(config, data, self.draw, rate, path, on_progress)
         shapes = jax.eval_shape(self._init)
         self._shardings = state_shardings(shapes, mesh)
         self.abstract = like(shapes, self._shardings)
@@ -105,9 +94,6 @@ class _Run:
             in_shardings=(self._shardings, split_rows(mesh)),
             out_shardings=(self._shardings, replicated(mesh)),
         )
-        # Collectives of simulated devices hang if more than one step is under way.
-        simulated = mesh.devices.flat[0].platform == "cpu" and mesh.size > 1
-        self._ahead = 0 if simulated else 1
 
     def _init(self) -> TrainState:
         return init_state(self._model, self._optimizer, seed=self._config.seed)
@@ -129,64 +115,54 @@ class _Run:
         self, state: TrainState, pending: list[dict[str, float]], checkpoints: Checkpoints
     ) -> TrainState:
         """Takes the steps that are left; `pending`: metrics of steps that are not yet recorded."""
-        config, start = self._config, int(state.step)
-        if jax.process_index() == 0:
-            _cut(self._metrics_path, start)
-        if start == config.steps:
-            return state
-        tracker = StreamTracker(self._data, self.draw, step=start)
-        clock = Clock()
-        batches = stream.batches(self._data, self.draw, self._mesh, start=start, stop=config.steps)
+        config, journal, start = self._config, self._journal, int(state.step)
+        journal.open(start, pending)
+        batches = stream.batches(
+            self._data,
+            self.draw,
+            self._mesh,
+            start=start,
+            stop=config.steps,
+            trimmed=self._model.variant.text_mask != "none",  # otherwise padding is attended to
+        )
         for step in range(start + 1, config.steps + 1):
-            drawn = clock.wait(batches)
-            if len(pending) >= self._ahead > 0:  # waiting for data then means an idle device
-                jax.block_until_ready(pending[-1]["loss"])
+            drawn = journal.clock.wait(batches)
+            if journal.pending:  # one step ahead of the device: waiting for data means it is idle
+                jax.block_until_ready(journal.pending[-1]["loss"])
             with jax.transfer_guard("disallow"):
                 state, metrics = self._step(state, drawn.batch)
-            if not self._ahead:
+            if self._simulated():
                 jax.block_until_ready(metrics)
-            tracker.add(step - 1, drawn.indices)
-            shared = duplicates(self._data.caption_id[drawn.indices])
-            pending.append({**metrics, "duplicate_captions": shared})
-            last = step == config.steps
-            if last or step % config.log_every == 0:
-                self._log(step, fetch(pending, step), tracker, clock)
-                pending.clear()
-            if last or step % config.checkpoint_every == 0:
-                pending = fetch(pending, step)
-                position = {"step": step, "pending": pending, "draw": self.draw.fingerprint()}
-                checkpoints.save(state, position)
+            journal.add(step, drawn.indices, metrics)
+            if step == config.steps or step % config.checkpoint_every == 0:
+                checkpoints.save(state, journal.position(step))
         return state
 
-    def _log(self, step, pending, tracker: StreamTracker, clock: Clock) -> None:
-        """Appends the record of the interval that ends at `step`."""
-        config, times = self._config, clock.read()
-        if jax.process_index():
-            return
-        mean = {name: float(np.mean([m[name] for m in pending])) for name in pending[0]}
-        mean["logit_scale"] = pending[-1]["logit_scale"]
-        record = {
-            "step": step,
-            "examples": step * config.batch_size,
-            **mean,
-            "loss_chance": LOSSES[config.loss].chance(config.batch_size),
-            "learning_rate": float(self._learning_rate(step - 1)),
-            **tracker.record(),
-            "examples_per_second": len(pending) * config.batch_size / times.seconds,
-            "wait_share": times.waited / times.seconds,
-        }
-        files.append_jsonl(self._metrics_path, record)
-        self._on_progress(record)
+    def _simulated(self) -> bool:
+        """Whether several devices share a CPU: their collectives hang with two steps under way."""
+        return self._mesh.size > 1 and self._mesh.devices.flat[0].platform == "cpu"
+
+
+def make_schedule(config: TrainConfig) -> optax.Schedule:
+    """Returns the learning rate of a run, step ↦ rate."""
+    return schedule(
+        learning_rate=config.learning_rate,
+        warmup_steps=config.warmup_steps,
+        steps=config.steps,
+    )
 
 
 def train_step(
-    config: TrainConfig, model: nn.Module, optimizer: optax.GradientTransformation, mesh: Mesh
+    config: TrainConfig,
+    model: nn.Module,
+    optimizer: optax.GradientTransformation,
+    mesh: Mesh | None,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]:
-    """Returns the step of a run; see `make_train_step`."""
+    """Returns the step of a run on `mesh`, or on one device; see `make_train_step`."""
     return make_train_step(
         model=model,
         optimizer=optimizer,
-        loss=over(mesh, LOSSES[config.loss].function),
+        loss=over(mesh, LOSSES[config.loss].function) if mesh else LOSSES[config.loss].function,
         augment=functools.partial(
             augment,
             shift_pixels=config.shift_pixels,
@@ -210,26 +186,3 @@ def make_optimizer(
         b2=config.b2,
         clip_norm=config.clip_norm,
     )
-
-
-def fetch(pending: list[dict[str, Any]], step: int) -> list[dict[str, float]]:
-    """Brings the metrics of the steps up to `step` from the device and checks them.
-
-    Raises:
-      NonFiniteError: naming the first step whose loss or gradient is not finite.
-    """
-    rows = [{name: float(x) for name, x in row.items()} for row in jax.device_get(pending)]
-    for number, row in enumerate(rows, start=step - len(rows) + 1):
-        if not (math.isfinite(row["loss"]) and math.isfinite(row["grad_norm"])):
-            raise NonFiniteError(
-                f"step {number}: loss {row['loss']}, gradient norm {row['grad_norm']}. Try a lower "
-                "learning_rate, a longer warmup_steps or a smaller clip_norm, in a new directory; "
-                "the last good checkpoint is kept"
-            )
-    return rows
-
-
-def _cut(path: Path, step: int) -> None:
-    """Drops the records after `step`, which are made again."""
-    records = files.read_jsonl(path)
-    files.write_jsonl(path, [record for record in records if record["step"] <= step])

@@ -1,0 +1,263 @@
+"""Fleets: many models of one shape, trained in one program."""
+
+import dataclasses
+import functools
+import math
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import numpy as np
+
+from m4jax import files
+from m4jax.errors import InputError
+from m4jax.training import check
+from m4jax.training.checkpoint import Checkpoints
+from m4jax.training.config import TrainConfig, TrainData
+from m4jax.training.journal import Journal, NonFiniteError
+from m4jax.training.loop import make_optimizer, make_schedule, train_step
+from m4jax.training.mesh import like, make_mesh, replicated, split_rows, state_shardings
+from m4jax.training.step import Batch, TrainState, init_state
+from m4jax.training.stream import Draw, trim
+
+FAILED = "FAILED.json"  # in the directory of a member whose loss was not finite
+OWN = ("seed", "learning_rate")  # settings that a member has of its own
+
+
+class Member(NamedTuple):
+    """One model of a fleet.
+
+    Attributes:
+      config: equal to that of the others but for the seed and the learning rate.
+      data: with the pictures and the tokens of the others, and stages of its own.
+      run_dir: as for `train`.
+    """
+
+    config: TrainConfig
+    data: TrainData
+    run_dir: str | os.PathLike
+
+
+def train_fleet(
+    members: Sequence[Member],
+    *,
+    model: nn.Module,
+    on_progress: Callable[[int, dict[str, Any]], None] | None = None,
+) -> list[Any]:
+    """Trains a model for each member, all at once, and returns their parameters.
+
+    The states are stacked and the step is mapped over them; pictures and tokens stay on the device,
+    and the steps between two records or checkpoints are one `lax.scan`. Every member draws the
+    examples that it would draw alone, and leaves the files that it would leave alone: its results
+    equal those of `train` to rounding, and `train`, `load_params` and evaluation go on with them.
+
+    Interrupted, the same call goes on from the newest step of which all members have a sound
+    checkpoint; the result then equals that of an uninterrupted fleet bit for bit.
+
+    Args:
+      members: at least one.
+      model: of all.
+      on_progress: called with a member's number and each record of its `metrics.jsonl`.
+
+    Returns:
+      The parameters of each member after the last step; in place of them a `NonFiniteError` where
+      the loss became infinite or NaN. Such a member stops, `FAILED.json` in its directory says why,
+      and the others go on as if it had not been there.
+
+    Raises:
+      InputError: if the members don't belong together, or for what `train` raises it for.
+      OSError: if a directory can't be written.
+    """
+    mesh = make_mesh(jax.local_devices())
+    _check_members(members, model)
+    results: list[Any] = [_failure(member) for member in members]
+    alive = [k for k, failure in enumerate(results) if failure is None]
+    while alive:
+        fleet = _Fleet([members[k] for k in alive], alive, model, mesh, on_progress)
+        with ExitStack() as stack:
+            finished = fleet.run(stack)
+        for k, result in zip(alive, finished, strict=True):
+            results[k] = result
+        # A fleet ends early where a member fails; the others go on without it.
+        alive = [k for k in alive if results[k] is None]
+    return results
+
+
+class _Fleet:
+    """Members that train together until all are done or one has failed."""
+
+    def __init__(self, members, numbers, model, mesh, on_progress):
+        self._members, self._model = members, model
+        self._config, data = members[0].config, members[0].data
+        self._draws = [Draw(member.config, member.data) for member in members]
+        rates = [make_schedule(member.config) for member in members]
+        self._journals = [
+            Journal(member.config, member.data, draw, rate, path, tell)
+            for member, draw, rate, path, tell in zip(
+                members,
+                self._draws,
+                rates,
+                [Path(member.run_dir) / "metrics.jsonl" for member in members],
+                [on_progress and functools.partial(on_progress, k) for k in numbers],
+                strict=True,
+            )
+        ]
+        even = len(members) % mesh.size == 0
+        self._spread = split_rows(mesh) if even else replicated(mesh)
+        trimmed = model.variant.text_mask != "none"
+        tokens = np.ascontiguousarray(trim(data.tokens) if trimmed else data.tokens, np.int32)
+        self._resident = jax.device_put((np.asarray(data.images), tokens), replicated(mesh))
+        peaks = np.array([member.config.learning_rate for member in members], np.float32)
+        self._peaks = jax.device_put(peaks, self._spread)
+        self._advance = jax.jit(
+            chunk(self._config, model), donate_argnums=0, out_shardings=(self._spread, None)
+        )
+        self._mesh = mesh
+
+    def run(self, stack: ExitStack) -> list[Any]:
+        """Returns for each member its parameters, its `NonFiniteError`, or None: to be gone on."""
+        checkpoints = [
+            stack.enter_context(Checkpoints(Path(member.run_dir) / "checkpoints"))
+            for member in self._members
+        ]
+        states, step = self._begin(checkpoints)
+        config = self._config
+        length = math.gcd(config.log_every, config.checkpoint_every, config.steps)
+        while step < config.steps:
+            states, metrics = self._steps(states, step, length)
+            failures = self._record(step, metrics)
+            step += length
+            if any(failures):
+                return failures
+            if step == config.steps or step % config.checkpoint_every == 0:
+                host = jax.device_get(states)
+                for k, (journal, kept) in enumerate(zip(self._journals, checkpoints, strict=True)):
+                    kept.save(_member(host, k), journal.position(step))
+        return [_member(states.params, k) for k in range(len(self._members))]
+
+    def _begin(self, checkpoints: list[Checkpoints]) -> tuple[TrainState, int]:
+        """Returns the stacked states of the newest step that all members have, and that step."""
+        shapes = jax.eval_shape(self._init, 0)
+        here = make_mesh(jax.local_devices()[:1])
+        abstract = like(shapes, state_shardings(shapes, here))
+        found = _common(checkpoints, abstract)
+        if found is None:
+            seeds = np.array([m.config.seed for m in self._members], np.uint32)
+            init = jax.jit(lambda seeds: jax.lax.map(self._init, seeds), out_shardings=self._spread)
+            states, positions = init(seeds), [{"step": 0, "pending": []}] * len(self._members)
+        else:
+            states, positions = zip(*found, strict=True)
+            stacked = jax.tree.map(lambda *x: np.stack(x), *jax.device_get(states))
+            states = jax.device_put(stacked, self._spread)
+        for member, draw, journal, position in zip(
+            self._members, self._draws, self._journals, positions, strict=True
+        ):
+            if "draw" in position:
+                check.same_stream(position["draw"], draw.fingerprint(), Path(member.run_dir))
+            journal.open(position["step"], position["pending"])
+        return states, positions[0]["step"]
+
+    def _init(self, seed: jax.Array) -> TrainState:
+        optimizer = make_optimizer(self._config, make_schedule(self._config))
+        return init_state(self._model, optimizer, seed=seed)
+
+    def _steps(self, states: TrainState, step: int, length: int) -> tuple[TrainState, Any]:
+        """Takes `length` steps; the metrics are arrays [length, K]."""
+        self._rows = np.array(
+            [[draw.indices(s) for draw in self._draws] for s in range(step, step + length)]
+        )
+        factors = None
+        if self._config.weighting == "loss":
+            factors = np.array(
+                [
+                    [draw.factor(s, r) for draw, r in zip(self._draws, rows, strict=True)]
+                    for s, rows in enumerate(self._rows, start=step)
+                ]
+            )
+        drawn = jax.device_put((self._rows.astype(np.int32), factors))
+        return self._advance(states, drawn, self._peaks, *self._resident)
+
+    def _record(self, step: int, metrics: dict[str, jax.Array]) -> list[NonFiniteError | None]:
+        """Writes what is due; returns the failure of each member, and marks it in its directory."""
+        metrics, failures = jax.device_get(metrics), [None] * len(self._members)
+        for k, journal in enumerate(self._journals):
+            try:
+                for s, rows in enumerate(self._rows):
+                    values = {name: float(x[s, k]) for name, x in metrics.items()}
+                    journal.add(step + s + 1, rows[k], values)
+                journal.position(step + len(self._rows))  # checks what is in no record yet
+            except NonFiniteError as error:
+                failures[k] = error
+                told = {"step": step + len(self._rows), "message": str(error)}
+                files.write_json(Path(self._members[k].run_dir) / FAILED, told)
+        return failures
+
+
+def chunk(config: TrainConfig, model: nn.Module) -> Callable[..., tuple[TrainState, Any]]:
+    """Returns a function that takes several steps of K models.
+
+    It maps (stacked states, (examples int [S, K, B], weights [S, K, B] or None), peak learning
+    rates [K], images uint8 [n, h, w, 3], tokens [n, L]) to the states after S steps and their
+    metrics [S, K].
+    """
+    unit = make_schedule(dataclasses.replace(config, learning_rate=1.0))
+
+    def one(state, rows, factor, peak, images, tokens):
+        optimizer = make_optimizer(config, lambda count: peak * unit(count))
+        step = train_step(config, model, optimizer, None)
+        return step(state, Batch(images[rows], tokens[rows], factor))
+
+    def steps(states, drawn, peaks, images, tokens):
+        weighted = 0 if drawn[1] is not None else None
+        many = jax.vmap(one, in_axes=(0, 0, weighted, 0, None, None))
+        return jax.lax.scan(lambda s, x: many(s, *x, peaks, images, tokens), states, drawn)
+
+    return steps
+
+
+def _common(checkpoints: list[Checkpoints], abstract: Any) -> list[tuple[Any, Any]] | None:
+    """Returns every member's (state, position) at the newest step that all can restore, or None."""
+    newest = None
+    while True:
+        found = [kept.restore_latest(abstract, at_most=newest) for kept in checkpoints]
+        if any(x is None for x in found):
+            return None
+        steps = {position["step"] for _, position in found}
+        if len(steps) == 1:
+            return found
+        newest = min(steps)
+
+
+def _member(stacked: Any, k: int) -> Any:
+    return jax.tree.map(lambda x: x[k], stacked)
+
+
+def _failure(member: Member) -> NonFiniteError | None:
+    path = Path(member.run_dir) / FAILED
+    return NonFiniteError(files.read_json(path)["message"]) if path.exists() else None
+
+
+def _check_members(members: Sequence[Member], model: nn.Module) -> None:
+    """Raises `InputError` if the members can't be trained in one program."""
+    if not members:
+        raise InputError("a fleet needs at least one member")
+    first, one = members[0], make_mesh(jax.local_devices()[:1])
+    for k, member in enumerate(members):
+        check.run(member.config, member.data, model, one)
+        for field in dataclasses.fields(TrainConfig):
+            values = [getattr(x.config, field.name) for x in (first, member)]
+            if field.name not in OWN and values[0] != values[1]:
+                raise InputError(
+                    f"members of a fleet differ in {', '.join(OWN)} and data alone; {field.name} "
+                    f"of member {k} is {values[1]}, that of member 0 is {values[0]}"
+                )
+        for field in ("images", "tokens"):
+            if getattr(member.data, field) is not getattr(first.data, field):
+                raise InputError(f"member {k} has {field} of its own; a fleet shares one array")
+    folders = [Path(member.run_dir).absolute() for member in members]
+    if len(set(folders)) < len(folders):
+        raise InputError("every member of a fleet needs a directory of its own")
