@@ -12,6 +12,7 @@ CORE = [
     "emoji",
     "etils[epath]",
     "flax",
+    "grain",  # decodes pictures in threads or processes
     "importlib_resources",  # TFDS imports it without declaring it
     "jax",
     "matplotlib",
@@ -22,10 +23,13 @@ CORE = [
     "pillow",
     "pyarrow",
     "rich",
+    "safetensors",  # parameters of other projects
     "tensorflow-datasets",
 ]
 TEST = ["clarabel", "hypothesis", "pytest", "scipy"]
-PEERS = ["clarabel", "osqp", "piqp", "polars"]  # for experiments/benchmark_balance.py
+# For the benchmarks, and for the tests that compare models and tokenizers with those of others.
+# Where torchvision has no build for the PyTorch at hand, install open_clip_torch with --no-deps.
+PEERS = ["clarabel", "osqp", "piqp", "polars", "open_clip_torch", "sentencepiece", "transformers"]
 DEV = [*TEST, *PEERS, "ruff"]
 
 setup(

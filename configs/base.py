@@ -8,6 +8,7 @@ def get_config() -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
 
     config.seed = 0  # of initial parameters, batches and augmentation
+    config.in_memory_gb = 8.0  # training pictures that take more are decoded on the fly
     config.init_from = ""  # a run's directory or an exported model to start from; "": random
 
     # The world that the training pictures come from (m4jax/data/world.py).
@@ -61,6 +62,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.train.shift_pixels = 1  # pictures are moved by up to this many pixels
     config.train.flip = False  # whether half of the pictures are mirrored
     config.train.jitter = 0.0  # strength of random brightness and contrast
+    config.train.input_workers = 0  # processes that decode pictures on disk; 0: threads
     config.train.log_every = 50  # steps between two records of metrics.jsonl
     config.train.checkpoint_every = 500  # steps between two checkpoints
 

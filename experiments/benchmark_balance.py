@@ -15,11 +15,11 @@ from typing import Any
 from matplotlib.figure import Figure
 from ml_collections import ConfigDict
 from rich.console import Console
-from rich.table import Table
 
 from experiments import command
 from experiments.benchmark import scale
 from experiments.benchmark.measure import measure
+from experiments.benchmark.show import show
 from m4jax import files
 from m4jax.errors import InputError
 
@@ -38,13 +38,13 @@ def main(console: Console) -> int:
     (folder / "measurements").mkdir(parents=True, exist_ok=True)
     if config.what != "scale":
         rows = _solvers(config, folder / "measurements", console)
-        _show(console, "Solvers on the same instances", rows, SOLVERS)
+        show(console, "Solvers on the same instances", rows, SOLVERS)
         passes = _online(config, folder / "measurements")
-        _show(console, "Passes over the data", passes, PASSES)
+        show(console, "Passes over the data", passes, PASSES)
         files.write_json(folder / "solvers.json", {"solvers": rows, "passes": passes})
     if config.what != "solvers":
         rows = _scale(config, folder, console)
-        _show(console, "From files to certified weights, beside a bare GROUP BY", rows, SCALE)
+        show(console, "From files to certified weights, beside a bare GROUP BY", rows, SCALE)
         files.write_json(folder / "scale.json", rows)
         _picture(rows).savefig(folder / "scale.png", dpi=200)
     return 0
@@ -161,21 +161,6 @@ def _one_size(
         "ratio": seconds / min(middle.values()) if middle else None,
         "peak_gigabytes": max(x["peak_bytes"] for x in ours) / 1e9,
     }
-
-
-def _show(
-    console: Console, title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]
-) -> None:
-    table = Table(*(name.replace("_", " ") for name in columns), title=title)
-    for row in rows:
-        table.add_row(*(_text(row.get(key)) for key in columns))
-    console.print(table)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    return "" if value is None else f"{value:,}" if type(value) is int else str(value)
 
 
 def _picture(rows: list[dict[str, Any]]) -> Figure:

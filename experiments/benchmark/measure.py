@@ -18,6 +18,10 @@ JOBS = {
     "read": "experiments.benchmark.scale:read",
     "group_by": "experiments.benchmark.scale:group_by",
     "fold_and_solve": "experiments.benchmark.scale:fold_and_solve",
+    "train_steps": "experiments.benchmark.towers:train_steps",
+    "fleet": "experiments.benchmark.runs:fleet",
+    "feed": "experiments.benchmark.runs:feed",
+    "utilisation": "experiments.benchmark.runs:utilisation",
 }
 NEVER = 86_400.0  # seconds
 

@@ -25,6 +25,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from m4jax.data import captions, pictures, render, splits
+from m4jax.data.encoded import EncodedPictures
 from m4jax.data.testbed import Progress
 from m4jax.data.world import World
 from m4jax.errors import InputError
@@ -124,6 +125,13 @@ def builder(world: World, data_dir: str | os.PathLike) -> EmojiScenes:
     """Returns the builder of a world, to be prepared under `data_dir`."""
     config = Config(name=world.id, description=f"{world}", world=world)
     return EmojiScenes(config=config, data_dir=os.fspath(data_dir), file_format="array_record")
+
+
+def encoded(world: World, split: str, data_dir: str | os.PathLike) -> EncodedPictures:
+    """Returns the pictures of a prepared split as they lie in its array_record files."""
+    skip = {"image": tfds.decode.SkipDecoding()}
+    records = builder(world, data_dir).as_data_source(split, decoders=skip)
+    return EncodedPictures(records, resolution=world.resolution)
 
 
 def _png(picture: np.ndarray) -> bytes:

@@ -6,6 +6,7 @@
 """
 
 import dataclasses
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 
 from m4jax import files
 from m4jax.data import splits
+from m4jax.data.encoded import EncodedPictures
 from m4jax.data.world import World
 from m4jax.errors import InputError
 
@@ -25,9 +27,14 @@ Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """A split in memory: `images` uint8 [n, r, r, 3] (mapped), `columns` a name -> [n] mapping."""
+    """A split.
 
-    images: np.ndarray
+    Attributes:
+      images: uint8 [n, r, r, 3], mapped into memory or encoded on disk.
+      columns: name -> [n].
+    """
+
+    images: np.ndarray | EncodedPictures
     columns: dict[str, np.ndarray]
 
     def __len__(self) -> int:
@@ -73,8 +80,16 @@ def prepare(world: World, data_dir: str | os.PathLike, progress: Progress | None
     return target
 
 
-def load(world: World, split: str, data_dir: str | os.PathLike) -> Split:
+def load(
+    world: World, split: str, data_dir: str | os.PathLike, *, in_memory_gb: float = math.inf
+) -> Split:
     """Opens a prepared split after comparing its files with the manifest.
+
+    Args:
+      world: which one.
+      split: its name.
+      data_dir: where it was prepared.
+      in_memory_gb: gigabytes; if the decoded pictures take more, they are decoded on demand.
 
     Raises:
       InputError: if the split is not prepared, or a file is missing or damaged.
@@ -84,11 +99,18 @@ def load(world: World, split: str, data_dir: str | os.PathLike) -> Split:
     images, columns = f"{split}.npy", f"{split}.parquet"
     if images not in entries:
         raise InputError(f"no split {split!r} in {folder}")
-    for name in (images, columns):
+    encoded = entries[images]["bytes"] > in_memory_gb * 1e9
+    for name in (columns,) if encoded else (columns, images):
         _check(folder / name, entries[name])
     table = pq.read_table(folder / columns)
+    if encoded:
+        from m4jax.data import emoji_scenes
+
+        pictures = emoji_scenes.encoded(world, split, data_dir)
+    else:
+        pictures = np.load(folder / images, mmap_mode="r", allow_pickle=False)
     return Split(
-        images=np.load(folder / images, mmap_mode="r", allow_pickle=False),
+        images=pictures,
         columns={name: table[name].to_numpy() for name in table.column_names},
     )
 

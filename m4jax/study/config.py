@@ -81,6 +81,7 @@ class RunConfig:
       during: shares of the steps, from 0 to 1, between which the weights act; before and after,
         all examples weigh the same. () without weights.
       init_from: a run's directory or an exported model; "": random parameters.
+      in_memory_gb: gigabytes; training pictures that take more, decoded, stay encoded on disk.
       model: that is trained.
       train: how.
       evaluate: how the result is evaluated.
@@ -90,6 +91,7 @@ class RunConfig:
     balance: BalanceConfig | None
     during: tuple[float, ...]
     init_from: str
+    in_memory_gb: float
     model: ModelConfig
     train: TrainConfig
     evaluate: EvaluateConfig
@@ -128,7 +130,7 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
     """
     config = {key: dict(v) if isinstance(v, Mapping) else v for key, v in config.items()}
     parts = ("world", "balance", "model", "train", "evaluate")
-    _check_keys(config, ("seed", "init_from", *parts), "config")
+    _check_keys(config, ("seed", "init_from", "in_memory_gb", *parts), "config")
     for name in parts:
         if not isinstance(config[name], dict):
             raise InputError(f"config.{name}: expected fields, got {config[name]!r}")
@@ -146,6 +148,7 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
         balance=balance if balanced else None,
         during=during if balanced else (),
         init_from=_convert(str, config["init_from"], "config.init_from"),
+        in_memory_gb=_convert(float, config["in_memory_gb"], "config.in_memory_gb"),
         model=record(ModelConfig, config["model"], "config.model"),
         train=record(TrainConfig, config["train"] | {"seed": config["seed"]}, "config.train"),
         evaluate=record(EvaluateConfig, config["evaluate"], "config.evaluate"),
@@ -160,6 +163,7 @@ def from_json(value: Mapping[str, Any]) -> RunConfig:
         balance=balance and record(BalanceConfig, balance, "balance"),
         during=tuple(value["during"]),
         init_from=value["init_from"],
+        in_memory_gb=value["in_memory_gb"],
         model=record(ModelConfig, value["model"], "model"),
         train=record(TrainConfig, value["train"], "train"),
         evaluate=record(EvaluateConfig, value["evaluate"], "evaluate"),

@@ -145,7 +145,7 @@ def evaluation_splits(config: RunConfig, data_dir: Path) -> dict[str, dict[str, 
 
 
 def _train_data(config: RunConfig, layout: Layout, words) -> training.TrainData:
-    train = testbed.load(config.world, "train", layout.data)
+    train = testbed.load(config.world, "train", layout.data, in_memory_gb=config.in_memory_gb)
     # The stream's bias is followed for the constrained labels, or else for the occupations.
     labels = config.balance.labels if config.balance else ("occupations",)
     notes = annotate.annotate(train.columns, labels)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from m4jax.data.encoded import EncodedPictures
 from m4jax.errors import InputError, nearest
 from m4jax.training.losses import LOSSES
 
@@ -34,6 +35,7 @@ class TrainConfig:
       shift_pixels: pictures are moved by up to this many pixels; 0: not.
       flip: whether half of the pictures are mirrored.
       jitter: strength of random brightness and contrast; 0: none.
+      input_workers: processes that decode pictures, where they are not in memory; 0: threads.
       log_every: steps between two records of `metrics.jsonl`.
       checkpoint_every: steps between two checkpoints.
     """
@@ -53,6 +55,7 @@ class TrainConfig:
     shift_pixels: int = 2
     flip: bool = False
     jitter: float = 0.1
+    input_workers: int = 0
     log_every: int = 50
     checkpoint_every: int = 500
 
@@ -63,7 +66,7 @@ class TrainConfig:
         for field in ("learning_rate", "clip_norm"):
             if not getattr(self, field) > 0:
                 raise InputError(f"{field} must be positive, got {getattr(self, field)}")
-        for field in ("seed", "shift_pixels", "jitter", "weight_decay"):
+        for field in ("seed", "input_workers", "shift_pixels", "jitter", "weight_decay"):
             if getattr(self, field) < 0:
                 raise InputError(f"{field} must be at least 0, got {getattr(self, field)}")
         for field in ("b1", "b2"):
@@ -102,7 +105,7 @@ class TrainData:
     """The examples of a run; row i of every array is example i.
 
     Attributes:
-      images: uint8 [n, h, w, 3]; may be a read-only memory map.
+      images: uint8 [n, h, w, 3]; may be a read-only memory map, or pictures on disk.
       tokens: int32 [n, L], 0 where padded.
       caption_id: [n], equal for equal captions.
       attributes: [n, m] 0/1, NaN where unknown.
@@ -111,7 +114,7 @@ class TrainData:
       stages: which data version is drawn from which step on; by default all examples alike.
     """
 
-    images: np.ndarray
+    images: np.ndarray | EncodedPictures
     tokens: np.ndarray
     caption_id: np.ndarray
     attributes: np.ndarray

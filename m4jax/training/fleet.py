@@ -258,6 +258,8 @@ def _check_members(members: Sequence[Member], model: nn.Module) -> None:
         for field in ("images", "tokens"):
             if getattr(member.data, field) is not getattr(first.data, field):
                 raise InputError(f"member {k} has {field} of its own; a fleet shares one array")
+    if not isinstance(first.data.images, np.ndarray):
+        raise InputError("a fleet keeps its pictures on the device: decode them into an array")
     folders = [Path(member.run_dir).absolute() for member in members]
     if len(set(folders)) < len(folders):
         raise InputError("every member of a fleet needs a directory of its own")

@@ -123,6 +123,7 @@ class _Run:
             self._mesh,
             start=start,
             stop=config.steps,
+            workers=config.input_workers,
             trimmed=self._model.variant.text_mask != "none",  # otherwise padding is attended to
         )
         for step in range(start + 1, config.steps + 1):

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from m4jax.data.encoded import decoded
 from m4jax.data.sampling import Sampler
 from m4jax.training.config import TrainConfig, TrainData
 from m4jax.training.mesh import split_rows
@@ -46,6 +47,11 @@ class Draw:
         in_loss = config.weighting == "loss"
         self._samplers = [Sampler(None, **shape)] * len(weighted) if in_loss else weighted
         self._factor = [n * p if in_loss else None for p in self._probability]
+
+    @property
+    def batch_size(self) -> int:
+        """B, pairs a step."""
+        return self._config.batch_size
 
     def stage(self, step: int) -> int:
         """Returns the number of the stage of batch `step`."""
@@ -86,23 +92,6 @@ def trim(tokens: np.ndarray) -> np.ndarray:
     return tokens[:, : max(used[-1] + 1 if used.size else 1, 1)]
 
 
-def gather(
-    data: TrainData, tokens: np.ndarray, indices: np.ndarray, factor: np.ndarray | None, mesh: Mesh
-) -> Drawn:
-    """Returns the examples `indices` [B] as a batch whose rows are split over the data axis.
-
-    Each process reads the rows of its own devices only.
-    """
-    sharding = split_rows(mesh)
-
-    def place(array: np.ndarray, rows: np.ndarray) -> jax.Array:
-        shape = (len(rows), *array.shape[1:])
-        return jax.make_array_from_callback(shape, sharding, lambda part: array[rows[part[0]]])
-
-    weight = None if factor is None else place(factor, np.arange(len(factor)))
-    return Drawn(indices, Batch(place(data.images, indices), place(tokens, indices), weight))
-
-
 def batches(
     data: TrainData,
     draw: Draw,
@@ -111,22 +100,78 @@ def batches(
     start: int,
     stop: int,
     trimmed: bool = True,
+    workers: int = 0,
     depth: int = 2,
 ) -> Iterator[Drawn]:
     """Yields the batches of steps `start` to `stop` − 1, up to `depth` of them ready in advance.
 
-    A thread gathers them; an error in it is raised here. `trimmed`: see `trim`.
+    A thread gathers them and copies them to the devices; an error in it is raised here. Pictures in
+    memory are gathered, encoded ones (`data.encoded`) decoded: the batches are the same. Each
+    process reads the rows of its own devices only.
+
+    Args:
+      data: the examples.
+      draw: which of them make up a batch.
+      mesh: the rows are split over its data axis.
+      start: first step.
+      stop: the step after the last one.
+      trimmed: see `trim`.
+      workers: processes that decode encoded pictures; 0: threads of this one.
+      depth: number of batches.
     """
     tokens = np.ascontiguousarray(trim(data.tokens) if trimmed else data.tokens, np.int32)
+    sharding = split_rows(mesh)
 
-    def fetch(step: int) -> Drawn:
+    def place(local: np.ndarray, rows: int, first: int) -> jax.Array:
+        def part(index: tuple[slice, ...]) -> np.ndarray:
+            begin, end, _ = index[0].indices(rows)
+            return local[begin - first : end - first]
+
+        return jax.make_array_from_callback((rows, *local.shape[1:]), sharding, part)
+
+    def assemble(step: int, pictures: Iterator[np.ndarray]) -> Drawn:
         indices = draw.indices(step)
-        return gather(data, tokens, indices, draw.factor(step, indices), mesh)
+        rows, mine = len(indices), local_rows(mesh, len(indices))
+        factor = draw.factor(step, indices)
+        return Drawn(
+            indices,
+            Batch(
+                place(next(pictures), rows, mine.start),
+                place(tokens[indices[mine]], rows, mine.start),
+                None if factor is None else place(factor[mine], rows, mine.start),
+            ),
+        )
 
+    pictures = _pictures(data, _Rows(draw, mesh), start=start, stop=stop, workers=workers)
     ready: collections.deque = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
         for step in range(start, stop + depth):
             if step < stop:
-                ready.append(pool.submit(fetch, step))
+                ready.append(pool.submit(assemble, step, pictures))
             if step >= start + depth and ready:
                 yield ready.popleft().result()
+
+
+class _Rows:
+    """Maps a step to the examples of it that this process reads; it can be pickled."""
+
+    def __init__(self, draw: Draw, mesh: Mesh):
+        self._draw, self._mine = draw, local_rows(mesh, draw.batch_size)
+
+    def __call__(self, step: int) -> np.ndarray:
+        return self._draw.indices(step)[self._mine]
+
+
+def local_rows(mesh: Mesh, rows: int) -> slice:
+    """Returns the range of a batch's rows that the devices of this process hold."""
+    places = split_rows(mesh).addressable_devices_indices_map((rows,)).values()
+    ranges = [place[0].indices(rows) for place in places]
+    return slice(min(r[0] for r in ranges), max(r[1] for r in ranges))
+
+
+def _pictures(
+    data: TrainData, rows: _Rows, *, start: int, stop: int, workers: int
+) -> Iterator[np.ndarray]:
+    if isinstance(data.images, np.ndarray):
+        return (data.images[rows(step)] for step in range(start, stop))
+    return decoded(data.images, rows, start=start, stop=stop, workers=workers)
