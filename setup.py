@@ -27,10 +27,10 @@ CORE = [
     "tensorflow-datasets",
 ]
 TEST = ["clarabel", "hypothesis", "pytest", "scipy"]
-# For the benchmarks, and for the tests that compare models and tokenizers with those of others.
-# Where torchvision has no build for the PyTorch at hand, install open_clip_torch with --no-deps.
-PEERS = ["clarabel", "osqp", "piqp", "polars", "open_clip_torch", "sentencepiece", "transformers"]
-DEV = [*TEST, *PEERS, "ruff"]
+SOLVERS = ["clarabel", "osqp", "piqp", "polars"]  # for experiments/benchmark_balance.py
+# For experiments/benchmark_train.py and the tests that compare models and tokenizers with others'.
+PEERS = [*SOLVERS, "ftfy", "open_clip_torch", "sentencepiece", "torch", "transformers"]
+DEV = [*TEST, *SOLVERS, "ruff"]
 
 setup(
     name="m4jax",
@@ -43,5 +43,5 @@ setup(
     packages=find_packages(include=["m4jax", "m4jax.*"]),
     package_data={"m4jax": ["**/*.json", "**/*.csv", "**/*.txt"]},
     install_requires=CORE,
-    extras_require={"test": TEST, "peers": PEERS, "dev": DEV},
+    extras_require={"test": TEST, "solvers": SOLVERS, "peers": PEERS, "dev": DEV},
 )

@@ -7,7 +7,6 @@ Every measurement runs in a process of its own and is kept in the workdir: the s
 what is missing and prints all ratios again.
 """
 
-import os
 import statistics
 from pathlib import Path
 from typing import Any
@@ -49,12 +48,12 @@ def _peer(config: ConfigDict, folder: Path) -> tuple[list[dict[str, Any]], tuple
     c = config.peer
     model = {"variant": c.variant, "overrides": {}, "batch_size": c.batch_size}
     model |= {"words": c.words, "examples": 4 * c.batch_size}
-    return _sides(folder, c.variant, model, [(1, _cores())], c.seconds, config.rounds), STEPS
+    return _sides(folder, c.variant, model, [(1, command.cores())], c.seconds, config.rounds), STEPS
 
 
 def _testbed(config: ConfigDict, folder: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     c = config.testbed
-    ways = sorted({(_cores(), 1), (1, _cores())})
+    ways = sorted({(command.cores(), 1), (1, command.cores())})
     rows = _sides(folder, TESTBED, _small(c), ways, c.seconds, config.rounds)
     for row in rows:
         if "pairs_per_second" in row:
@@ -69,13 +68,13 @@ def _small(c: ConfigDict) -> dict[str, Any]:
     return model | {"words": c.words, "examples": 4_096}
 
 
-def _sides(folder, size, model, ways, seconds, rounds) -> list[dict[str, Any]]:
+def _sides(folder, size, model, ways, duration, rounds) -> list[dict[str, Any]]:
     """Measures both sides in turns; the ratio is of ours to the peer's, each at its best."""
     found: dict[tuple, list] = {}
     for repeat in range(rounds):
         for workers, threads in ways:
             for side in SIDES:
-                settings = {"workers": workers, "threads": threads, "seconds": seconds}
+                settings = {"workers": workers, "threads": threads, "duration": duration}
                 told = measure(
                     folder, "train_steps", side=side, model=model, repeat=repeat, **settings
                 )
@@ -110,10 +109,10 @@ def _input(config: ConfigDict, folder: Path) -> tuple[list[dict[str, Any]], tupl
         told = measure(
             folder,
             "feed",
-            folder=str(folder.parent / "data"),
+            data_dir=str(folder.parent / "data"),
             examples=c.examples,
             batch_size=c.batch_size,
-            seconds=c.seconds,
+            duration=c.seconds,
             workers=workers,
         )
         if told["ended"] != "done":
@@ -131,14 +130,10 @@ def _utilisation(config: ConfigDict, folder: Path) -> tuple[list[dict[str, Any]]
         variant=c.variant,
         overrides={"dtype": "float32" if cpu else c.dtype},
         batch_size=4 if cpu else c.batch_size,
-        seconds=c.seconds,
+        duration=c.seconds,
     )
     columns = ("device", "pictures_per_second", "tokens_per_second", "teraflops")
     return [told], (*columns, "matrix_teraflops", "utilisation")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 PARTS = {

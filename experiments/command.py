@@ -57,6 +57,11 @@ def default_workers() -> int:
     """Returns one worker a core, or one in all where there is an accelerator to be shared."""
     if any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/accel0", "/dev/vfio/0")):
         return 1
+    return cores()
+
+
+def cores() -> int:
+    """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

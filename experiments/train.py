@@ -11,9 +11,12 @@ import os
 
 import jax
 from absl import flags
+from jax.experimental import multihost_utils
 from rich.console import Console
 
 from experiments import command, single
+from m4jax.study.config import RunConfig
+from m4jax.study.layout import Layout
 
 _INIT_FROM = flags.DEFINE_string("init_from", "", "Sets config.init_from.")
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One of several processes of a run.")
@@ -25,11 +28,24 @@ def main(console: Console) -> int:
         _join()
     if _INIT_FROM.value:
         command.override("init_from", os.path.abspath(_INIT_FROM.value))
-    balanced = command.config()["balance"]["enabled"]
-    names = ("world", "weights", "train") if balanced else ("world", "train")
-    config, layout = single.run(console, *names)
-    console.print(f"Run: {layout.run(config)}")
+    names = ("world", "weights") if command.config()["balance"]["enabled"] else ("world",)
+    if jax.process_count() == 1:
+        config, layout = single.run(console, *names, "train")
+    else:
+        config, layout = _together(console, names)
+    if jax.process_index() == 0:
+        console.print(f"Run: {layout.run(config)}")
     return 0
+
+
+def _together(console: Console, names: tuple[str, ...]) -> tuple[RunConfig, Layout]:
+    """Does what comes before in the first process, which alone shows progress, then trains."""
+    if jax.process_index():
+        console = Console(quiet=True)
+    else:
+        single.run(console, *names)
+    multihost_utils.sync_global_devices("the data are prepared")
+    return single.run(console, "train")
 
 
 def _join() -> None:

@@ -42,3 +42,23 @@ def test_every_command_names_a_module_that_is_there():
     assert modules
     for module in modules:
         assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
+
+
+SMALL = "width=64, heads=1, depth=1, text_width=64, text_heads=1, text_depth=1, vocab_size=9"
+BEFORE = f"""
+import jax
+import jax.numpy as jnp
+from m4jax import models
+model = models.create("ViT-B/32", {SMALL})
+images, tokens = jnp.zeros((2, 224, 224, 3)), jnp.zeros((2, 77), int)
+params = model.init(jax.random.key(0), images, tokens)["params"]
+models.convert.save(params, "open_clip.safetensors", model, format="open_clip")
+"""
+
+
+def test_the_example_of_converting_reads_and_writes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    example = EXAMPLES[2].replace('create("ViT-B/32")', f'create("ViT-B/32", {SMALL})')
+    _printed(BEFORE + example)
+    assert (tmp_path / "again.safetensors").stat().st_size > 1_000

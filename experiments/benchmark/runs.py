@@ -70,21 +70,21 @@ def _rate(run_dir: Path) -> float:
 
 
 def feed(
-    folder: str, examples: int, batch_size: int, seconds: float, workers: int | None
+    data_dir: str, examples: int, batch_size: int, duration: float, workers: int | None
 ) -> dict[str, Any]:
     """Counts the pictures a second that reach the device as batches.
 
     Args:
-        folder: where the testbed is prepared, or was.
+        data_dir: where the testbed is prepared, or was.
         examples: of its training split.
         batch_size: B.
-        seconds: of measuring.
+        duration: of measuring, in seconds.
         workers: processes that decode, 0 for threads; None: pictures in memory.
     """
     world = World(examples=examples)
-    testbed.prepare(world, folder)
+    testbed.prepare(world, data_dir)
     gigabytes = float("inf") if workers is None else 0.0
-    split = testbed.load(world, "train", folder, in_memory_gb=gigabytes)
+    split = testbed.load(world, "train", data_dir, in_memory_gb=gigabytes)
     data = training.TrainData(
         images=split.images,
         tokens=np.ones((examples, 12), np.int32),
@@ -102,12 +102,12 @@ def feed(
         stop=config.steps,
         workers=workers or 0,
     )
-    steps = _count(lambda: jax.block_until_ready(next(batches).batch.images), seconds, warm=20)
+    steps = _count(lambda: jax.block_until_ready(next(batches).batch.images), duration, warm=20)
     return {"pictures_per_second": batch_size * steps[0] / steps[1]}
 
 
 def utilisation(
-    variant: str, overrides: dict[str, Any], batch_size: int, seconds: float
+    variant: str, overrides: dict[str, Any], batch_size: int, duration: float
 ) -> dict[str, Any]:
     """Compares the rate of a training step with the device's rate of multiplying matrices.
 
@@ -130,7 +130,7 @@ def utilisation(
         state, metrics = step(state, batch)
         jax.block_until_ready(metrics["loss"])
 
-    taken, spent = _count(take_step, seconds, warm=2)
+    taken, spent = _count(take_step, duration, warm=2)
     flops = 3 * models.forward_flops(v) * batch_size * taken / spent
     limit = _matrix_rate(v.dtype)
     return {

@@ -18,18 +18,18 @@ START_SECONDS = 1_200  # that every worker has to import and compile
 
 
 def train_steps(
-    side: str, workers: int, threads: int, seconds: float, model: dict[str, Any], repeat: int
+    side: str, workers: int, threads: int, duration: float, model: dict[str, Any], repeat: int
 ) -> dict[str, Any]:
     """Measures how many pairs a second `workers` processes of `threads` threads train on together.
 
-    All begin at once when each has taken its first steps, and each goes on for `seconds`; a step
+    All begin at once when each has taken its first steps, and each goes on for `duration`; a step
     under way at the end is finished, and its time counts.
 
     Args:
         side: of `SIDES`.
         workers: number of processes, each training a model of its own.
         threads: of each; one thread is pinned to a core.
-        seconds: of measuring.
+        duration: of measuring, in seconds.
         model: see `examples`; "variant" is a name of `models.names()`, "overrides" its changes.
         repeat: tells one measurement from the next.
     """
@@ -37,14 +37,14 @@ def train_steps(
     with _environment(threads):
         context = multiprocessing.get_context("spawn")
         barrier, results = context.Barrier(workers, timeout=START_SECONDS), context.Queue()
-        settings = {"side": side, "threads": threads, "seconds": seconds, "model": model}
+        settings = {"side": side, "threads": threads, "duration": duration, "model": model}
         crew = [
             context.Process(target=_work, args=(index, barrier, results), kwargs=settings)
             for index in range(workers)
         ]
         for process in crew:
             process.start()
-        found = [results.get(timeout=START_SECONDS + 10 * seconds) for _ in crew]
+        found = [results.get(timeout=START_SECONDS + 10 * duration) for _ in crew]
         for process in crew:
             process.join()
     return {
@@ -68,7 +68,7 @@ def _environment(threads: int) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _work(index, barrier, results, *, side, threads, seconds, model) -> None:
+def _work(index, barrier, results, *, side, threads, duration, model) -> None:
     if threads == 1 and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[index % len(cores)]})
@@ -79,7 +79,7 @@ def _work(index, barrier, results, *, side, threads, seconds, model) -> None:
     first = time.perf_counter() - begin
     barrier.wait()
     begin, steps = time.perf_counter(), 0
-    while time.perf_counter() - begin < seconds:
+    while time.perf_counter() - begin < duration:
         take_step()
         steps += 1
     spent = time.perf_counter() - begin

@@ -58,7 +58,7 @@ def train_run(config: RunConfig, layout: Layout, progress: testbed.Progress) -> 
         _train_data(config, layout, words),
         folder,
         model=model,
-        params=_initial(config, model),
+        init=(lambda: _initial(config, model)) if config.init_from else None,
         on_progress=lambda record: progress("train", record["step"], steps),
     )
 
@@ -177,9 +177,7 @@ def _stages(config: RunConfig, weighted: np.ndarray | None) -> tuple[training.St
 
 
 def _initial(config: RunConfig, model):
-    """Returns the parameters that a run starts from, or None for random ones."""
-    if not config.init_from:
-        return None
+    """Returns the parameters of the run or of the exported model that a run starts from."""
     folder = Path(config.init_from)
     if (folder / models.convert.VARIANT).exists():
         return models.convert.read_model(folder)[1]

@@ -61,7 +61,7 @@ def same_stream(was: dict[str, Any], now: dict[str, Any], run_dir: Path) -> None
 
 
 def same_model(params: Any, abstract: Any) -> None:
-    """Raises `InputError` if `params` are not the parameters of the model."""
+    """Raises `InputError` if the `params` to start from are not those of the model."""
     found, expected = (
         {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(x)}
         for x in (params, abstract)
@@ -70,6 +70,6 @@ def same_model(params: Any, abstract: Any) -> None:
         shapes = [tuple(x[name].shape) if name in x else "nothing" for x in (expected, found)]
         if shapes[0] != shapes[1]:
             raise InputError(
-                f"params: the model has {shapes[0]} at {name}, given was {shapes[1]}; use "
+                f"init: the model has {shapes[0]} at {name}, given was {shapes[1]}; use "
                 "parameters of the same model"
             )

@@ -30,7 +30,7 @@ def train(
     *,
     model: nn.Module,
     mesh: Mesh | None = None,
-    params: Any = None,
+    init: Callable[[], Any] | None = None,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> Any:
     """Trains `model` on `data` and returns its parameters.
@@ -48,8 +48,8 @@ def train(
       run_dir: `metrics.jsonl` and `checkpoints/` are written there.
       model: a two-tower model of `models.create`.
       mesh: of `make_mesh`; all devices by default.
-      params: what a new run starts from, `load_params(another_run, model)` say; by default random
-        parameters that follow from the seed.
+      init: called where a run begins, it returns the parameters to start from, those of
+        `load_params(another_run, model)` say; by default they are random and follow from the seed.
       on_progress: called with each record of `metrics.jsonl` when it is written.
 
     Returns:
@@ -59,7 +59,7 @@ def train(
       NonFiniteError: if the loss or the gradient becomes infinite or NaN; the last good checkpoint
         stays.
       OSError: if the directory can't be written.
-      InputError: if the model doesn't fit the data, the loss or `params`, the batch doesn't fit the
+      InputError: if the model doesn't fit the data, the loss or `init`, the batch doesn't fit the
         mesh, or the directory is another run's.
     """
     mesh = make_mesh() if mesh is None else mesh
@@ -69,7 +69,7 @@ def train(
     with Checkpoints(run_dir / "checkpoints") as checkpoints:
         restored = checkpoints.restore_latest(run.abstract)
         if restored is None:
-            return run.finish(run.begin(params), [], checkpoints).params
+            return run.finish(run.begin(init), [], checkpoints).params
         state, position = restored
         check.same_stream(position["draw"], run.draw.fingerprint(), run_dir)
         return run.finish(state, position["pending"], checkpoints).params
@@ -98,15 +98,16 @@ class _Run:
     def _init(self) -> TrainState:
         return init_state(self._model, self._optimizer, seed=self._config.seed)
 
-    def begin(self, params: Any) -> TrainState:
-        """Returns the state before the first step, with random parameters if `params` is None."""
+    def begin(self, init: Callable[[], Any] | None) -> TrainState:
+        """Returns the state before the first step; see `train`."""
         # It runs once: compiling it fast is worth more than running it fast.
         options = {
             "out_shardings": self._shardings,
             "compiler_options": {"xla_backend_optimization_level": 0},
         }
-        if params is None:
+        if init is None:
             return jax.jit(self._init, **options)()
+        params = init()
         check.same_model(params, self.abstract.params)
         start = functools.partial(new_state, optimizer=self._optimizer, seed=self._config.seed)
         return jax.jit(start, **options)(place(params, self._shardings.params))

@@ -258,11 +258,11 @@ def test_stages_out_of_order_are_told(starts):
 def test_starts_from_the_parameters_of_another_run(tmp_path, whole):
     given = load_params(whole[0], tiny_model())
     still = replace(learning_rate=1e-30, weight_decay=0.0)
-    params = train(still, tiny_data(), tmp_path / "a", model=tiny_model(), params=given)
+    params = train(still, tiny_data(), tmp_path / "a", model=tiny_model(), init=lambda: given)
     for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(whole[1]), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
-    with pytest.raises(InputError, match=r"params: the model has .* use parameters of the same"):
-        train(CONFIG, tiny_data(), tmp_path / "b", model=tiny_model(embed=4), params=given)
+    with pytest.raises(InputError, match=r"init: the model has .* use parameters of the same"):
+        train(CONFIG, tiny_data(), tmp_path / "b", model=tiny_model(embed=4), init=lambda: given)
 
 
 def test_the_step_compiles_once(tmp_path, caplog):

@@ -1,0 +1,106 @@
+"""The commands of training and exporting, as a user runs them."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from m4jax import files, models
+
+ROOT = Path(__file__).parents[2]
+SMALL = {"world.examples": 600, "train.steps": 20, "train.warmup_steps": 5}
+SMALL |= {"train.log_every": 5, "train.checkpoint_every": 10, "balance.keep_rate": 0.2}
+SMALL |= {"balance.eps_association": 1e-2, "balance.eps_representation": 1e-2}
+
+
+def start(module, workdir, *flags, environment=(), **changes):
+    fields = SMALL | {name.replace("__", "."): value for name, value in changes.items()}
+    command = [sys.executable, "-m", f"experiments.{module}", "--config=configs/base.py"]
+    command += [f"--workdir={workdir}", *(f"--config.{k}={v}" for k, v in fields.items())]
+    return subprocess.Popen(
+        [*command, *flags],
+        cwd=ROOT,
+        env={**os.environ, **dict(environment)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process, code=0):
+    told, error = process.communicate(timeout=300)
+    assert process.returncode == code, error
+    return told + error
+
+
+def run(*arguments, code=0, **changes):
+    return finish(start(*arguments, **changes), code)
+
+
+def the_run(workdir):
+    (folder,) = (Path(workdir) / "runs").iterdir()
+    return folder
+
+
+def losses(workdir):
+    return [record["loss"] for record in files.read_jsonl(the_run(workdir) / "metrics.jsonl")]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A directory in which the command has trained."""
+    workdir = tmp_path_factory.mktemp("trained")
+    assert "Run: " in run("train", workdir)
+    return workdir
+
+
+@pytest.mark.slow
+def test_stages_are_those_of_the_configuration(tmp_path):
+    run("train", tmp_path, balance__enabled=True, balance__during="(0.5, 1.0)")
+    records = files.read_jsonl(the_run(tmp_path) / "metrics.jsonl")
+    assert [record["stage"] for record in records] == [0, 0, 1, 1]
+    assert records[0]["target_ab"] > records[3]["target_ab"]
+
+
+@pytest.mark.slow
+def test_pictures_on_disk_train_the_same_model(tmp_path, trained):
+    run("train", tmp_path, in_memory_gb=0.0, train__input_workers=1)
+    assert losses(tmp_path) == losses(trained)
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(tmp_path, trained):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    crew = []
+    for number in (0, 1):
+        told = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2"}
+        told |= {"JAX_PROCESS_ID": str(number), "JAX_PLATFORMS": "cpu"}
+        crew.append(start("train", tmp_path, "--distributed", environment=told.items()))
+    first, second = (finish(process) for process in crew)
+    assert "Run: " in first
+    assert "Run: " not in second
+    np.testing.assert_allclose(losses(tmp_path), losses(trained), rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_exports_and_starts_from_what_was_exported(tmp_path, trained):
+    run("export", trained, f"--to={tmp_path / 'out'}")
+    model, params = models.convert.read_model(tmp_path / "out")
+    assert model.variant.image_size == 32
+    assert json.loads((tmp_path / "out" / "model.json").read_text())["version"] == 1
+    told = run(
+        "export", trained, f"--to={tmp_path / 'a.safetensors'}", "--format=open_clip", code=2
+    )
+    assert "is that of CLIP models" in told
+    for name, source in (("run", the_run(trained)), ("exported", tmp_path / "out")):
+        run("train", tmp_path / name, f"--init_from={source}", train__learning_rate=1e-3)
+    assert losses(tmp_path / "run") == losses(tmp_path / "exported")
+    assert losses(tmp_path / "run")[0] < losses(trained)[0]
+    assert params["image"]["patches"]["kernel"].shape == (192, 64)
