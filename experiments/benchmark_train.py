@@ -39,6 +39,7 @@ def main(console: Console) -> int:
     for name in names:
         console.print(f"measuring: {name}")
         rows, columns = PARTS[name](config, kept)
+        rows = [{key: x for key, x in row.items() if key not in ("asked", "ended")} for row in rows]
         show(console, name, rows, columns)
         files.write_json(folder / f"{name}.json", rows)
     return 0

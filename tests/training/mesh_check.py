@@ -1,4 +1,4 @@
-"""Run by test_devices.py: one run on some devices of this process, or of one of two processes.
+"""Run by test_mesh.py: one run on some devices of this process, or of one of two processes.
 
 Arguments: run directory, number of devices, size of the model axis, step after which the run is
 interrupted (0: never), number of this process of two and port (or -1 and 0).

@@ -19,7 +19,7 @@ from runs import CONFIG, metrics, tiny_data, tiny_model
 from m4jax.errors import InputError
 from m4jax.training import check, checksum, make_mesh, mesh
 
-SCRIPT = Path(__file__).with_name("devices_check.py")
+SCRIPT = Path(__file__).with_name("mesh_check.py")
 EXACT = ("step", "examples", "stage", "unique_examples", "repeats", "stream_rb", "stream_ab")
 
 
