@@ -15,7 +15,11 @@ def images():
 
 
 def test_normalize_maps_the_ends():
-    np.testing.assert_allclose(augment.normalize(np.array([0, 255], np.uint8)), [-1, 1])
+    images = np.array([[0, 0, 0], [255, 255, 255]], np.uint8)
+    np.testing.assert_array_equal(augment.normalize(images), [[-1] * 3, [1] * 3])
+    mean, std = (0.5, 0.4, 0.25), (0.5, 0.2, 0.25)
+    expected = [[-1, -2, -1], [1, 3, 3]]
+    np.testing.assert_allclose(augment.normalize(images, mean, std), expected, rtol=1e-6)
 
 
 def test_shift_is_a_window_of_the_padded_picture(images):
