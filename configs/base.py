@@ -45,6 +45,9 @@ def get_config() -> ml_collections.ConfigDict:
     config.model = ml_collections.ConfigDict()
     config.model.variant = "emoji-S/8"  # 32 pixels, patches of 8, width 64, 3 layers
     config.model.context_length = 12  # tokens of a caption, the end token included
+    config.model.embed = 0  # size of the embeddings; 0: the variant's
+    config.model.dtype = "float32"  # of the computation: "float32" or "bfloat16"
+    config.model.remat = "none"  # what is computed again to save memory: "none", "dots" or "full"
 
     # Training (m4jax/training).
     config.train = ml_collections.ConfigDict()

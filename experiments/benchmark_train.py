@@ -49,13 +49,15 @@ def _peer(config: ConfigDict, folder: Path) -> tuple[list[dict[str, Any]], tuple
     c = config.peer
     model = {"variant": c.variant, "overrides": {}, "batch_size": c.batch_size}
     model |= {"words": c.words, "examples": 4 * c.batch_size}
-    return _sides(folder, c.variant, model, [(1, command.cores())], c.seconds, config.rounds), STEPS
+    return _sides(
+        folder, c.variant, model, [(1, command.cores())], c.duration, config.rounds
+    ), STEPS
 
 
 def _testbed(config: ConfigDict, folder: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     c = config.testbed
     ways = sorted({(command.cores(), 1), (1, command.cores())})
-    rows = _sides(folder, TESTBED, _small(c), ways, c.seconds, config.rounds)
+    rows = _sides(folder, TESTBED, _small(c), ways, c.duration, config.rounds)
     for row in rows:
         if "pairs_per_second" in row:
             row["models_per_hour"] = row["pairs_per_second"] * 3600 / (c.steps * c.batch_size)
@@ -113,7 +115,7 @@ def _input(config: ConfigDict, folder: Path) -> tuple[list[dict[str, Any]], tupl
             data_dir=str(folder.parent / "data"),
             examples=c.examples,
             batch_size=c.batch_size,
-            duration=c.seconds,
+            duration=c.duration,
             workers=workers,
         )
         if told["ended"] != "done":
@@ -131,7 +133,7 @@ def _utilisation(config: ConfigDict, folder: Path) -> tuple[list[dict[str, Any]]
         variant=c.variant,
         overrides={"dtype": "float32" if cpu else c.dtype},
         batch_size=4 if cpu else c.batch_size,
-        duration=c.seconds,
+        duration=c.duration,
     )
     columns = ("device", "pictures_per_second", "tokens_per_second", "teraflops")
     return [told], (*columns, "matrix_teraflops", "utilisation")

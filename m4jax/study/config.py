@@ -47,15 +47,21 @@ class BalanceConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """Which model is trained."""
+    """Which model is trained; see `models.Variant`. An `embed` of 0 is that of the variant."""
 
     variant: str
     context_length: int
+    embed: int
+    dtype: str
+    remat: str
 
     def __post_init__(self):
         if self.variant not in models.names():
             hint = nearest(self.variant, models.names())
             raise InputError(f"model.variant: unknown {self.variant!r}; {hint}")
+        if self.embed < 0:
+            raise InputError(f"model.embed: expected at least 0, got {self.embed}")
+        models.create(self.variant, dtype=self.dtype, remat=self.remat)  # raises on a bad value
 
 
 @dataclasses.dataclass(frozen=True)

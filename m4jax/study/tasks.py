@@ -200,10 +200,16 @@ def _tokenizer(config: RunConfig) -> tokenizer.WordTokenizer:
 
 
 def _model(config: RunConfig, words: tokenizer.WordTokenizer):
+    wanted = config.model
     overrides = {"image_size": config.world.resolution, "vocab_size": words.vocab_size}
+    overrides |= {"dtype": wanted.dtype, "remat": wanted.remat}
+    if wanted.embed:
+        overrides["embed"] = wanted.embed
+    if models.create(wanted.variant).variant.text_mask == "none":  # it takes one length only
+        overrides["context"] = wanted.context_length
     if config.train.loss == "sigmoid":
         overrides |= LOSSES["sigmoid"].model
-    return models.create(config.model.variant, **overrides)
+    return models.create(wanted.variant, **overrides)
 
 
 def _json(value):

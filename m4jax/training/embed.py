@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
+from m4jax.errors import InputError
 from m4jax.training.augment import normalize
 
 
@@ -21,6 +22,7 @@ class Embedder:
 
     def __init__(self, model: nn.Module, params: Any, *, batch_size: int = 256):
         self._params, self._batch_size, self._context = params, batch_size, model.variant.context
+        self._one_length = model.variant.text_mask == "none"
         self.logit_scale = float(np.exp(params["log_scale"]))
 
         def embed_images(params, images):
@@ -38,8 +40,17 @@ class Embedder:
         return self._in_batches(self._embed_images, images)
 
     def tokens(self, tokens: np.ndarray) -> np.ndarray:
-        """Returns the unit embeddings [n, d] (float32) of token ids [n, L], 0 where padded."""
+        """Returns the unit embeddings [n, d] (float32) of token ids [n, L], 0 where padded.
+
+        Raises:
+          InputError: if padding counts for the model and L is not its context.
+        """
         missing = self._context - tokens.shape[1]
+        if missing > 0 and self._one_length:
+            raise InputError(
+                f"the model takes texts of exactly {self._context} tokens, these have "
+                f"{tokens.shape[1]}; pad them with its tokenizer"
+            )
         return self._in_batches(self._embed_tokens, np.pad(tokens, ((0, 0), (0, max(missing, 0)))))
 
     def _in_batches(self, embed: Callable[[Any, Any], jax.Array], rows: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from m4jax.errors import InputError
 from m4jax.training import check
 from m4jax.training.checkpoint import Checkpoints
 from m4jax.training.config import TrainConfig, TrainData
-from m4jax.training.journal import Journal, NonFiniteError
+from m4jax.training.journal import Journal, NonFiniteError, fetch
 from m4jax.training.loop import make_optimizer, make_schedule, train_step
 from m4jax.training.mesh import like, make_mesh, replicated, split_rows, state_shardings
 from m4jax.training.step import Batch, TrainState, init_state
@@ -94,17 +94,9 @@ class _Fleet:
         self._members, self._model = members, model
         self._config, data = members[0].config, members[0].data
         self._draws = [Draw(member.config, member.data) for member in members]
-        rates = [make_schedule(member.config) for member in members]
         self._journals = [
-            Journal(member.config, member.data, draw, rate, path, tell)
-            for member, draw, rate, path, tell in zip(
-                members,
-                self._draws,
-                rates,
-                [Path(member.run_dir) / "metrics.jsonl" for member in members],
-                [on_progress and functools.partial(on_progress, k) for k in numbers],
-                strict=True,
-            )
+            _journal(member, draw, on_progress and functools.partial(on_progress, k))
+            for member, draw, k in zip(members, self._draws, numbers, strict=True)
         ]
         even = len(members) % mesh.size == 0
         self._spread = split_rows(mesh) if even else replicated(mesh)
@@ -116,7 +108,6 @@ class _Fleet:
         self._advance = jax.jit(
             chunk(self._config, model), donate_argnums=0, out_shardings=(self._spread, None)
         )
-        self._mesh = mesh
 
     def run(self, stack: ExitStack) -> list[Any]:
         """Returns for each member its parameters, its `NonFiniteError`, or None: to be gone on."""
@@ -125,19 +116,29 @@ class _Fleet:
             for member in self._members
         ]
         states, step = self._begin(checkpoints)
-        config = self._config
+        config, flying, failures = self._config, None, []
         length = math.gcd(config.log_every, config.checkpoint_every, config.steps)
-        while step < config.steps:
-            states, metrics = self._steps(states, step, length)
-            failures = self._record(step, metrics)
+        while step < config.steps and not any(failures):
+            drawn = self._draw(step, length)
+            on_device = jax.device_put(drawn)
+            with jax.transfer_guard("disallow"):
+                states, metrics = self._advance(states, on_device, self._peaks, *self._resident)
+            # While the device computes, the steps before are recorded and the next ones drawn.
+            landed, flying = flying, (step, drawn, metrics)
+            failures = self._record(*landed) if landed else []
             step += length
-            if any(failures):
-                return failures
             if step == config.steps or step % config.checkpoint_every == 0:
-                host = jax.device_get(states)
-                for k, (journal, kept) in enumerate(zip(self._journals, checkpoints, strict=True)):
-                    kept.save(_member(host, k), journal.position(step))
+                if not any(failures):
+                    failures, flying = self._record(*flying), None
+                if not any(failures):
+                    self._save(jax.device_get(states), step, checkpoints)
+        if any(failures):
+            return failures
         return [_member(states.params, k) for k in range(len(self._members))]
+
+    def _save(self, states: TrainState, step: int, checkpoints: list[Checkpoints]) -> None:
+        for k, (journal, kept) in enumerate(zip(self._journals, checkpoints, strict=True)):
+            kept.save(_member(states, k), journal.position(step))
 
     def _begin(self, checkpoints: list[Checkpoints]) -> tuple[TrainState, int]:
         """Returns the stacked states of the newest step that all members have, and that step."""
@@ -157,7 +158,7 @@ class _Fleet:
             self._members, self._draws, self._journals, positions, strict=True
         ):
             if "draw" in position:
-                check.same_stream(position["draw"], draw.fingerprint(), Path(member.run_dir))
+                check.same_stream(position["draw"], draw.fingerprint, Path(member.run_dir))
             journal.open(position["step"], position["pending"])
         return states, positions[0]["step"]
 
@@ -165,34 +166,37 @@ class _Fleet:
         optimizer = make_optimizer(self._config, make_schedule(self._config))
         return init_state(self._model, optimizer, seed=seed)
 
-    def _steps(self, states: TrainState, step: int, length: int) -> tuple[TrainState, Any]:
-        """Takes `length` steps; the metrics are arrays [length, K]."""
-        self._rows = np.array(
-            [[draw.indices(s) for draw in self._draws] for s in range(step, step + length)]
+    def _draw(self, step: int, length: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Returns the examples [S, K, B] of the next steps and their weights in the loss."""
+        steps = range(step, step + length)
+        rows = np.array([[draw.indices(s) for draw in self._draws] for s in steps], np.int32)
+        if self._config.weighting != "loss":
+            return rows, None
+        return rows, np.array(
+            [
+                [draw.factor(s, r) for draw, r in zip(self._draws, of_step, strict=True)]
+                for s, of_step in zip(steps, rows, strict=True)
+            ]
         )
-        factors = None
-        if self._config.weighting == "loss":
-            factors = np.array(
-                [
-                    [draw.factor(s, r) for draw, r in zip(self._draws, rows, strict=True)]
-                    for s, rows in enumerate(self._rows, start=step)
-                ]
-            )
-        drawn = jax.device_put((self._rows.astype(np.int32), factors))
-        return self._advance(states, drawn, self._peaks, *self._resident)
 
-    def _record(self, step: int, metrics: dict[str, jax.Array]) -> list[NonFiniteError | None]:
-        """Writes what is due; returns the failure of each member, and marks it in its directory."""
-        metrics, failures = jax.device_get(metrics), [None] * len(self._members)
+    def _record(
+        self, step: int, drawn: tuple[np.ndarray, Any], metrics: dict[str, jax.Array]
+    ) -> list[NonFiniteError | None]:
+        """Takes note of the steps after `step`; returns the failure of each member, if any.
+
+        A failure is marked in the member's directory.
+        """
+        metrics, rows = jax.device_get(metrics), drawn[0]
+        failures: list[NonFiniteError | None] = [None] * len(self._members)
         for k, journal in enumerate(self._journals):
             try:
-                for s, rows in enumerate(self._rows):
+                for s, examples in enumerate(rows[:, k]):
                     values = {name: float(x[s, k]) for name, x in metrics.items()}
-                    journal.add(step + s + 1, rows[k], values)
-                journal.position(step + len(self._rows))  # checks what is in no record yet
+                    journal.add(step + s + 1, examples, values)
+                fetch(journal.pending, step + len(rows))  # checks what is in no record yet
             except NonFiniteError as error:
                 failures[k] = error
-                told = {"step": step + len(self._rows), "message": str(error)}
+                told = {"step": step + len(rows), "message": str(error)}
                 files.write_json(Path(self._members[k].run_dir) / FAILED, told)
         return failures
 
@@ -217,6 +221,13 @@ def chunk(config: TrainConfig, model: nn.Module) -> Callable[..., tuple[TrainSta
         return jax.lax.scan(lambda s, x: many(s, *x, peaks, images, tokens), states, drawn)
 
     return steps
+
+
+def _journal(
+    member: Member, draw: Draw, on_progress: Callable[[dict[str, Any]], None] | None
+) -> Journal:
+    path, rate = Path(member.run_dir) / "metrics.jsonl", make_schedule(member.config)
+    return Journal(member.config, member.data, draw, rate, path, on_progress)
 
 
 def _common(checkpoints: list[Checkpoints], abstract: Any) -> list[tuple[Any, Any]] | None:

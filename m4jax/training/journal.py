@@ -71,7 +71,7 @@ class Journal:
     def position(self, step: int) -> dict[str, Any]:
         """Returns what goes into the checkpoint of `step`, as JSON; raises `NonFiniteError`."""
         self.pending = fetch(self.pending, step)
-        return {"step": step, "pending": self.pending, "draw": self._draw.fingerprint()}
+        return {"step": step, "pending": self.pending, "draw": self._draw.fingerprint}
 
     def _write(self, step: int) -> None:
         """Appends the record of the interval that ends at `step`."""

@@ -71,7 +71,7 @@ def train(
         if restored is None:
             return run.finish(run.begin(init), [], checkpoints).params
         state, position = restored
-        check.same_stream(position["draw"], run.draw.fingerprint(), run_dir)
+        check.same_stream(position["draw"], run.draw.fingerprint, run_dir)
         return run.finish(state, position["pending"], checkpoints).params
 
 

@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import functools
 import hashlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -74,6 +75,7 @@ class Draw:
         factor = self._factor[self.stage(step)]
         return None if factor is None else factor[indices].astype(np.float32)
 
+    @functools.cached_property
     def fingerprint(self) -> dict[str, Any]:
         """Returns what tells this stream of examples from another, as JSON."""
         weights = [hashlib.sha256(p.tobytes()).hexdigest() for p in self._probability]

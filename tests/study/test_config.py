@@ -62,6 +62,8 @@ def test_weights_are_shared_by_seeds():
         ({"balance": {"target": -0.1}}, r"target: expected 0 to 1, got -0.1"),
         ({"balance": {"enabled": 1}}, r"enabled: expected True or False"),
         ({"balance": {"enabled": True, "during": (0.9, 0.1)}}, r"during: expected two shares"),
+        ({"model": {"dtype": "float16"}}, r"unknown dtype 'float16'; did you mean 'bfloat16'"),
+        ({"model": {"embed": -1}}, r"model.embed: expected at least 0, got -1"),
         ({"init_from": 3}, r"config.init_from: expected str, got 3"),
         ({"world": {"scenes": (1, 0, 0, "x")}}, r"config.world.scenes\[3\]: expected float"),
         ({"evaluate": {"resamples": 3}}, r"resamples: expected at least 100"),

@@ -104,3 +104,28 @@ def test_exports_and_starts_from_what_was_exported(tmp_path, trained):
     assert losses(tmp_path / "run") == losses(tmp_path / "exported")
     assert losses(tmp_path / "run")[0] < losses(trained)[0]
     assert params["image"]["patches"]["kernel"].shape == (192, 64)
+
+
+def benchmark(workdir, *flags):
+    command = [sys.executable, "-m", "experiments.benchmark_train", f"--workdir={workdir}"]
+    command += ["--config=configs/benchmark_train.py", "--config.rounds=1", *flags]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+@pytest.mark.slow
+def test_the_benchmark_measures_what_it_is_asked_for(tmp_path):
+    small = ("--config.input.examples=600", "--config.input.duration=0.5")
+    done = benchmark(tmp_path, "--config.what=input", "--config.input.workers=(0,)", *small)
+    assert done.returncode == 0, done.stderr
+    rows = files.read_json(tmp_path / "input.json")
+    assert [row["pictures"] for row in rows] == ["in memory", "decoded, 0 worker processes"]
+    assert all(row["pictures_per_second"] > 0 for row in rows)
+    small = ("--config.fleet.members=2", "--config.fleet.steps=8")
+    done = benchmark(tmp_path, "--config.what=fleet", *small)
+    assert done.returncode == 0, done.stderr
+    assert files.read_json(tmp_path / "fleet.json")[0]["ratio"] > 0
+    done = benchmark(tmp_path, "--config.what=flete")
+    assert done.returncode == 2
+    assert "config.what is 'flete'" in done.stderr

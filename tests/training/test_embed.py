@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from runs import tiny_data, tiny_model
 
+from m4jax.errors import InputError
 from m4jax.training import Embedder
 from m4jax.training.augment import normalize
 from m4jax.training.step import init_params
@@ -47,3 +48,12 @@ def test_compiles_once_for_each_tower(embedder):
         embedder[0].tokens(data.tokens[:n, : 1 + n % 3])
     assert embedder[0]._embed_images._cache_size() == 1
     assert embedder[0]._embed_tokens._cache_size() == 1
+
+
+def test_texts_that_are_too_short_are_refused_where_padding_counts():
+    model = tiny_model(text_mask="none", text_pooling="end")
+    params = jax.jit(lambda: init_params(model, seed=0))()
+    embedder = Embedder(model, params, batch_size=4)
+    assert embedder.tokens(np.ones((5, 3), np.int32)).shape == (5, 8)
+    with pytest.raises(InputError, match="exactly 3 tokens, these have 2"):
+        embedder.tokens(np.ones((5, 2), np.int32))
