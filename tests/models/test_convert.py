@@ -9,6 +9,7 @@ import pytest
 from m4jax import models
 from m4jax.errors import InputError
 from m4jax.models import convert
+from m4jax.training.losses import LOSSES
 
 PAIRS = 5
 CASES = {
@@ -35,34 +36,29 @@ def batch(v):
     return images, tokens
 
 
-def softmax(image, text, scale, bias, xp):
-    """A loss of every number that a model returns; its formula does not matter."""
-    logits = scale * image @ text.T + bias
-    own = logits[xp.arange(PAIRS), xp.arange(PAIRS)]
-    by_row = xp.log(xp.exp(logits).sum(1))
-    return (by_row - own).mean() + xp.log(xp.exp(logits).sum(0)).mean() + 0.1 * bias
-
-
 def ours(model, params, images, tokens):
+    kind = "softmax" if model.variant.logit_bias is None else "sigmoid"
+
     def loss(params):
         output = model.apply({"params": params}, images, tokens)
-        return softmax(*output, jnp), output
+        return LOSSES[kind].function(*output).loss, output
 
     (value, output), gradient = jax.jit(jax.value_and_grad(loss, has_aux=True))(params)
     return value, output, gradient
 
 
 def theirs(torch, peer, images, tokens):
+    """The peer's own loss, its embeddings, and the gradient of all its parameters."""
     pixels = torch.tensor(images.transpose(0, 3, 1, 2).copy())
     ids = torch.tensor(tokens)
     if hasattr(peer, "vision_model"):
-        output = peer(pixel_values=pixels, input_ids=ids)
-        image, text = output.image_embeds, output.text_embeds
+        output = peer(pixel_values=pixels, input_ids=ids, return_loss=True)
+        image, text, value = output.image_embeds, output.text_embeds, output.loss
     else:
-        image, text = peer(pixels, ids)[:2]
-    bias = getattr(peer, "logit_bias", None)
-    bias = torch.zeros(()) if bias is None else bias.reshape(())
-    value = softmax(image, text, peer.logit_scale.exp().reshape(()), bias, torch)
+        import open_clip
+
+        image, text, scale = peer(pixels, ids)[:3]
+        value = open_clip.ClipLoss()(image, text, scale)
     value.backward()
     gradient = {name: p.grad.numpy() for name, p in peer.named_parameters()}
     return value.item(), image.detach().numpy(), text.detach().numpy(), gradient
