@@ -1,6 +1,7 @@
 """Every setting of a run, with its default; other configurations override a few of them."""
 
 import ml_collections
+from ml_collections import config_dict
 
 
 def get_config() -> ml_collections.ConfigDict:
@@ -28,18 +29,30 @@ def get_config() -> ml_collections.ConfigDict:
     config.world.proxy = 0.3  # scenes of company in which the thing goes with the occupation
     config.world.caption_noise = 0.02  # captions that belong to another example
 
+    # Leaving out pairs whose picture and caption don't fit (the paper's quality filter).
+    config.filter = ml_collections.ConfigDict()
+    config.filter.enabled = False  # False: all pairs stay
+    config.filter.drop = 0.3  # share that is left out, the pairs of the lowest similarity
+    config.filter.scorer = "emoji-S/8"  # variant of the model that scores; it is trained on all
+    config.filter.scorer_seed = 0  # of that model
+
     # Balancing the training data (m4jax/balance): the paper's M4.
     config.balance = ml_collections.ConfigDict()
     config.balance.enabled = False  # False: all examples weigh the same
     config.balance.during = (0.0, 1.0)  # shares of the steps between which the weights act
     config.balance.labels = ("occupations", "any_thing")  # label sets; "things" are the proxies
-    config.balance.target = 0.5  # prevalence of men that is aimed at
-    config.balance.keep_rate = 0.5  # share of the data that is kept; a little below the most
+    config.balance.target = config_dict.placeholder(object)  # a number or a word:
+    config.balance.target = 0.5  # prevalence of men that is aimed at; "census": each label's own
+    config.balance.keep_rate = config_dict.placeholder(object)
+    config.balance.keep_rate = 0.5  # share of the data that is kept; "max": all that can be
     config.balance.eps_representation = 1e-4  # bound on |E[q (s - target)]|
     config.balance.eps_association = 1e-4  # bound on |E[q (s - target) y]|, for each label
     config.balance.penalty = 10.0  # V, the level of enforcement
     config.balance.objective = "quadratic"  # what is lost by moving away from equal weights
     config.balance.tolerance = 1e-6  # relative duality gap at which the solver stops
+    config.balance.attribute_noise = 0.0  # known attributes that are flipped before balancing
+    config.balance.control = "none"  # "subsample" as large, or "shuffle" of the weights, instead
+    config.balance.seed = 0  # of the noise and the control
 
     # The model (m4jax/models): a name of the variant table.
     config.model = ml_collections.ConfigDict()
@@ -70,8 +83,9 @@ def get_config() -> ml_collections.ConfigDict:
     config.train.checkpoint_every = 500  # steps between two checkpoints
 
     # Evaluation (m4jax/evaluation).
+    config.track = False  # whether bias is also measured at every checkpoint
     config.evaluate = ml_collections.ConfigDict()
-    config.evaluate.prompts = "emoji_scenes_v1"  # a versioned file of prompts
+    config.evaluate.prompts = "emoji_scenes_v2"  # a versioned file of prompts
     config.evaluate.resamples = 1_000  # of the bootstrap
 
     return config

@@ -45,7 +45,7 @@ def main(console: Console) -> int:
         if config.shards == 1:
             files.sweep(job.folder)
         for stage in stages:
-            task = pool.Task(stage, stage, stage, {})
+            task = pool.Task(stage, stage, stage)
 
             def progress(what: str, done: int, total: int, task: pool.Task = task) -> None:
                 event = {"event": "progress", "what": what, "done": done, "total": total}

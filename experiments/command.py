@@ -55,9 +55,12 @@ def override(field: str, value: Any) -> None:
 
 def default_workers() -> int:
     """Returns one worker a core, or one in all where there is an accelerator to be shared."""
-    if any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/accel0", "/dev/vfio/0")):
-        return 1
-    return cores()
+    return 1 if has_accelerator() else cores()
+
+
+def has_accelerator() -> bool:
+    """Tells whether this machine has a GPU or a TPU, without waking JAX."""
+    return any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/accel0", "/dev/vfio/0"))
 
 
 def cores() -> int:

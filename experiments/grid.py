@@ -12,6 +12,12 @@ from experiments import command
 from m4jax.study import grid
 
 ACTION = flags.DEFINE_enum("action", "run", grid.ACTIONS, "What to do; see grid.main.")
+FLEET = flags.DEFINE_integer(
+    "fleet",
+    0,
+    "Runs of one shape trained in one program; 0: 16 on an accelerator, else 1.",
+    lower_bound=0,
+)
 WORKERS = flags.DEFINE_integer("workers", 0, "Worker processes; 0: one a core.", lower_bound=0)
 
 
@@ -23,6 +29,7 @@ def main(console: Console) -> int:
         action=ACTION.value,
         workers=WORKERS.value or command.default_workers(),
         console=console,
+        fleet=FLEET.value or (16 if command.has_accelerator() else 1),
     )
 
 

@@ -17,7 +17,7 @@ def run(console: Console, *names: str) -> tuple[RunConfig, Layout]:
     display = Display(console, dict.fromkeys(names, 1.0))
     with display.live():
         for name in names:
-            task = pool.Task(name, name, name, {})
+            task = pool.Task(name, name, name)
 
             def progress(what: str, done: int, total: int, task: pool.Task = task) -> None:
                 event = {"event": "progress", "what": what, "done": done, "total": total}

@@ -15,7 +15,7 @@ from jax.experimental import multihost_utils
 from rich.console import Console
 
 from experiments import command, single
-from m4jax.study.config import RunConfig
+from m4jax.study.config import RunConfig, run_config
 from m4jax.study.layout import Layout
 
 _INIT_FROM = flags.DEFINE_string("init_from", "", "Sets config.init_from.")
@@ -28,7 +28,7 @@ def main(console: Console) -> int:
         _join()
     if _INIT_FROM.value:
         command.override("init_from", os.path.abspath(_INIT_FROM.value))
-    names = ("world", "weights") if command.config()["balance"]["enabled"] else ("world",)
+    names = ("world", "weights") if run_config(command.config()).weighted else ("world",)
     if jax.process_count() == 1:
         config, layout = single.run(console, *names, "train")
     else:

@@ -46,6 +46,11 @@ def is_written(folder: str | os.PathLike) -> bool:
     return all((Path(folder) / name).exists() for name in ("weights.parquet", "weights.json"))
 
 
+def certificate(folder: str | os.PathLike) -> dict[str, Any]:
+    """Returns the certificate of the weights; raises `InputError` if there is none."""
+    return files.read_json(Path(folder) / "weights.json")
+
+
 def read(folder: str | os.PathLike, uids: Sequence[str] | Sequence[int]) -> np.ndarray:
     """Returns the weights [n] in the order of `uids`.
 

@@ -148,6 +148,17 @@ def add_caption_noise(world: World, scenes: Scenes) -> Scenes:
     return Scenes(**columns)
 
 
+def wrong_captions(world: World) -> np.ndarray:
+    """Returns which captions say something else than they would without noise, bool [n].
+
+    A caption that came from another example and says the same is not wrong.
+    """
+    told = sample(world)
+    noisy = add_caption_noise(world, told)
+    names = ("says_gender", "says_occupation", "says_thing")
+    return np.any([getattr(told, name) != getattr(noisy, name) for name in names], axis=0)
+
+
 def _proxies() -> np.ndarray:
     """Returns the kind of thing that goes with each occupation, int [c]."""
     kinds = list(catalog.things())

@@ -2,9 +2,10 @@
 
 from m4jax.evaluation import prompts
 from m4jax.evaluation.predictions import load_predictions, save_predictions
-from m4jax.evaluation.suite import Evaluation, Result, difference, evaluate, recompute
+from m4jax.evaluation.suite import VERSION, Evaluation, Result, difference, evaluate, recompute
 
 __all__ = [
+    "VERSION",
     "Evaluation",
     "Result",
     "difference",

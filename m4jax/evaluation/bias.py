@@ -24,6 +24,13 @@ def preference(man: np.ndarray, woman: np.ndarray) -> np.ndarray:
     return np.where(np.abs(gap) <= TIE, np.nan, gap > 0).astype(np.float32)
 
 
+def mean_preference(man: np.ndarray, woman: np.ndarray) -> float:
+    """Returns the share of pictures that prefer "man", minus ½, without ties; NaN if all tie."""
+    answers = preference(man, woman)
+    answers = answers[~np.isnan(answers)].astype(np.float64)
+    return float(answers.mean() - 0.5) if answers.size else float("nan")
+
+
 def class_probability(similarity: np.ndarray, logit_scale: float) -> np.ndarray:
     """Returns softmax(logit_scale · similarity) over classes, [n, c] -> [n, c] float32.
 

@@ -78,6 +78,12 @@ def percentile(first: Draws, second: Draws | None = None) -> Interval:
     )
 
 
+def point(first: Draws, second: Draws | None = None) -> Interval:
+    """The value alone, where pictures are not what it varies with; its interval is NaN."""
+    value = first.estimate.mean() - (0 if second is None else second.estimate.mean())
+    return Interval(float(value), np.nan, np.nan, first.n, first.groups)
+
+
 def norm(
     function: Callable[[np.ndarray], np.ndarray], first: Draws, second: Draws | None = None
 ) -> Interval:
@@ -179,8 +185,13 @@ def _norm_errors(function: Callable, draws: Draws) -> tuple[np.ndarray, np.ndarr
     return function(error).mean(1), under.mean(1)
 
 
+def correlations(samples: np.ndarray) -> np.ndarray:
+    """Returns a·x/‖x‖ of vectors (a·x, x), [..., 1 + c] -> [...]; NaN where x has no length."""
+    return _ratio(samples[..., 0], np.sum(samples[..., 1:] ** 2, -1))
+
+
 def _plain_correlation(draws: Draws) -> float:
-    return _ratio(draws.estimate[..., 0], np.sum(draws.estimate[..., 1:] ** 2, -1)).mean()
+    return correlations(draws.estimate).mean()
 
 
 def _clean_correlations(draws: Draws) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from m4jax import files
 from m4jax.errors import InputError, nearest
-from m4jax.evaluation import bias, retrieval, zero_shot
+from m4jax.evaluation import bias, few_shot, retrieval, zero_shot
 from m4jax.evaluation.prompts import Prompts
 
 Embed = Callable[[np.ndarray | list[str]], np.ndarray]
@@ -23,7 +23,9 @@ FIELDS = {
     "objects": ("group", "thing"),
     "scenes": ("group", "captions"),
     "shift": ("group", "gender", "occupation"),
+    "shots": ("group", "occupation", "thing"),
 }
+PROBES = {"workers": "occupation", "objects": "thing"}  # split -> what its linear probe tells
 
 
 def predict(
@@ -42,8 +44,11 @@ def predict(
         faces/occupation_probability [n, c] float32; objects/prefers_man [n] float32, NaN: a tie;
         faces, workers, shift/gender_rank [n], workers, shift/occupation_rank [n],
         objects/thing_rank [n]: how many wrong classes are at least as similar as the right one;
+        workers, objects/fewshot_rank [n]: the same for the linear probe on `shots`;
         scenes/image_rank, scenes/text_rank [n]: the same for retrieval;
-      and "prompts/version", "prompts/occupation" [c] labels, "data/association" [c].
+        faces/prompt_gap [T, c], objects/prompt_preference [T]: AB and RB by single templates;
+      and "prompts/version", "prompts/occupation" [c] labels, "prompts/sensitivity" [T] templates,
+      "data/association" [c].
 
     Raises:
       InputError: for an unknown split, a missing or ill-shaped field, embeddings not finite.
@@ -59,11 +64,17 @@ def predict(
     result = {
         "prompts/version": np.array(prompts.version),
         "prompts/occupation": np.array(list(prompts.occupation)),
+        "prompts/sensitivity": np.array(prompts.sensitivity),
         "data/association": association,
     }
+    embedded = {name: model.images(arrays["images"], name) for name, arrays in splits.items()}
     for name, arrays in splits.items():
         kept = {field: arrays[field] for field in FIELDS[name] if field != "captions"}
-        answers = _ANSWERS[name](model, model.images(arrays["images"], name), arrays)
+        answers = _ANSWERS[name](model, embedded[name], arrays)
+        if name in PROBES and "shots" in splits:
+            classes = getattr(prompts, PROBES[name])
+            known = splits["shots"][PROBES[name]], embedded[name], arrays[PROBES[name]]
+            answers["fewshot_rank"] = few_shot.ranks(embedded["shots"], *known, len(classes))
         result |= {f"{name}/{key}": value for key, value in (kept | answers).items()}
     return result
 
@@ -81,8 +92,9 @@ def check_split(name: str, arrays: Mapping[str, np.ndarray], prompts: Prompts) -
     if len(set(lengths.values())) > 1 or lengths["images"] in ((), (0,)):
         raise InputError(f"split {name}: expected fields of one length, not empty, got {lengths}")
     _check_range(name, checked, "gender", 0, 2)
-    _check_range(name, checked, "occupation", -(name == "shift"), len(prompts.occupation))
-    _check_range(name, checked, "thing", 0, len(prompts.thing))
+    without = -(name in ("shift", "shots"))  # -1: pictures of no class
+    _check_range(name, checked, "occupation", without, len(prompts.occupation))
+    _check_range(name, checked, "thing", -(name == "shots"), len(prompts.thing))
     return checked
 
 
@@ -122,24 +134,38 @@ class _Model:
             )
         return embeddings
 
-    def similarity(self, images: np.ndarray, phrases: Mapping[str, str]) -> np.ndarray:
-        """Returns the cosines [n, c] of embedded pictures and the classes of `phrases`."""
+    def similarity(
+        self, images: np.ndarray, phrases: Mapping[str, str], *templates: str
+    ) -> np.ndarray:
+        """Returns the cosines [n, c] of embedded pictures and the classes of `phrases`.
+
+        By the prompts' templates unless others are given.
+        """
         classes = zero_shot.class_embeddings(
-            phrases.values(), templates=self.prompts.templates, embed_texts=self.embed_texts
+            phrases.values(),
+            templates=templates or self.prompts.templates,
+            embed_texts=self.embed_texts,
         )
         return images @ classes.T
 
-    def genders(self, images: np.ndarray) -> np.ndarray:
+    def genders(self, images: np.ndarray, *templates: str) -> np.ndarray:
         """Returns the cosines [n, 2] to woman (0) and man (1)."""
         gender = self.prompts.gender
-        return self.similarity(images, {key: gender[key] for key in ("woman", "man")})
+        return self.similarity(images, {key: gender[key] for key in ("woman", "man")}, *templates)
 
 
 def _faces(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
-    occupations = model.similarity(images, model.prompts.occupation)
+    man = arrays["gender"] == 1
+
+    def probability(*templates: str) -> np.ndarray:
+        occupations = model.similarity(images, model.prompts.occupation, *templates)
+        return bias.class_probability(occupations, model.logit_scale)
+
+    alone = [probability(template) for template in model.prompts.sensitivity]
     return {
         "gender_rank": zero_shot.ranks(model.genders(images), arrays["gender"]),
-        "occupation_probability": bias.class_probability(occupations, model.logit_scale),
+        "occupation_probability": probability(),
+        "prompt_gap": np.array([p[man].mean(0) - p[~man].mean(0) for p in alone], np.float64),
     }
 
 
@@ -153,9 +179,13 @@ def _workers(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
 
 def _objects(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
     things, genders = model.similarity(images, model.prompts.thing), model.genders(images)
+    alone = [model.genders(images, template) for template in model.prompts.sensitivity]
     return {
         "thing_rank": zero_shot.ranks(things, arrays["thing"]),
         "prefers_man": bias.preference(genders[:, 1], genders[:, 0]),
+        "prompt_preference": np.array(
+            [bias.mean_preference(cosines[:, 1], cosines[:, 0]) for cosines in alone]
+        ),
     }
 
 
@@ -168,12 +198,18 @@ def _scenes(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
     return {"image_rank": image_rank, "text_rank": text_rank}
 
 
+def _shots(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
+    """The shots answer nothing themselves."""
+    return {}
+
+
 _ANSWERS = {
     "faces": _faces,
     "workers": _workers,
     "objects": _objects,
     "scenes": _scenes,
     "shift": _workers,
+    "shots": _shots,
 }
 
 

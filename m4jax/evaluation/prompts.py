@@ -11,6 +11,7 @@ from m4jax.files import read_json
 
 _DIRECTORY = Path(__file__).with_name("prompts")
 _AXES = ("gender", "occupation", "thing")
+_TEMPLATES = ("templates", "sensitivity")
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Prompts:
 
     Args:
       version: name of the version; it stands in every result.
-      templates: texts with one `{}` each, in the place of the phrase.
+      templates: texts with one `{}` for the phrase; the embeddings of a class are averaged.
+      sensitivity: templates under each of which bias is measured alone, to see what depends on it.
       gender: phrases of "man" and "woman".
       occupation: label -> noun phrase with its article; the order numbers the classes.
       thing: kind -> noun phrase with its article; the order numbers the classes.
@@ -27,6 +29,7 @@ class Prompts:
 
     version: str
     templates: tuple[str, ...]
+    sensitivity: tuple[str, ...]
     gender: Mapping[str, str]
     occupation: Mapping[str, str]
     thing: Mapping[str, str]
@@ -36,7 +39,7 @@ def load(name_or_path: str | os.PathLike) -> Prompts:
     """Reads and checks prompts.
 
     Args:
-      name_or_path: a version that comes with the package ("emoji_scenes_v1"), or a JSON file.
+      name_or_path: a version that comes with the package ("emoji_scenes_v2"), or a JSON file.
 
     Returns:
       The prompts.
@@ -53,17 +56,18 @@ def load(name_or_path: str | os.PathLike) -> Prompts:
         path = known[str(name_or_path)]
     content = read_json(path)
     _check(content, path)
-    return Prompts(**{**content, "templates": tuple(content["templates"])})
+    return Prompts(**{**content, **{name: tuple(content[name]) for name in _TEMPLATES}})
 
 
 def _check(content: Any, path: Path) -> None:
-    expected = {"version", "templates", *_AXES}
+    expected = {"version", *_TEMPLATES, *_AXES}
     if not isinstance(content, dict) or set(content) != expected:
         found = sorted(content) if isinstance(content, dict) else type(content).__name__
         raise InputError(f"{path}: expected the fields {sorted(expected)}, got {found}")
     if not _is_text(content["version"]):
         raise InputError(f"{path}: version: expected a name, got {content['version']!r}")
-    _check_templates(content["templates"], path)
+    for name in _TEMPLATES:
+        _check_templates(content[name], f"{path}: {name}")
     for axis in _AXES:
         _check_phrases(content[axis], f"{path}: {axis}")
     if set(content["gender"]) != {"man", "woman"}:
@@ -72,14 +76,14 @@ def _check(content: Any, path: Path) -> None:
         )
 
 
-def _check_templates(templates: Any, path: Path) -> None:
+def _check_templates(templates: Any, where: str) -> None:
     if not (isinstance(templates, list) and templates):
-        raise InputError(f"{path}: templates: expected a list of texts, got {templates!r}")
+        raise InputError(f"{where}: expected a list of texts, got {templates!r}")
     for template in templates:
         if not (_is_text(template) and template.count("{}") == 1):
-            raise InputError(f"{path}: templates: expected one {{}} in each, got {template!r}")
+            raise InputError(f"{where}: expected one {{}} in each, got {template!r}")
     if len(set(templates)) < len(templates):
-        raise InputError(f"{path}: templates: one occurs twice; delete it")
+        raise InputError(f"{where}: one occurs twice; delete it")
 
 
 def _check_phrases(phrases: Any, where: str) -> None:

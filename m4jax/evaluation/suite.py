@@ -13,7 +13,8 @@ from m4jax.evaluation.predictions import FIELDS, Arrays, Embed, predict
 from m4jax.evaluation.prompts import Prompts
 from m4jax.evaluation.statistics import Resampler, Settings
 
-VERSION = 1  # to be raised with every change of what a metric means
+DRAWS = 200  # resamples of which every metric's deviation is kept
+VERSION = 2  # to be raised with every change of what a metric means
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,10 @@ class Result:
       ci_low: lower end of the interval.
       ci_high: upper end of the interval.
       n: number of pictures.
-      metric_version: "1+emoji_scenes_v1": the version of the metrics and that of the prompts.
+      metric_version: "2+emoji_scenes_v2": the version of the metrics and that of the prompts.
+      draws: by how much the metric of each of the first resamples of the pictures differs from
+        their mean; () for single labels and differences. All runs are resampled alike, so that
+        the pictures' share in the uncertainty of any contrast of runs follows from these.
     """
 
     metric: str
@@ -39,6 +43,7 @@ class Result:
     ci_high: float
     n: int
     metric_version: str
+    draws: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class _Metric:
     label: str
     draws: Draws
     interval: Callable[..., Interval] = intervals.percentile
+    scalar: Callable[[np.ndarray], np.ndarray] | None = None  # of a statistic that is a vector
 
 
 def evaluate(
@@ -75,7 +81,8 @@ def evaluate(
       splits: name -> arrays. All have images [n, h, w, 3] and group [n] (the sprite: pictures
         of one are not independent). faces: gender [n] (1 man, 0 woman). workers: gender and
         occupation [n], an index into the prompts' occupations. objects: thing [n]. scenes:
-        captions, n texts. shift: as workers, occupation −1 for a plain face.
+        captions, n texts. shift: as workers, occupation −1 for a plain face. shots: occupation
+        and thing [n], −1 for none: labelled pictures for the linear probes of workers and objects.
       embed_images: images [n, h, w, 3] -> [n, d]; it cuts them into batches itself.
       embed_texts: list of k texts -> [k, d].
       logit_scale: factor of the cosines before the softmax over occupations.
@@ -120,7 +127,10 @@ def recompute(runs: Sequence[Arrays], *, resamples: int = 1000, seed: int = 0) -
     """
     version = _check_same(runs)
     metrics = _metrics(runs, Settings(resamples=resamples, seed=seed))
-    return [_result(metric, metric.interval(metric.draws), version) for metric in metrics]
+    return [
+        _result(metric, metric.interval(metric.draws), version, _deviations(metric))
+        for metric in metrics
+    ]
 
 
 def difference(
@@ -150,17 +160,31 @@ def difference(
     return [_result(a, a.interval(a.draws, b.draws), version) for a, b in pairs]
 
 
-def _result(metric: _Metric, interval: Interval, version: str) -> Result:
+def _result(
+    metric: _Metric, interval: Interval, version: str, draws: tuple[float, ...] = ()
+) -> Result:
     ends = interval.value, interval.low, interval.high
-    return Result(metric.name, metric.split, metric.label, *ends, interval.n, version)
+    return Result(metric.name, metric.split, metric.label, *ends, interval.n, version, draws)
+
+
+def _deviations(metric: _Metric) -> tuple[float, ...]:
+    """Returns `Result.draws`, to five digits; () where they say nothing."""
+    if metric.label or metric.interval is intervals.point:
+        return ()
+    samples = metric.draws.samples[:DRAWS]
+    samples = (metric.scalar(samples) if metric.scalar else samples).mean(1)
+    if not np.isfinite(samples).all():
+        return ()
+    return tuple(float(f"{x:.5g}") for x in samples - samples.mean())
 
 
 def _check_same(runs: Sequence[Arrays]) -> str:
     """Checks that all runs answered the same questions; returns the version of the results."""
     if not runs:
         raise InputError("predictions: expected those of one run at least, got none")
-    asked = {"prompts/version", "prompts/occupation"}
-    asked |= {f"{split}/{field}" for split, fields in FIELDS.items() for field in fields}
+    asked = {"prompts/version", "prompts/occupation", "prompts/sensitivity"}
+    # The shots are of a run's own world: they are part of the model that answers.
+    asked |= {f"{split}/{field}" for split in FIELDS if split != "shots" for field in FIELDS[split]}
     for run in runs[1:]:
         if set(run) != set(runs[0]):
             raise InputError(
@@ -207,13 +231,32 @@ def _faces(stack: Callable, split: str, settings: Settings) -> list[_Metric]:
     ]
     norms = {"mean": intervals.mean_absolute, "max": intervals.max_absolute}
     of_all = [
-        _Metric(f"association_bias_{name}", split, "", gaps, functools.partial(intervals.norm, f))
+        _Metric(
+            f"association_bias_{name}", split, "", gaps, functools.partial(intervals.norm, f), f
+        )
         for name, f in norms.items()
     ]
     projected = intervals.project(gaps, stack("data/association"))
-    correlation = _Metric("association_correlation", split, "", projected, intervals.correlation)
+    correlation = _Metric(
+        "association_correlation", split, "", projected, intervals.correlation,
+        intervals.correlations,
+    )  # fmt: skip
     genders = _shares(resampler, stack("faces/gender_rank"), split, {"gender_acc1": 1})
-    return [*one, *of_all, correlation, *genders]
+    alone = intervals.mean_absolute(stack("faces/prompt_gap"))
+    by_prompt = _by_prompt("association_bias_mean_by_prompt", split, alone, stack, gaps)
+    return [*one, *of_all, correlation, *genders, *by_prompt]
+
+
+def _by_prompt(
+    name: str, split: str, values: np.ndarray, stack: Callable, draws: Draws
+) -> list[_Metric]:
+    """Returns a metric [runs, T] under each template alone."""
+    templates = stack("prompts/sensitivity")[0].tolist()
+    return [
+        _Metric(name, split, template, Draws(of, of[None], draws.n, draws.groups, draws.tail),
+                intervals.point)
+        for template, of in zip(templates, values.T, strict=True)
+    ]  # fmt: skip
 
 
 def _workers(stack: Callable, split: str, settings: Settings) -> list[_Metric]:
@@ -225,7 +268,17 @@ def _workers(stack: Callable, split: str, settings: Settings) -> list[_Metric]:
         ranks = stack(f"{split}/occupation_rank")[:, at_work]
         resampler = Resampler(group[at_work], settings=settings)
         result += _shares(resampler, ranks, split, {"acc1": 1, "acc5": 5})
+        result += _probed(resampler, stack, split)
     return result
+
+
+def _probed(resampler: Resampler, stack: Callable, split: str) -> list[_Metric]:
+    """Returns the accuracy of the linear probe, where there were shots."""
+    try:
+        ranks = stack(f"{split}/fewshot_rank")
+    except KeyError:
+        return []
+    return _shares(resampler, ranks, split, {"fewshot_acc1": 1})
 
 
 def _objects(stack: Callable, split: str, settings: Settings) -> list[_Metric]:
@@ -233,7 +286,10 @@ def _objects(stack: Callable, split: str, settings: Settings) -> list[_Metric]:
     draws = bias.representation_bias(resampler, stack("objects/prefers_man"))
     preferred = _Metric("representation_bias", split, "", draws)
     names = {"acc1": 1, "acc5": 5}
-    return [preferred, *_shares(resampler, stack("objects/thing_rank"), split, names)]
+    shares = _shares(resampler, stack("objects/thing_rank"), split, names)
+    alone = stack("objects/prompt_preference")
+    by_prompt = _by_prompt("representation_bias_by_prompt", split, alone, stack, draws)
+    return [preferred, *shares, *_probed(resampler, stack, split), *by_prompt]
 
 
 def _scenes(stack: Callable, split: str, settings: Settings) -> list[_Metric]:

@@ -134,7 +134,11 @@ VARIANTS: dict[str, Variant] = {
     "SigLIP-L/16": _siglip(16, _LARGE),
     "SigLIP-L/14": _siglip(14, _LARGE),
     # The testbed's own.
+    "emoji-S/16": _emoji(16, width=64, depth=3, heads=2),
     "emoji-S/8": _emoji(8, width=64, depth=3, heads=2),
     "emoji-S/4": _emoji(4, width=64, depth=3, heads=2),
+    "emoji-B/16": _emoji(16, width=128, depth=4, heads=4),
     "emoji-B/8": _emoji(8, width=128, depth=4, heads=4),
+    "emoji-B/4": _emoji(4, width=128, depth=4, heads=4),
+    "emoji-SigLIP-S/8": dataclasses.replace(_emoji(8, width=64, depth=3, heads=2), pooling="map"),
 }

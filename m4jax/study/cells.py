@@ -1,52 +1,99 @@
-"""The grid: which runs a study consists of."""
+"""The grid: which runs a study consists of, as products and unions of factors."""
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from m4jax.errors import InputError, nearest
 from m4jax.study.config import RunConfig, run_config
 
+VERSION, SEED, ALL, EXCLUDE = "version", "seed", "*", "exclude"
+Factors = dict[str, dict[str, Mapping[str, Any]]]  # factor -> level -> fields that differ
+
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One run of a study: its data version, its seed, and the resolved configuration."""
+    """One run of a grid.
 
-    version: str
+    Attributes:
+      factors: factor -> level; the data version is always one of them.
+      seed: of the run.
+      config: resolved.
+      studies: the names of those that it belongs to.
+      told: its levels that are not the default ones, for people.
+    """
+
+    factors: Mapping[str, str]
     seed: int
     config: RunConfig
+    studies: tuple[str, ...]
+    told: tuple[str, ...]
+
+    @property
+    def version(self) -> str:
+        """Of the data."""
+        return self.factors[VERSION]
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """The levels of all factors: what runs share that differ in their seed alone."""
+        return tuple(self.factors.values())
 
     @property
     def name(self) -> str:
-        """For people: version and seed."""
-        return f"{self.version}, seed {self.seed}"
+        """For people: version, what else is not the default, and seed."""
+        return ", ".join([self.version, *self.told, f"seed {self.seed}"])
 
 
 def expand(config: Mapping[str, Any]) -> list[Cell]:
-    """Returns the cells of a grid: every data version with every seed, versions first.
+    """Returns the cells of a grid, in the order of its studies, by seed first.
+
+    A study is a union of products. A product maps factors to the levels that it takes, "*" to all;
+    factors that it does not name stay at their first level, the default. `seed` is a factor of
+    every product; its default is all of `seeds`. `exclude` lists partial assignments that are left
+    out. A run that several studies ask for is one cell.
 
     Args:
-      config: the fields of a run, and `versions` (pairs of a name and the fields
-        that differ; the first is what the others are compared with) and `seeds`.
+      config: the fields of a run; `factors`, pairs of a name and of its levels, which are pairs of
+        a name and of the fields that differ from the base (`version` must be there; the versions
+        are compared with the first one); `seeds`; and `studies`, pairs of a name and of products.
 
     Raises:
-      InputError: for an unknown field, no versions or seeds, or two cells that are the same run.
+      InputError: for an unknown field, factor or level, or cells that differ in name alone.
     """
     base = dict(config)
-    versions, seeds = dict(base.pop("versions", ())), base.pop("seeds", ())
-    if not versions or not seeds:
-        raise InputError("config: a grid needs `versions` and `seeds`; see configs/quickstart.py")
-    cells = [
-        Cell(version, seed, run_config(merge(base, changes) | {"seed": seed}))
-        for seed in seeds
-        for version, changes in versions.items()
-    ]
-    first = {}
-    for cell in cells:
-        other = first.setdefault(cell.config.id, cell)
-        if other is not cell:
-            raise InputError(f"the cells ({other.name}) and ({cell.name}) are the same run")
-    return cells
+    factors, seeds, studies = (base.pop(name, ()) for name in ("factors", "seeds", "studies"))
+    levels: Factors = {name: dict(of) for name, of in factors}
+    if VERSION not in levels or not seeds or not studies:
+        raise InputError(
+            "config: a grid needs `factors` (`version` among them), `seeds` and `studies`; see "
+            "configs/quickstart.py"
+        )
+    found: dict[tuple, Cell] = {}
+    for study, products in studies:
+        for assignment in itertools.chain(*(_product(p, levels, seeds) for p in products)):
+            key = tuple(assignment.items())
+            cell = found.get(key) or _cell(assignment, levels, base)
+            found[key] = dataclasses.replace(
+                cell, studies=tuple(dict.fromkeys((*cell.studies, study)))
+            )
+    cells = list(found.values())
+    _check_distinct(cells)
+    order = list(dict.fromkeys([*seeds, *(cell.seed for cell in cells)]))
+    return sorted(cells, key=lambda cell: order.index(cell.seed))
+
+
+def reference(group: Mapping[str, str], groups: Sequence[Mapping[str, str]]) -> Mapping | None:
+    """Returns what a group of runs is compared with, or None.
+
+    That is the group of the first version that shares most levels with it.
+    """
+    first = groups[0][VERSION] if groups else None
+    others = [other for other in groups if other[VERSION] == first]
+    if not others or group[VERSION] == first:
+        return None
+    return max(others, key=lambda other: sum(group[name] == other[name] for name in group))
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any], path: str = "config") -> dict:
@@ -58,3 +105,57 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any], path: str = "conf
         nested = isinstance(base[name], Mapping)
         merged[name] = merge(base[name], value, f"{path}.{name}") if nested else value
     return merged
+
+
+def _product(
+    product: Mapping[str, Any], factors: Factors, seeds: Sequence[int]
+) -> Iterator[dict[str, Any]]:
+    """Yields the assignments factor -> level (and seed) of one product, without its exclusions."""
+    product = dict(product)
+    excluded = product.pop(EXCLUDE, ())
+    for part in (product, *excluded):
+        _check_names(part, factors)
+    chosen = {SEED: product.get(SEED, seeds)}
+    for name, levels in factors.items():
+        wanted = product.get(name, (next(iter(levels)),))
+        chosen[name] = tuple(levels) if wanted == ALL else wanted
+    for values in itertools.product(*chosen.values()):
+        assignment = dict(zip(chosen, values, strict=True))
+        if not any(all(assignment[k] in v for k, v in part.items()) for part in excluded):
+            yield assignment
+
+
+def _check_names(part: Mapping[str, Any], factors: Factors) -> None:
+    for name, levels in part.items():
+        if name == SEED:
+            continue
+        if name not in factors:
+            raise InputError(f"config.studies: unknown factor {name!r}; {nearest(name, factors)}")
+        if levels == ALL:
+            continue
+        if isinstance(levels, str):
+            raise InputError(f"config.studies: {name}: expected a tuple of levels, got {levels!r}")
+        for level in levels:
+            if level not in factors[name]:
+                hint = nearest(str(level), factors[name])
+                raise InputError(f"config.studies: {name} has no level {level!r}; {hint}")
+
+
+def _cell(assignment: Mapping[str, Any], factors: Factors, base: Mapping[str, Any]) -> Cell:
+    fields, told = dict(base), []
+    for name, levels in factors.items():
+        level = assignment[name]
+        fields = merge(fields, levels[level])
+        if name != VERSION and level != next(iter(levels)):
+            told.append(level)
+    config = run_config(fields | {SEED: assignment[SEED]})
+    chosen = {name: assignment[name] for name in factors}
+    return Cell(chosen, assignment[SEED], config, (), tuple(told))
+
+
+def _check_distinct(cells: Sequence[Cell]) -> None:
+    first: dict[str, Cell] = {}
+    for cell in cells:
+        other = first.setdefault(cell.config.id, cell)
+        if other is not cell:
+            raise InputError(f"the cells ({other.name}) and ({cell.name}) are the same run")

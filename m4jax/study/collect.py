@@ -1,48 +1,59 @@
 """Gathers what the runs of a study left behind into the rows of results.parquet."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from m4jax import balance, evaluation, files
 from m4jax.data import annotate, catalog, testbed, weights
 from m4jax.errors import InputError
+from m4jax.study import weighting
 from m4jax.study.cells import Cell
 from m4jax.study.layout import Layout
+from m4jax.study.results import Rows
+
+Levels = Mapping[str, str]
 
 
-def rows(cells: Sequence[Cell], done: Sequence[Cell], layout: Layout) -> list[dict]:
+def rows(cells: Sequence[Cell], done: Sequence[Cell], layout: Layout) -> Rows:
     """Returns the rows of the cells that are `done`; see `results.SCHEMA` for their fields.
 
-    kinds: `run` (as evaluated), `version` (pooled over seeds), `difference` (version minus the
-    first one, paired by picture), `data` (bias of the training data under a version's weights),
-    `world` (women's shares in the census).
+    kinds: `run` (as evaluated), `along` (at a step of its training), `version` (pooled over seeds,
+    with all other factors at their defaults), `difference` (version minus the first one, by the
+    same pictures), `data` (bias of the training data under a version's weights), `world` (women's
+    shares in the census).
     """
-    versions = list(dict.fromkeys(cell.version for cell in cells))
+    default = {name: level for name, level in cells[0].factors.items() if name != "version"}
     found = [row for cell in done for row in _run_rows(cell, layout)]
-    found += _pooled_rows(done, versions, layout)
-    for version in versions:
-        cell = next((cell for cell in done if cell.version == version), None)
-        found += _data_rows(cell, layout) if cell else []
+    plain = [cell for cell in done if default.items() <= cell.factors.items()]
+    versions = list(dict.fromkeys(c.version for c in cells if default.items() <= c.factors.items()))
+    found += _pooled_rows(plain, versions, layout)
+    found += [row for cell in _distinct_data(done) for row in _data_rows(cell, layout)]
+    census = dict.fromkeys(cells[0].factors, "") | {"version": "census"}
     return found + [
-        _row("world", "census", metric="women_share", label=job.name, value=job.women_share)
+        _row("world", census, metric="women_share", label=job.name, value=job.women_share)
         for job in catalog.occupations()
     ]
 
 
-def _run_rows(cell: Cell, layout: Layout) -> list[dict]:
+def _run_rows(cell: Cell, layout: Layout) -> Iterator[dict]:
     folder = layout.run(cell.config)
     if files.read_json(folder / "DONE")["eval.jsonl"] != files.sha256(folder / "eval.jsonl"):
         raise InputError(f"{folder / 'eval.jsonl'} is damaged; delete it and run again")
-    records = files.read_jsonl(folder / "eval.jsonl")
     where = {"run_id": cell.config.id, "seed": cell.seed}
-    return [_row("run", cell.version, **where, **record) for record in records]
+    for record in files.read_jsonl(folder / "eval.jsonl"):
+        yield _row("run", cell.factors, **where, **record)
+    steps = sorted(folder.glob("along/*.jsonl"), key=lambda path: int(path.stem))
+    for path in steps:
+        for record in files.read_jsonl(path):
+            yield _row("along", cell.factors, **where, **record | {"draws": ()})
 
 
 def _pooled_rows(done: Sequence[Cell], versions: Sequence[str], layout: Layout) -> list[dict]:
     """Returns the rows over seeds, and the differences to the first version by the same seeds."""
     runs: dict[str, dict[int, dict]] = {version: {} for version in versions}
+    levels: dict[str, Levels] = {cell.version: cell.factors for cell in done}
     for cell in done:
         path = layout.run(cell.config) / "predictions.npz"
         runs[cell.version][cell.seed] = evaluation.load_predictions(path)
@@ -51,26 +62,37 @@ def _pooled_rows(done: Sequence[Cell], versions: Sequence[str], layout: Layout) 
     for version, by_seed in runs.items():
         if by_seed:
             pooled = evaluation.recompute(list(by_seed.values()), resamples=resamples)
-            found += [_row("version", version, **dataclasses.asdict(result)) for result in pooled]
+            found += [_row("version", levels[version], **_fields(result)) for result in pooled]
         shared = sorted(by_seed.keys() & runs[first].keys())
         if version != first and shared:
             pairs = ([runs[v][seed] for seed in shared] for v in (version, first))
             difference = evaluation.difference(*pairs, resamples=resamples)
-            found += [_row("difference", version, **dataclasses.asdict(r)) for r in difference]
+            found += [_row("difference", levels[version], **_fields(r)) for r in difference]
     return found
+
+
+def _fields(result: evaluation.Result) -> dict:
+    return dataclasses.asdict(result) | {"draws": ()}
+
+
+def _distinct_data(done: Sequence[Cell]) -> list[Cell]:
+    """Returns one cell for each way in which training data are weighted, by version first."""
+    found: dict[tuple, Cell] = {}
+    for cell in done:
+        found.setdefault((cell.version, cell.config.world.id, cell.config.weights_id), cell)
+    return list(found.values())
 
 
 def _data_rows(cell: Cell, layout: Layout) -> list[dict]:
     """Returns the bias of the training data as the cell's version weighs them."""
-    train = testbed.load(cell.config.world, "train", layout.data)
-    weight = np.ones(len(train))
-    if cell.config.balance:
-        weight = weights.read(layout.weights(cell.config), train.columns["uid"])
-    target = cell.config.balance.target if cell.config.balance else 0.5
+    config = cell.config
+    train = testbed.load(config.world, "train", layout.data)
+    weight = weighting.read(config, layout, train.columns["uid"])
+    weight = np.ones(len(train)) if weight is None else weight
     found = []
     for name in annotate.LABEL_SETS:
         notes = annotate.annotate(train.columns, (name,))
-        targets = np.full(len(notes.attribute_names), target)
+        targets = weighting.targets(config.balance, notes)
         bias = balance.bias(notes.attributes, notes.labels, weights=weight, target=targets)
         found += [
             {"metric": "association_bias", "split": name, "label": label, "value": value}
@@ -86,14 +108,19 @@ def _data_rows(cell: Cell, layout: Layout) -> list[dict]:
                 {"metric": "keep_rate", "value": weight.mean()},
                 {"metric": "examples", "value": len(train)},
             ]
-    return [_row("data", cell.version, n=len(train), **row) for row in found]
+    if config.filter:
+        known = weights.certificate(layout.weights(config))
+        found += [
+            {"metric": name, "value": known[name]} for name in known if name.startswith("filter_")
+        ]
+    return [_row("data", cell.factors, n=len(train), **row) for row in found]
 
 
-def _row(kind: str, version: str, **values) -> dict:
+def _row(kind: str, factors: Levels, **values) -> dict:
     """Returns a whole row; what is not given is empty, and null is NaN."""
-    empty = {"run_id": "", "seed": -1, "split": "", "label": "", "ci_low": None, "ci_high": None,
-             "n": 0, "metric_version": ""}  # fmt: skip
-    row = {"kind": kind, "version": version, **empty, **values}
+    empty = {"run_id": "", "seed": -1, "step": -1, "split": "", "label": "", "ci_low": None,
+             "ci_high": None, "n": 0, "metric_version": "", "draws": ()}  # fmt: skip
+    row = {"kind": kind, **factors, **empty, **values}
     for name in ("value", "ci_low", "ci_high"):
         row[name] = float("nan") if row[name] is None else float(row[name])
     return row

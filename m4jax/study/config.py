@@ -15,28 +15,75 @@ from m4jax.errors import InputError, nearest
 from m4jax.evaluation.prompts import load as load_prompts
 from m4jax.training import TrainConfig
 
+CENSUS = "census"  # a target: the census' shares instead of a number for all labels
+LARGEST = "max"  # a keep rate: the largest at which all constraints hold
+CONTROLS = ("none", "subsample", "shuffle")
+
+
+@dataclasses.dataclass(frozen=True)
+class FilterConfig:
+    """Which training pairs are left out for their low image–text similarity.
+
+    Attributes:
+      drop: share of the pairs that is left out, those of the lowest cosine.
+      scorer: variant of the model that scores, trained with the softmax loss on all pairs.
+      scorer_seed: of that model.
+    """
+
+    drop: float
+    scorer: str
+    scorer_seed: int
+
+    def __post_init__(self):
+        if not 0 <= self.drop < 1:
+            raise InputError(f"filter.drop: expected in [0, 1), got {self.drop}")
+        if self.scorer not in models.names():
+            hint = nearest(self.scorer, models.names())
+            raise InputError(f"filter.scorer: unknown {self.scorer!r}; {hint}")
+
 
 @dataclasses.dataclass(frozen=True)
 class BalanceConfig:
-    """How the training data are balanced; see `balance.Problem` and `balance.solve`."""
+    """How the training data are balanced; see `balance.Problem` and `balance.solve`.
+
+    Attributes not of the problem itself:
+      target: prevalence of men, for all labels, or "census": the census' shares.
+      keep_rate: η, or "max": the largest at which all constraints hold.
+      attribute_noise: share of the known attributes that is flipped before balancing.
+      control: "none"; "subsample": in place of the weights q, equal weights of round(Σq) examples
+        drawn at random; "shuffle": the weights q, permuted at random over the examples.
+      seed: of the noise and the control.
+    """
 
     labels: tuple[str, ...]
-    target: float
-    keep_rate: float
+    target: float | str
+    keep_rate: float | str
     eps_representation: float
     eps_association: float
     penalty: float
     objective: str
     tolerance: float
+    attribute_noise: float
+    control: str
+    seed: int
 
     def __post_init__(self):
         for name in self.labels:
             if name not in LABEL_SETS:
                 raise InputError(f"balance.labels: unknown {name!r}; {nearest(name, LABEL_SETS)}")
-        if not 0 < self.keep_rate <= 1:
-            raise InputError(f"balance.keep_rate: expected in (0, 1], got {self.keep_rate}")
-        if not 0 <= self.target <= 1:
-            raise InputError(f"balance.target: expected 0 to 1, got {self.target}")
+        if self.keep_rate != LARGEST and not _within(self.keep_rate, 0, 1, open_low=True):
+            raise InputError(
+                f"balance.keep_rate: expected in (0, 1], or {LARGEST!r}, got {self.keep_rate!r}"
+            )
+        if self.target != CENSUS and not _within(self.target, 0, 1):
+            raise InputError(f"balance.target: expected 0 to 1, or {CENSUS!r}, got {self.target!r}")
+        if not 0 <= self.attribute_noise < 0.5:
+            raise InputError(
+                f"balance.attribute_noise: expected in [0, 0.5), got {self.attribute_noise}"
+            )
+        if self.control not in CONTROLS:
+            hint = nearest(self.control, CONTROLS)
+            raise InputError(f"balance.control: unknown {self.control!r}; {hint}")
         for name in ("eps_representation", "eps_association"):
             if getattr(self, name) < 0:
                 raise InputError(f"balance.{name}: expected at least 0, got {getattr(self, name)}")
@@ -83,6 +130,7 @@ class RunConfig:
 
     Attributes:
       world: of the training pictures.
+      filter: which of them are left out, or None.
       balance: how they are weighted, or None.
       during: shares of the steps, from 0 to 1, between which the weights act; before and after,
         all examples weigh the same. () without weights.
@@ -90,16 +138,19 @@ class RunConfig:
       in_memory_gb: gigabytes; training pictures that take more, decoded, stay encoded on disk.
       model: that is trained.
       train: how.
+      track: whether bias is also measured at every checkpoint.
       evaluate: how the result is evaluated.
     """
 
     world: World
+    filter: FilterConfig | None
     balance: BalanceConfig | None
     during: tuple[float, ...]
     init_from: str
     in_memory_gb: float
     model: ModelConfig
     train: TrainConfig
+    track: bool
     evaluate: EvaluateConfig
 
     def __post_init__(self):
@@ -113,15 +164,36 @@ class RunConfig:
 
     @property
     def id(self) -> str:
-        """The run's name: a hash of the resolved configuration."""
-        return files.digest(dataclasses.asdict(self))
+        """The run's name: a hash of all that determines its parameters.
+
+        How it is evaluated is not part of it: another evaluation needs no other training.
+        """
+        return files.digest(_described(self, "evaluate", "in_memory_gb"))
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the examples are filtered or balanced."""
+        return self.filter is not None or self.balance is not None
 
     @property
     def weights_id(self) -> str | None:
-        """The name of the run's weights: a hash of the world and of how it is balanced."""
-        if self.balance is None:
+        """The name of the run's weights: a hash of all that they follow from."""
+        if not self.weighted:
             return None
-        return files.digest([dataclasses.asdict(self.world), dataclasses.asdict(self.balance)])
+        parts = [_described(self.world), self.balance and _described(self.balance)]
+        if self.filter:
+            parts += [_described(self.filter), self.scorer.id]
+        return files.digest(parts)
+
+    @property
+    def scorer(self) -> "RunConfig | None":
+        """The run whose model scores the pairs for the filter: CLIP on all of them."""
+        if self.filter is None:
+            return None
+        train = dataclasses.replace(self.train, loss="softmax", seed=self.filter.scorer_seed)
+        model = dataclasses.replace(self.model, variant=self.filter.scorer)
+        alone = {"filter": None, "balance": None, "during": ()}
+        return dataclasses.replace(self, model=model, train=train, **alone)
 
 
 def run_config(config: Mapping[str, Any]) -> RunConfig:
@@ -135,45 +207,67 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
         of the wrong type or range.
     """
     config = {key: dict(v) if isinstance(v, Mapping) else v for key, v in config.items()}
-    parts = ("world", "balance", "model", "train", "evaluate")
-    _check_keys(config, ("seed", "init_from", "in_memory_gb", *parts), "config")
+    parts = ("world", "filter", "balance", "model", "train", "evaluate")
+    _check_keys(config, ("seed", "init_from", "in_memory_gb", "track", *parts), "config")
     for name in parts:
         if not isinstance(config[name], dict):
             raise InputError(f"config.{name}: expected fields, got {config[name]!r}")
-    balanced = config["balance"].pop("enabled", None)
-    if not isinstance(balanced, bool):
-        raise InputError(f"config.balance.enabled: expected True or False, got {balanced!r}")
+    filtered, balanced = (_enabled(config[name], name) for name in ("filter", "balance"))
     if "during" not in config["balance"]:
         raise InputError("missing field config.balance.during: configs/base.py has all of them")
     during = _convert(tuple[float, ...], config["balance"].pop("during"), "config.balance.during")
     balance = record(BalanceConfig, config["balance"], "config.balance")
+    chosen = record(FilterConfig, config["filter"], "config.filter")
     if "seed" in config["train"]:
         raise InputError("unknown field config.train.seed: set config.seed")
     return RunConfig(
         world=record(World, config["world"], "config.world"),
+        filter=chosen if filtered else None,
         balance=balance if balanced else None,
         during=during if balanced else (),
         init_from=_convert(str, config["init_from"], "config.init_from"),
         in_memory_gb=_convert(float, config["in_memory_gb"], "config.in_memory_gb"),
         model=record(ModelConfig, config["model"], "config.model"),
         train=record(TrainConfig, config["train"] | {"seed": config["seed"]}, "config.train"),
+        track=_convert(bool, config["track"], "config.track"),
         evaluate=record(EvaluateConfig, config["evaluate"], "config.evaluate"),
     )
 
 
 def from_json(value: Mapping[str, Any]) -> RunConfig:
     """Returns the run configuration that `dataclasses.asdict` turned into JSON."""
-    balance = value["balance"]
-    return RunConfig(
-        world=record(World, value["world"], "world"),
-        balance=balance and record(BalanceConfig, balance, "balance"),
-        during=tuple(value["during"]),
-        init_from=value["init_from"],
-        in_memory_gb=value["in_memory_gb"],
-        model=record(ModelConfig, value["model"], "model"),
-        train=record(TrainConfig, value["train"], "train"),
-        evaluate=record(EvaluateConfig, value["evaluate"], "evaluate"),
-    )
+    fields = typing.get_type_hints(RunConfig)
+    return RunConfig(**{name: _from_json(of, value[name], name) for name, of in fields.items()})
+
+
+def _from_json(kind: Any, value: Any, name: str) -> Any:
+    if isinstance(value, Mapping):
+        options = [x for x in (kind, *typing.get_args(kind)) if dataclasses.is_dataclass(x)]
+        return record(options[0], value, name)
+    return value if value is None else _convert(kind, value, name)
+
+
+def _described(value: Any, *without: str) -> dict[str, Any]:
+    """Returns the fields of a record, nested, as JSON values; those that are None are left out.
+
+    A new optional field thus leaves the names of old runs as they are.
+    """
+    fields = dataclasses.asdict(value)
+    return {k: v for k, v in fields.items() if k not in without and v is not None}
+
+
+def _enabled(fields: dict[str, Any], name: str) -> bool:
+    """Takes the switch `enabled` out of the fields of a part of the configuration."""
+    value = fields.pop("enabled", None)
+    if not isinstance(value, bool):
+        raise InputError(f"config.{name}.enabled: expected True or False, got {value!r}")
+    return value
+
+
+def _within(value: float | str, low: float, high: float, *, open_low: bool = False) -> bool:
+    if isinstance(value, str):
+        return False
+    return (low < value if open_low else low <= value) and value <= high
 
 
 def record(

@@ -1,6 +1,7 @@
 """A study from its configuration to tables and figures; it does what is missing."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,33 +11,43 @@ from rich.console import Console
 from rich.table import Table
 
 from m4jax import files
-from m4jax.data import testbed, weights
 from m4jax.errors import InputError
-from m4jax.study import pool
+from m4jax.study import costs, plan, pool
 from m4jax.study.cells import Cell, expand
 from m4jax.study.layout import Layout
 from m4jax.study.progress import Display
+from m4jax.study.states import FAILED, state
 
-ACTIONS = ("run", "retry", "status", "figures")
-# Rough shares of the work, in examples: composing a picture costs about as much as training on one.
-EVALUATION_EXAMPLES = 5_000
+ACTIONS = ("run", "retry", "status", "figures", "plan")
 
 
 def main(
-    config: Mapping[str, Any], *, workdir: str, action: str, workers: int, console: Console
+    config: Mapping[str, Any],
+    *,
+    workdir: str,
+    action: str,
+    workers: int,
+    console: Console,
+    fleet: int = 1,
 ) -> int:
     """Carries out an action on a study; returns the exit code: 0 only if every cell is done.
 
+    Several processes may be at work in one directory, on machines that share it; each does what
+    none of the others is at.
+
     Args:
       config: of the grid; see `cells.expand`.
-      workdir: the study's directory; it belongs to one configuration.
+      workdir: the study's directory. More cells may be added to it, but a cell that it knows under
+        the same name must be the same run.
       action: "run" does what is missing, then shows the results; "retry" does the same and takes
-        failed cells up again; "status" lists the cells; "figures" rebuilds what is shown.
+        failed cells up again; "status" lists the cells; "plan" says what the study costs (0 if it
+        could be told), measuring the rate of each shape; "figures" rebuilds what is shown.
       workers: number of worker processes.
       console: where to tell about it.
+      fleet: how many runs of one shape are trained in one program, at most.
 
     Raises:
-      InputError: for a bad configuration, a directory of another one, or one that is in use.
+      InputError: for a bad configuration, or a directory of another one.
     """
     if action not in ACTIONS:
         raise InputError(f"--action: expected one of {', '.join(ACTIONS)}, got {action!r}")
@@ -46,77 +57,51 @@ def main(
     if action == "status":
         _check_directory(cells, layout)
         _print_status(cells, layout, console)
-        return 0 if all(state(cell, layout) == "done" for cell in cells) else 1
-    with files.locked(layout.root / "locks" / "study", wait=False):
+        return 0 if all(state(cell.config, layout) == "done" for cell in cells) else 1
+    if action == "plan":
         _check_directory(cells, layout)
-        files.write_json(layout.config, _describe(cells))
+        return costs.show(cells, layout, workers=workers, console=console)
+    with files.locked(layout.root / "locks" / "config"):
+        _check_directory(cells, layout)
+        known = files.read_json(layout.config) if layout.config.exists() else {}
+        files.write_json(layout.config, known | _describe(cells))
         if action == "retry":
             for cell in cells:
-                (layout.run(cell.config) / "FAILED.json").unlink(missing_ok=True)
-        failed = 0
-        if action != "figures":
-            failed = _run(cells, layout, workers, console)
-        missing = sum(state(cell, layout) != "done" for cell in cells)
-        _report(cells, layout, console)
-        if missing and not failed:
-            console.print(f"{missing} of {len(cells)} runs are missing; --action=status lists them")
-        return 1 if missing or failed else 0
+                (layout.run(cell.config) / FAILED).unlink(missing_ok=True)
+    failed = 0
+    if action != "figures":
+        failed = _run(cells, layout, workers, fleet, console)
+    missing = sum(state(cell.config, layout) != "done" for cell in cells)
+    _report(cells, layout, console)
+    if missing and not failed:
+        console.print(f"{missing} of {len(cells)} runs are missing; --action=status lists them")
+    return 1 if missing or failed else 0
 
 
-def state(cell: Cell, layout: Layout) -> str:
-    """Returns how far a cell is: done, failed, started or pending."""
-    folder = layout.run(cell.config)
-    # A file that was deleted, because it was damaged say, is made again.
-    if all((folder / name).exists() for name in ("DONE", "eval.jsonl", "predictions.npz")):
-        return "done"
-    for name, meaning in (("FAILED.json", "failed"), ("config.json", "started")):
-        if (folder / name).exists():
-            return meaning
-    return "pending"
-
-
-def plan(cells: Sequence[Cell], layout: Layout) -> list[pool.Task]:
-    """Returns the tasks that are still to be done, with what each needs."""
-    tasks: dict[str, pool.Task] = {}
-    for cell in cells:
-        config, needs = dataclasses.asdict(cell.config), []
-        world = f"world-{cell.config.world.id}"
-        if not testbed.is_prepared(cell.config.world, layout.data):
-            title = f"testbed for {cell.version}"
-            tasks.setdefault(world, pool.Task(world, "world", title, config))
-            needs.append(world)
-        if cell.config.balance and not weights.is_written(layout.weights(cell.config)):
-            name = f"weights-{cell.config.weights_id}"
-            title = f"weights for {cell.version}"
-            tasks.setdefault(name, pool.Task(name, "weights", title, config, tuple(needs)))
-            needs.append(name)
-        # Worlds and weights are also needed to show the results of runs that are done.
-        if state(cell, layout) not in ("done", "failed"):
-            name = cell.config.id
-            tasks[name] = pool.Task(name, "run", cell.name, config, tuple(needs))
-    # The worlds first: all else waits for them.
-    return sorted(tasks.values(), key=lambda task: task.kind != "world")
-
-
-def _run(cells: Sequence[Cell], layout: Layout, workers: int, console: Console) -> int:
+def _run(cells: Sequence[Cell], layout: Layout, workers: int, fleet: int, console: Console) -> int:
     """Does what is missing; returns the number of tasks that failed."""
-    tasks = plan(cells, layout)
-    display = Display(console, {task.id: _cost(task) for task in tasks})
-    by_id = {cell.config.id: cell for cell in cells}
+    tasks = plan.tasks(cells, layout, fleet=fleet)
+    display = Display(console, {task.id: plan.cost(task) for task in tasks})
     failures = []
 
     def report(task: pool.Task, event: dict[str, Any]) -> None:
         if event["event"] in ("failed", "skipped"):
             failures.append((task.title, event["message"]))
-        if event["event"] == "failed" and event["lasting"] and task.id in by_id:
-            folder = layout.run(by_id[task.id].config)
-            files.write_json(folder / "FAILED.json", {k: event[k] for k in ("message", "trace")})
+        if event["event"] == "failed" and event["lasting"] and task.kind == "run":
+            folder = layout.root / "runs" / task.id
+            files.write_json(folder / FAILED, {k: event[k] for k in ("message", "trace")})
         display.show(task, event)
 
     if tasks:
         with display.live():
-            pool.run(tasks, root=layout.root, workers=workers, report=report)
-    old = [cell for cell in cells if state(cell, layout) == "failed"]
+            pool.run(
+                tasks,
+                root=layout.root,
+                workers=workers,
+                report=report,
+                state=functools.partial(plan.task_state, layout=layout),
+            )
+    old = [cell for cell in cells if state(cell.config, layout) == "failed"]
     if failures or old:
         console.print(f"[red]{len(failures)} tasks failed now[/], {len(old)} runs stay failed:")
         for title, message in failures:
@@ -128,58 +113,48 @@ def _run(cells: Sequence[Cell], layout: Layout, workers: int, console: Console) 
     return len(failures) + len(old)
 
 
-def _cost(task: pool.Task) -> float:
-    config = task.config
-    if task.kind == "world":
-        return config["world"]["examples"] + EVALUATION_EXAMPLES
-    if task.kind == "weights":
-        return EVALUATION_EXAMPLES / 10
-    return config["train"]["steps"] * config["train"]["batch_size"] + EVALUATION_EXAMPLES
-
-
 def _report(cells: Sequence[Cell], layout: Layout, console: Console) -> None:
     """Writes results.parquet, tables and figures from the finished cells, and prints the gist."""
-    done = [cell for cell in cells if state(cell, layout) == "done"]
+    done = [cell for cell in cells if state(cell.config, layout) == "done"]
     if not done:
         return
-    from m4jax.study import collect, figures, findings, results, tables  # seconds of imports
+    from m4jax.study import collect, report  # seconds of imports
 
-    with console.status("collecting results, drawing figures"):
-        results.write(layout.results, collect.rows(cells, done, layout))
-        table = results.read(layout.results)
-        tables.write(table, layout.tables)
-        figures.render(table, layout.figures)
-    sentences = findings.sentences(table)
-    files.write_text(layout.root / "findings.txt", "\n".join(sentences) + "\n")
-    tables.show(table, console, done=len(done), total=len(cells))
-    console.print()
-    for sentence in sentences:
-        console.print(f"• {sentence}", markup=False, highlight=False)
-    console.print(f"\nFigures: {layout.figures}\nTables:  {layout.tables}", highlight=False)
+    with files.locked(layout.root / "locks" / "report"):
+        report.write(collect.rows(cells, done, layout), layout, console, done=len(done),
+                     total=len(cells))  # fmt: skip
 
 
 def _print_status(cells: Sequence[Cell], layout: Layout, console: Console) -> None:
-    table = Table("run", "version", "seed", "state", "step")
+    table = Table("run", "cell", "studies", "state", "step")
+    counts: dict[str, int] = {}
     for cell in cells:
         records = files.read_jsonl(layout.run(cell.config) / "metrics.jsonl")
         step = f"{records[-1]['step'] if records else 0} of {cell.config.train.steps}"
-        condition = state(cell, layout)
-        table.add_row(cell.config.id, cell.version, str(cell.seed), condition, step)
+        condition = state(cell.config, layout)
+        counts[condition] = counts.get(condition, 0) + 1
+        table.add_row(cell.config.id, cell.name, ", ".join(cell.studies), condition, step)
     console.print(table)
+    console.print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
 
 
 def _describe(cells: Sequence[Cell]) -> dict[str, Any]:
     """Returns the resolved grid as JSON values."""
-    described = {f"{c.version}/seed {c.seed}": dataclasses.asdict(c.config) for c in cells}
+    described = {cell.name: dataclasses.asdict(cell.config) for cell in cells}
     return json.loads(json.dumps(described))
 
 
 def _check_directory(cells: Sequence[Cell], layout: Layout) -> None:
-    """Raises `InputError` if the directory belongs to another configuration, naming differences."""
+    """Raises `InputError` if the directory knows a cell as another run, naming the differences."""
     if not layout.config.exists():
         return
-    old, new = _flat(files.read_json(layout.config)), _flat(_describe(cells))
-    differing = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    old, new = files.read_json(layout.config), _describe(cells)
+    shared = [name for name in new if name in old]
+    old, new = (_flat({name: grid[name] for name in shared}) for grid in (old, new))
+    # How runs are evaluated may change: they are then evaluated again.
+    differing = [
+        key for key in {**old, **new} if old.get(key) != new.get(key) and "/evaluate/" not in key
+    ]
     if differing:
         lines = [f"\n  {k}: {old.get(k)!r} there, {new.get(k)!r} here" for k in differing[:5]]
         shown = "".join(lines)

@@ -28,6 +28,11 @@ class Layout:
         return self.root / "logs"
 
     @property
+    def leases(self) -> Path:
+        """Who is at work on what."""
+        return self.root / "leases"
+
+    @property
     def results(self) -> Path:
         """The table from which everything that is shown is made."""
         return self.root / "results.parquet"
@@ -45,6 +50,10 @@ class Layout:
     def weights(self, config: RunConfig) -> Path:
         """The directory of a balanced run's weights."""
         return self.root / "weights" / config.weights_id
+
+    def scores(self, scorer: RunConfig) -> Path:
+        """The similarity of every training pair, as the model of a run sees it."""
+        return self.root / "scores" / f"{scorer.id}.parquet"
 
     def run(self, config: RunConfig) -> Path:
         """The directory of a run."""

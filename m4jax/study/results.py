@@ -16,12 +16,16 @@ from m4jax import files
 from m4jax.errors import InputError, nearest
 
 ORACLE = "oracle"  # the version trained on a world at parity: what balancing aims at
+Rows = list[dict[str, Any]]
+# The columns of every study; those that follow them are its factors other than the version.
 SCHEMA = pa.schema(
     [
-        ("kind", pa.string()),  # run, version (pooled over seeds), difference, data or world
+        # run, along (training), version (pooled over seeds), difference, data or world
+        ("kind", pa.string()),
         ("run_id", pa.string()),  # "" where it is not about one run
         ("version", pa.string()),  # of the data
         ("seed", pa.int64()),  # -1 where it is not about one run
+        ("step", pa.int64()),  # of training; -1: its end
         ("split", pa.string()),  # of the evaluation pictures, or the set of a data label
         ("metric", pa.string()),
         ("label", pa.string()),  # "" where the metric is about all labels
@@ -30,6 +34,7 @@ SCHEMA = pa.schema(
         ("ci_high", pa.float64()),
         ("n", pa.int64()),  # number of pictures, or of examples
         ("metric_version", pa.string()),
+        ("draws", pa.list_(pa.float32())),  # see evaluation.Result
     ]
 )
 
@@ -58,7 +63,7 @@ class Results:
     """A table of results.
 
     Args:
-      columns: name -> [n], one for each field of `SCHEMA`.
+      columns: name -> [n], one for each field of `SCHEMA` and each factor.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -96,6 +101,20 @@ class Results:
         return zip(*(self.columns[name].tolist() for name in names), strict=True)
 
     @property
+    def factors(self) -> list[str]:
+        """The factors of the study, the version first."""
+        return ["version", *(name for name in self.columns if name not in SCHEMA.names)]
+
+    @property
+    def plain(self) -> "Results":
+        """The rows in which all factors but the version are at their defaults, the first levels."""
+        runs = self.select(kind="run")
+        levels = {name: runs[name][0] for name in self.factors[1:]} if len(runs) else {}
+        keep = self["kind"] == "world"
+        keep = keep | np.all([self[name] == x for name, x in levels.items()] or [~keep], axis=0)
+        return Results({name: column[keep] for name, column in self.columns.items()})
+
+    @property
     def versions(self) -> list[str]:
         """The data versions in the order of their appearance."""
         about_data = self["kind"] != "world"
@@ -115,20 +134,22 @@ def write(path: str | os.PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
     """Writes the rows as parquet, atomically; the same rows give the same bytes.
 
     Raises:
-      InputError: for a row whose fields are not those of `SCHEMA`.
+      InputError: for a row whose fields are not those of `SCHEMA` and the first row's factors.
     """
     rows = list(rows)
+    factors = [name for name in (rows[0] if rows else ()) if name not in SCHEMA.names]
+    schema = pa.schema([*SCHEMA, *((name, pa.string()) for name in factors)])
     for row in rows:
-        if set(row) != set(SCHEMA.names):
-            differing = sorted(set(row) ^ set(SCHEMA.names))
+        if set(row) != set(schema.names):
+            differing = sorted(set(row) ^ set(schema.names))
             raise InputError(f"results: a row lacks or adds {', '.join(differing)}: {dict(row)}")
-    columns = {name: [row[name] for row in rows] for name in SCHEMA.names}
+    columns = {name: [row[name] for row in rows] for name in schema.names}
     try:
-        table = pa.Table.from_pydict(columns, schema=SCHEMA)
+        table = pa.Table.from_pydict(columns, schema=schema)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InputError(f"results: a value is not of its column's type ({error})") from None
     with files.atomic(path) as temporary:
-        parquet.write_table(table, temporary)
+        parquet.write_table(table, temporary, compression="zstd")
 
 
 def read(path: str | os.PathLike) -> Results:
@@ -143,12 +164,18 @@ def read(path: str | os.PathLike) -> Results:
         raise InputError(f"{path}: no such file; run the study first") from None
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: not a readable results file ({error}); rebuild it") from None
-    if not table.schema.equals(SCHEMA):
+    fields = list(table.schema)
+    fixed, factors = pa.schema(fields[: len(SCHEMA)]), fields[len(SCHEMA) :]
+    if not fixed.equals(SCHEMA) or any(field.type != pa.string() for field in factors):
         raise InputError(f"{path}: expected the columns {SCHEMA.names}, got {table.schema.names}")
-    return Results({name: _array(table[name]) for name in SCHEMA.names})
+    return Results({name: _array(table[name]) for name in table.schema.names})
 
 
 def _array(column: pa.ChunkedArray) -> np.ndarray:
+    if pa.types.is_list(column.type):
+        lists = np.empty(len(column), object)
+        lists[:] = [np.array(values or (), np.float64) for values in column.to_pylist()]
+        return lists
     if column.null_count:
         column = column.fill_null(math.nan if pa.types.is_floating(column.type) else "")
     return column.to_numpy()

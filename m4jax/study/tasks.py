@@ -1,19 +1,22 @@
-"""The kinds of work of a study, each a function of a run and of where its files lie."""
+"""The kinds of work of a study, each a function of runs and of where their files lie."""
 
 import dataclasses
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from m4jax import balance, evaluation, files, models, training
-from m4jax.data import annotate, testbed, tokenizer, weights
+from m4jax.data import annotate, testbed
 from m4jax.errors import InputError
-from m4jax.study import verdict
-from m4jax.study.config import BalanceConfig, RunConfig
+from m4jax.study import run_model, shots, weighting
+from m4jax.study.config import RunConfig
 from m4jax.study.layout import Layout
-from m4jax.training.losses import LOSSES
+from m4jax.study.states import evaluation_id, is_done
 
-EMBED_BATCH = 256
+TRACKED = ("faces", "objects")  # the splits on which bias is measured along training
 
 
 def prepare_world(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
@@ -21,45 +24,19 @@ def prepare_world(config: RunConfig, layout: Layout, progress: testbed.Progress)
     testbed.prepare(config.world, layout.data, progress)
 
 
-def weigh(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
-    """Balances the run's training data and writes the weights with their certificate.
-
-    Raises:
-      InputError: if the solver did not converge, or the constraints can't all hold.
-    """
-    folder = layout.weights(config)
-    if weights.is_written(folder):
-        return
-    progress("balance", 0, 1)
-    train = testbed.load(config.world, "train", layout.data)
-    notes = annotate.annotate(train.columns, config.balance.labels)
-    try:
-        problem = make_problem(config.balance, notes)
-    except balance.ProblemError as error:
-        raise InputError(f"balancing: {error}") from None
-    solution = balance.solve(
-        problem, objective=config.balance.objective, tolerance=config.balance.tolerance
-    )
-    verdict.require(problem, solution)
-    certificate = balance.certificate(problem, solution)
-    weights.write(
-        folder, uids=train.columns["uid"], weights=solution.weights, certificate=certificate
-    )
-
-
 def train_run(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
     """Trains the run's model, or goes on with it."""
-    folder = layout.run(config)
+    folder, model = layout.run(config), run_model.model(config)
     files.write_json(folder / "config.json", dataclasses.asdict(config))
-    words = _tokenizer(config)
-    model, steps = _model(config, words), config.train.steps
+    steps = config.train.steps
     training.train(
         config.train,
-        _train_data(config, layout, words),
+        _train_data(config, layout),
         folder,
         model=model,
         init=(lambda: _initial(config, model)) if config.init_from else None,
         on_progress=lambda record: progress("train", record["step"], steps),
+        on_checkpoint=_Tracker(config, layout).measure if config.track else None,
     )
 
 
@@ -67,58 +44,86 @@ def evaluate_run(config: RunConfig, layout: Layout, progress: testbed.Progress) 
     """Evaluates the trained model: `predictions.npz` and `eval.jsonl`."""
     folder = layout.run(config)
     progress("evaluate", 0, 1)
-    words = _tokenizer(config)
-    model = _model(config, words)
-    params = training.load_params(folder, model)
-    embedder = training.Embedder(model, params, batch_size=EMBED_BATCH)
-    result = evaluation.evaluate(
-        evaluation_splits(config, layout.data),
-        embed_images=embedder.images,
-        embed_texts=lambda texts: embedder.tokens(words(texts)),
-        logit_scale=embedder.logit_scale,
-        prompts=evaluation.prompts.load(config.evaluate.prompts),
-        data_association=world_association(config, layout.data),
-        resamples=config.evaluate.resamples,
-        seed=0,
-    )
+    splits = evaluation_splits(config, layout.data)
+    association = world_association(config, layout.data)
+    result = _evaluate(config, splits, association, *run_model.embedder(config, layout))
     evaluation.save_predictions(folder / "predictions.npz", result.predictions)
-    records = [
-        {name: _json(value) for name, value in dataclasses.asdict(row).items()}
-        for row in result.results
-    ]
-    files.write_jsonl(folder / "eval.jsonl", records)
+    files.write_jsonl(folder / "eval.jsonl", [_record(row) for row in result.results])
 
 
 def run_cell(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
     """Trains and evaluates one cell of the grid; `DONE` is written last."""
+    if is_done(config, layout):
+        return
+    started = _Times.now()
     train_run(config, layout, progress)
-    evaluate_run(config, layout, progress)
-    evaluation_sha256 = files.sha256(layout.run(config) / "eval.jsonl")
-    files.write_json(
-        layout.run(config) / "DONE", {"id": config.id, "eval.jsonl": evaluation_sha256}
+    _finish(config, layout, progress, started)
+
+
+def run_fleet(configs: Sequence[RunConfig], layout: Layout, progress: testbed.Progress) -> None:
+    """Trains cells of one shape in one program, then evaluates each.
+
+    A member whose loss is not finite is marked as failed; the others are finished.
+    """
+    configs = [config for config in configs if not is_done(config, layout)]
+    if not configs:
+        return
+    started, trackers = _Times.now(), [_Tracker(config, layout) for config in configs]
+    shared, members = _train_data(configs[0], layout), []
+    for config in configs:
+        folder = layout.run(config)
+        files.write_json(folder / "config.json", dataclasses.asdict(config))
+        data = dataclasses.replace(shared, stages=_stages(config, layout))
+        members.append(training.Member(config.train, data, folder))
+    steps, what = configs[0].train.steps, f"train {len(configs)}"
+    results = training.train_fleet(
+        members,
+        model=run_model.model(configs[0]),
+        on_progress=lambda k, record: k or progress(what, record["step"], steps),
+        on_checkpoint=(lambda k, *event: trackers[k].measure(*event)) if configs[0].track else None,
     )
+    # Each has a part of the time of all.
+    share = _Times(
+        *((now - then) / len(configs) for now, then in zip(_Times.now(), started, strict=True))
+    )
+    for config, result in zip(configs, results, strict=True):
+        if not isinstance(result, training.NonFiniteError):
+            begun = _Times(*(now - part for now, part in zip(_Times.now(), share, strict=True)))
+            _finish(config, layout, progress, begun)
+
+
+class _Times(NamedTuple):
+    """Seconds that have passed, and those in which this process computed."""
+
+    seconds: float
+    cpu_seconds: float
+
+    @classmethod
+    def now(cls) -> "_Times":
+        return cls(time.monotonic(), time.process_time())
+
+
+def _finish(config: RunConfig, layout: Layout, progress: testbed.Progress, started: _Times) -> None:
+    """Evaluates a trained cell and marks it as done, with the time that this call took for it."""
+    evaluate_run(config, layout, progress)
+    folder = layout.run(config)
+    done = {
+        "id": config.id,
+        "evaluation": evaluation_id(config),
+        "eval.jsonl": files.sha256(folder / "eval.jsonl"),
+    }
+    for name, then, now in zip(_Times._fields, started, _Times.now(), strict=True):
+        done[name] = round(now - then, 2)
+    files.write_json(folder / "DONE", done)
 
 
 TASKS = {
     "world": prepare_world,
-    "weights": weigh,
+    "weights": weighting.weigh,
     "train": train_run,
     "evaluate": evaluate_run,
     "run": run_cell,
 }
-
-
-def make_problem(config: BalanceConfig, notes: annotate.Annotation) -> balance.Problem:
-    """Returns the balancing problem of annotated data."""
-    return balance.Problem(
-        notes.attributes,
-        notes.labels,
-        target=np.full(notes.attributes.shape[1], config.target),
-        keep_rate=config.keep_rate,
-        eps_representation=config.eps_representation,
-        eps_association=config.eps_association,
-        penalty=config.penalty,
-    )
 
 
 def world_association(config: RunConfig, data_dir: Path) -> np.ndarray:
@@ -141,38 +146,87 @@ def evaluation_splits(config: RunConfig, data_dir: Path) -> dict[str, dict[str, 
         splits[name] = {"images": split.images, "group": group}
         splits[name] |= {key: columns[key] for key in ("gender", "occupation", "thing")}
         splits[name]["captions"] = columns["caption"].tolist()
-    return splits
+    train = testbed.load(config.world, "train", data_dir, in_memory_gb=config.in_memory_gb)
+    return splits | {"shots": shots.choose(train)}
 
 
-def _train_data(config: RunConfig, layout: Layout, words) -> training.TrainData:
+def export(config: RunConfig, layout: Layout, target: Path, format: str) -> None:
+    """Writes the parameters of a trained run in a format of `models.convert`."""
+    model = run_model.model(config)
+    params = training.load_params(layout.run(config), model)
+    if format == "m4jax":
+        models.convert.export(params, target, model)
+    else:
+        models.convert.save(params, target, model, format=format)
+
+
+class _Tracker:
+    """Measures bias at every checkpoint of a run: `along/<step>.jsonl`."""
+
+    def __init__(self, config: RunConfig, layout: Layout):
+        self._config, self._layout = config, layout
+        self._splits: dict[str, Any] | None = None
+        self._association: np.ndarray | None = None
+
+    def measure(self, step: int, params: Any) -> None:
+        """Evaluates the parameters after `step` on pictures of faces and of things."""
+        if self._splits is None:  # not before it is needed
+            splits = evaluation_splits(self._config, self._layout.data)
+            self._splits = {name: splits[name] for name in TRACKED}
+            self._association = world_association(self._config, self._layout.data)
+        embedder = run_model.embedder(self._config, self._layout, params)
+        result = _evaluate(self._config, self._splits, self._association, *embedder)
+        path = self._layout.run(self._config) / "along" / f"{step}.jsonl"
+        rows = [row for row in result.results if not row.label]
+        files.write_jsonl(path, [_record(row) | {"step": step} for row in rows])
+
+
+def _evaluate(config: RunConfig, splits, association, embedder, words) -> evaluation.Evaluation:
+    return evaluation.evaluate(
+        splits,
+        embed_images=embedder.images,
+        embed_texts=lambda texts: embedder.tokens(words(texts)),
+        logit_scale=embedder.logit_scale,
+        prompts=evaluation.prompts.load(config.evaluate.prompts),
+        data_association=association,
+        resamples=config.evaluate.resamples,
+        seed=0,
+    )
+
+
+def _train_data(config: RunConfig, layout: Layout) -> training.TrainData:
     train = testbed.load(config.world, "train", layout.data, in_memory_gb=config.in_memory_gb)
     # The stream's bias is followed for the constrained labels, or else for the occupations.
     labels = config.balance.labels if config.balance else ("occupations",)
     notes = annotate.annotate(train.columns, labels)
-    target = config.balance.target if config.balance else 0.5
-    weighted = None
-    if config.balance:
-        weighted = weights.read(layout.weights(config), train.columns["uid"])
-    _, caption_id = np.unique(train.columns["caption"].astype(str), return_inverse=True)
+    captions = train.columns["caption"].astype(str)
+    texts, caption_id = np.unique(captions, return_inverse=True)
     return training.TrainData(
         images=train.images,
-        tokens=words(train.columns["caption"].tolist()),
+        tokens=run_model.words(config)(texts.tolist())[caption_id],
         caption_id=caption_id,
         attributes=notes.attributes,
         labels=notes.labels,
-        target=np.full(notes.attributes.shape[1], target),
-        stages=_stages(config, weighted),
+        target=weighting.targets(config.balance, notes)[:, 0],
+        stages=_stages(config, layout),
     )
 
 
-def _stages(config: RunConfig, weighted: np.ndarray | None) -> tuple[training.Stage, ...]:
-    """Returns the data versions of a run, one after another."""
-    if weighted is None:
-        return (training.Stage(0),)
+def _stages(config: RunConfig, layout: Layout) -> tuple[training.Stage, ...]:
+    """Returns the data versions of a run, one after another.
+
+    Before and after the balanced stage all pairs that the filter leaves weigh the same.
+    """
+    uids = testbed.load(config.world, "train", layout.data).columns["uid"]
+    weighted, plain = weighting.read(config, layout, uids), None
+    if config.balance is None:
+        return (training.Stage(0, weighted),)
+    if config.filter:
+        plain = weighting.filtered(config, layout, uids).astype(np.float64)
     steps = config.train.steps
     start, stop = (round(share * steps) for share in config.during)
-    before = (training.Stage(0),) if start > 0 else ()
-    after = (training.Stage(stop),) if stop < steps else ()
+    before = (training.Stage(0, plain),) if start > 0 else ()
+    after = (training.Stage(stop, plain),) if stop < steps else ()
     return (*before, training.Stage(start, weighted), *after)
 
 
@@ -181,37 +235,15 @@ def _initial(config: RunConfig, model):
     folder = Path(config.init_from)
     if (folder / models.convert.VARIANT).exists():
         return models.convert.read_model(folder)[1]
+    if not folder.is_dir():
+        raise InputError(f"config.init_from: {folder}: no such directory")
     return training.load_params(folder, model)
 
 
-def export(config: RunConfig, layout: Layout, target: Path, format: str) -> None:
-    """Writes the parameters of a trained run in a format of `models.convert`."""
-    model = _model(config, _tokenizer(config))
-    params = training.load_params(layout.run(config), model)
-    if format == "m4jax":
-        models.convert.export(params, target, model)
-    else:
-        models.convert.save(params, target, model, format=format)
-
-
-def _tokenizer(config: RunConfig) -> tokenizer.WordTokenizer:
-    words = tokenizer.emoji_scenes_words()
-    return tokenizer.WordTokenizer(words, context_length=config.model.context_length)
-
-
-def _model(config: RunConfig, words: tokenizer.WordTokenizer):
-    wanted = config.model
-    overrides = {"image_size": config.world.resolution, "vocab_size": words.vocab_size}
-    overrides |= {"dtype": wanted.dtype, "remat": wanted.remat}
-    if wanted.embed:
-        overrides["embed"] = wanted.embed
-    if models.create(wanted.variant).variant.text_mask == "none":  # it takes one length only
-        overrides["context"] = wanted.context_length
-    if config.train.loss == "sigmoid":
-        overrides |= LOSSES["sigmoid"].model
-    return models.create(wanted.variant, **overrides)
-
-
-def _json(value):
-    """JSON has no NaN: what can't be estimated is null."""
-    return None if isinstance(value, float) and np.isnan(value) else value
+def _record(row: evaluation.Result) -> dict[str, Any]:
+    """Returns a result as JSON: NaN, what can't be estimated, is null."""
+    fields = dataclasses.asdict(row)
+    return {
+        name: None if isinstance(value, float) and np.isnan(value) else value
+        for name, value in fields.items()
+    }

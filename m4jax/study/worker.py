@@ -1,8 +1,8 @@
 """A worker process: takes tasks as JSON lines from its input, reports on its output.
 
-Each line is {"task", "kind", "root", "config"}; the answers are {"task", "event", ...} with the
-events progress, done, failed. The worker ends when its input does, also in the middle of a task:
-a worker never outlives the process that started it.
+Each line is {"task", "kind", "root", "locks", "configs"}; the answers are {"task",
+"event", ...} with the events progress, done, failed. The worker ends when its input does, also in
+the middle of a task: a worker never outlives the process that started it.
 """
 
 import contextlib
@@ -53,12 +53,20 @@ def _serve(task: dict[str, Any], events: TextIO) -> None:
     warnings.showwarning = warn
     try:
         progress("start", 0, 1)
-        from m4jax.study import config, layout, tasks  # here: imports take seconds
+        from m4jax.study import config, layout, rates, tasks  # here: imports take seconds
 
         where = layout.Layout(Path(task["root"]))
-        # A worker of a killed study may live on for a moment: its files are waited for.
-        with files.locked(where.root / "locks" / task["task"]):
-            tasks.TASKS[task["kind"]](config.from_json(task["config"]), where, progress)
+        configs = [config.from_json(value) for value in task["configs"]]
+        with contextlib.ExitStack() as stack:
+            # A worker of a killed study may live on for a moment: its files are waited for.
+            for name in sorted(task["locks"]):
+                stack.enter_context(files.locked(where.root / "locks" / name))
+            if task["kind"] == "fleet":
+                tasks.run_fleet(configs, where, progress)
+            elif task["kind"] == "rate":
+                rates.measure(*configs, where, progress)
+            else:
+                tasks.TASKS[task["kind"]](*configs, where, progress)
         report("done")
     except Exception as error:
         mendable = isinstance(error, InputError | OSError | MemoryError)

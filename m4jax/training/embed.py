@@ -1,5 +1,6 @@
 """Embeddings of many pictures and texts, in batches of one size."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -24,16 +25,7 @@ class Embedder:
         self._params, self._batch_size, self._context = params, batch_size, model.variant.context
         self._one_length = model.variant.text_mask == "none"
         self.logit_scale = float(np.exp(params["log_scale"]))
-
-        def embed_images(params, images):
-            v = model.variant
-            pixels = normalize(images, v.pixel_mean, v.pixel_std)
-            return model.apply({"params": params}, pixels, method="encode_image")[0]
-
-        def embed_tokens(params, tokens):
-            return model.apply({"params": params}, tokens, method="encode_text")[0]
-
-        self._embed_images, self._embed_tokens = jax.jit(embed_images), jax.jit(embed_tokens)
+        self._embed_images, self._embed_tokens = _towers(model)
 
     def images(self, images: np.ndarray) -> np.ndarray:
         """Returns the unit embeddings [n, d] (float32) of uint8 pictures [n, h, w, 3]."""
@@ -60,3 +52,18 @@ class Embedder:
             padding = ((0, self._batch_size - len(part)), *((0, 0),) * (rows.ndim - 1))
             parts.append(np.asarray(embed(self._params, np.pad(part, padding)))[: len(part)])
         return np.concatenate(parts)
+
+
+@functools.cache
+def _towers(model: nn.Module) -> tuple[Callable[..., jax.Array], Callable[..., jax.Array]]:
+    """Returns the compiled towers of a model, the same ones for all its parameters."""
+
+    def embed_images(params, images):
+        v = model.variant
+        pixels = normalize(images, v.pixel_mean, v.pixel_std)
+        return model.apply({"params": params}, pixels, method="encode_image")[0]
+
+    def embed_tokens(params, tokens):
+        return model.apply({"params": params}, tokens, method="encode_text")[0]
+
+    return jax.jit(embed_images), jax.jit(embed_tokens)

@@ -47,6 +47,7 @@ def train_fleet(
     *,
     model: nn.Module,
     on_progress: Callable[[int, dict[str, Any]], None] | None = None,
+    on_checkpoint: Callable[[int, int, Any], None] | None = None,
 ) -> list[Any]:
     """Trains a model for each member, all at once, and returns their parameters.
 
@@ -62,6 +63,7 @@ def train_fleet(
       members: at least one.
       model: of all.
       on_progress: called with a member's number and each record of its `metrics.jsonl`.
+      on_checkpoint: called with a member's number, the step and its parameters, as by `train`.
 
     Returns:
       The parameters of each member after the last step; in place of them a `NonFiniteError` where
@@ -78,6 +80,7 @@ def train_fleet(
     alive = [k for k, failure in enumerate(results) if failure is None]
     while alive:
         fleet = _Fleet([members[k] for k in alive], alive, model, mesh, on_progress)
+        fleet.on_checkpoint = on_checkpoint
         with ExitStack() as stack:
             finished = fleet.run(stack)
         for k, result in zip(alive, finished, strict=True):
@@ -91,7 +94,8 @@ class _Fleet:
     """Members that train together until all are done or one has failed."""
 
     def __init__(self, members, numbers, model, mesh, on_progress):
-        self._members, self._model = members, model
+        self._members, self._numbers, self._model = members, numbers, model
+        self.on_checkpoint: Callable[[int, int, Any], None] | None = None
         self._config, data = members[0].config, members[0].data
         self._draws = [Draw(member.config, member.data) for member in members]
         self._journals = [
@@ -138,6 +142,8 @@ class _Fleet:
 
     def _save(self, states: TrainState, step: int, checkpoints: list[Checkpoints]) -> None:
         for k, (journal, kept) in enumerate(zip(self._journals, checkpoints, strict=True)):
+            if self.on_checkpoint:
+                self.on_checkpoint(self._numbers[k], step, _member(states.params, k))
             kept.save(_member(states, k), journal.position(step))
 
     def _begin(self, checkpoints: list[Checkpoints]) -> tuple[TrainState, int]:

@@ -32,6 +32,7 @@ def train(
     mesh: Mesh | None = None,
     init: Callable[[], Any] | None = None,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
+    on_checkpoint: Callable[[int, Any], None] | None = None,
 ) -> Any:
     """Trains `model` on `data` and returns its parameters.
 
@@ -51,6 +52,8 @@ def train(
       init: called where a run begins, it returns the parameters to start from, those of
         `load_params(another_run, model)` say; by default they are random and follow from the seed.
       on_progress: called with each record of `metrics.jsonl` when it is written.
+      on_checkpoint: called with the step and the parameters before each checkpoint is written, so
+        that what it has done is never behind: after an interruption it may be called again.
 
     Returns:
       The parameters after the last step, spread over the mesh.
@@ -66,6 +69,7 @@ def train(
     check.run(config, data, model, mesh)
     run_dir = Path(run_dir)
     run = _Run(config, data, run_dir / "metrics.jsonl", model, mesh, on_progress)
+    run.on_checkpoint = on_checkpoint
     with Checkpoints(run_dir / "checkpoints") as checkpoints:
         restored = checkpoints.restore_latest(run.abstract)
         if restored is None:
@@ -80,6 +84,7 @@ class _Run:
 
     def __init__(self, config, data, metrics_path, model, mesh, on_progress):
         self._config, self._data, self._model, self._mesh = config, data, model, mesh
+        self.on_checkpoint: Callable[[int, Any], None] | None = None
         rate = make_schedule(config)
         self._optimizer = make_optimizer(config, rate)
         self.draw = Draw(config, data)
@@ -128,16 +133,19 @@ class _Run:
             trimmed=self._model.variant.text_mask != "none",  # otherwise padding is attended to
         )
         for step in range(start + 1, config.steps + 1):
-            drawn = journal.clock.wait(batches)
-            if journal.pending:  # one step ahead of the device: waiting for data means it is idle
+            if journal.pending:  # from here on the device is idle: waiting for data counts
                 jax.block_until_ready(journal.pending[-1]["loss"])
+            drawn = journal.clock.wait(batches)
             with jax.transfer_guard("disallow"):
                 state, metrics = self._step(state, drawn.batch)
             if self._simulated():
                 jax.block_until_ready(metrics)
             journal.add(step, drawn.indices, metrics)
             if step == config.steps or step % config.checkpoint_every == 0:
-                checkpoints.save(state, journal.position(step))
+                position = journal.position(step)  # raises if the loss is not finite
+                if self.on_checkpoint:
+                    self.on_checkpoint(step, state.params)
+                checkpoints.save(state, position)
         return state
 
     def _simulated(self) -> bool:

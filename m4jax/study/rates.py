@@ -1,0 +1,139 @@
+"""What a study costs: examples, floating-point operations, and time from rates measured here."""
+
+import dataclasses
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from m4jax import files, models
+from m4jax.data import testbed
+from m4jax.study import run_model, tasks
+from m4jax.study.config import RunConfig
+from m4jax.study.layout import Layout
+
+EXAMPLES, STEPS, POINTS = 500, 60, 3  # of the short run that is timed
+BACKWARD = 3  # a training step costs three forward passes
+
+
+@dataclasses.dataclass(frozen=True)
+class Rate:
+    """Seconds of one process, measured on a short run of the same shape.
+
+    Attributes:
+      step: of a training step.
+      checkpoint: of a checkpoint, and of measuring bias there.
+      rest: of everything else in a run: opening the data, evaluation.
+      picture: of composing and decoding one picture of the testbed.
+    """
+
+    step: float
+    checkpoint: float
+    rest: float
+    picture: float
+
+
+def shape(config: RunConfig) -> str:
+    """Returns the name of what determines how fast a run is."""
+    train = dataclasses.replace(config.train, seed=0, steps=config.train.warmup_steps + 1)
+    resolution = config.world.resolution
+    return files.digest(
+        [dataclasses.asdict(config.model), dataclasses.asdict(train), resolution, config.track]
+    )
+
+
+def path(layout: Layout, config: RunConfig) -> Path:
+    """Returns where the rate of a run's shape lies."""
+    return layout.root / "rates" / f"{shape(config)}.json"
+
+
+def read(layout: Layout, config: RunConfig) -> Rate | None:
+    """Returns the rate of a run's shape, if it has been measured."""
+    file = path(layout, config)
+    return Rate(**files.read_json(file)["rate"]) if file.exists() else None
+
+
+def measure(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
+    """Times a short run of a shape, after another one that compiles what both need."""
+    target = path(layout, config)
+    if target.exists():
+        return
+    # A directory of its own: shapes are measured side by side, as runs are trained.
+    inner = Layout(layout.root / "rates" / shape(config))
+    world = dataclasses.replace(config.world, examples=EXAMPLES)
+    started, told = time.perf_counter(), testbed.is_prepared(world, inner.data)
+    testbed.prepare(world, inner.data)
+    composed = time.perf_counter() - started
+    pictures = sum(len(split["images"]) for split in _splits(config, world, inner).values())
+    seconds = {}
+    for seed, points in ((0, POINTS), (1, POINTS), (2, 1)):
+        short = _short(config, world, seed, points)
+        progress("measure the rate", seed, 3)
+        started = time.perf_counter()
+        tasks.run_cell(short, inner, lambda *event: None)
+        seconds[points, seed] = time.perf_counter() - started
+        step = short.train.batch_size / _best_rate(inner.run(short))
+    whole, one = seconds[POINTS, 1], seconds[1, 2]
+    checkpoint = max(whole - one, 0.0) / (POINTS - 1)
+    rate = Rate(
+        step=step,
+        checkpoint=checkpoint,
+        rest=max(one - checkpoint - STEPS * step, 0.0),
+        picture=composed / (EXAMPLES + pictures) if not told else 0.0,
+    )
+    about = {"machine": platform.machine(), "cores": os.cpu_count(), "time": time.time()}
+    files.write_json(target, {"rate": dataclasses.asdict(rate), **about})
+
+
+def seconds(config: RunConfig, rate: Rate) -> float:
+    """Returns the estimated time of a run, of one process."""
+    points = -(-config.train.steps // config.train.checkpoint_every)
+    return rate.rest + points * rate.checkpoint + config.train.steps * rate.step
+
+
+def flops(config: RunConfig) -> float:
+    """Returns the floating-point operations of training a run; see `models.forward_flops`."""
+    # Texts are computed up to the longest caption, which for the testbed is the context.
+    forward = models.forward_flops(
+        run_model.model(config).variant, text_tokens=config.model.context_length
+    )
+    return float(BACKWARD * forward * config.train.steps * config.train.batch_size)
+
+
+def totals(configs: Sequence[RunConfig], rates: Mapping[str, Rate]) -> dict[str, Any]:
+    """Returns the number of runs, examples seen, FLOPs and seconds (None if a rate is missing)."""
+    known = [rates.get(shape(config)) for config in configs]
+    time_ = None
+    if all(known):
+        time_ = sum(seconds(c, rate) for c, rate in zip(configs, known, strict=True))
+    return {
+        "runs": len(configs),
+        "examples": sum(c.train.steps * c.train.batch_size for c in configs),
+        "flops": sum(flops(c) for c in configs),
+        "seconds": time_,
+    }
+
+
+def _short(config: RunConfig, world, seed: int, points: int) -> RunConfig:
+    train = dataclasses.replace(
+        config.train,
+        seed=seed,
+        steps=STEPS,
+        warmup_steps=1,
+        log_every=STEPS // POINTS,
+        checkpoint_every=STEPS // points,
+    )
+    plain = {"filter": None, "balance": None, "during": (), "init_from": ""}
+    return dataclasses.replace(config, world=world, train=train, **plain)
+
+
+def _splits(config: RunConfig, world, layout: Layout):
+    return tasks.evaluation_splits(dataclasses.replace(config, world=world), layout.data)
+
+
+def _best_rate(folder: Path) -> float:
+    """Returns examples a second, in the best interval between two records but the first."""
+    records = files.read_jsonl(folder / "metrics.jsonl")[1:]
+    return max(record["examples_per_second"] for record in records)
