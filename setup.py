@@ -24,9 +24,10 @@ CORE = [
     "pyarrow",
     "rich",
     "safetensors",  # parameters of other projects
+    "scipy",
     "tensorflow-datasets",
 ]
-TEST = ["clarabel", "hypothesis", "pytest", "scipy"]
+TEST = ["clarabel", "hypothesis", "pytest"]
 SOLVERS = ["clarabel", "osqp", "piqp", "polars"]  # for experiments/benchmark_balance.py
 # For experiments/benchmark_train.py and the tests that compare models and tokenizers with others'.
 PEERS = [*SOLVERS, "ftfy", "open_clip_torch", "sentencepiece", "torch", "transformers"]

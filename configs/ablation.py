@@ -93,6 +93,8 @@ def get_config(scale: str = "laptop") -> ml_collections.ConfigDict:
     # As the paper does, as much is kept as the constraints allow.
     config.balance.keep_rate = "max"
     config.track = True
+    # The paper's kind of schedule: by a cosine the last tenth of training hardly learns anything.
+    config.train.schedule = "rsqrt"
     models, sizes = presets[scale](config)
     siglip = {"model": {"variant": "emoji-SigLIP-S/8"}, "train": {"loss": "sigmoid"}}
     config.factors = (
@@ -113,6 +115,7 @@ def get_config(scale: str = "laptop") -> ml_collections.ConfigDict:
 def _laptop(config: ml_collections.ConfigDict) -> tuple[tuple, tuple]:
     """Sets sizes for two CPU cores; returns the models and the sizes of data."""
     config.train.steps = 1_500  # 96,000 examples seen
+    config.train.cooldown_steps = 75
     config.train.checkpoint_every = 150  # ten points of the learning curves
     models = _models(("S/8", 64), ("S/16", 64), ("S/8", 128), ("B/16", 64), ("B/16", 128),
                      ("B/8", 128))  # fmt: skip
@@ -125,6 +128,7 @@ def _gpu(config: ml_collections.ConfigDict) -> tuple[tuple, tuple]:
     config.world.examples = 70_000  # as many of this resolution as one split can hold
     config.train.batch_size = 256
     config.train.steps = 8_000  # 2,048,000 examples seen
+    config.train.cooldown_steps = 400
     config.train.checkpoint_every = 800
     models = _models(("S/8", 64), ("S/16", 64), ("S/8", 128), ("B/16", 64), ("B/16", 128),
                      ("B/8", 128))  # fmt: skip

@@ -70,7 +70,9 @@ def get_config() -> ml_collections.ConfigDict:
     config.train.microbatches = 1  # parts that a batch is embedded in, to save memory
     config.train.steps = 2_000  # 128,000 examples seen
     config.train.learning_rate = 1.5e-3  # the peak
-    config.train.warmup_steps = 50  # linear, then cosine to zero
+    config.train.warmup_steps = 50  # linear
+    config.train.schedule = "cosine"  # after the warm-up: "cosine" to zero, or "rsqrt"
+    config.train.cooldown_steps = 0  # of "rsqrt": the last steps, linearly to zero
     config.train.weight_decay = 1e-4  # decoupled, on matrices only
     config.train.b1 = 0.9  # decay of AdamW's first moment
     config.train.b2 = 0.98  # decay of AdamW's second moment

@@ -9,6 +9,7 @@ import numpy as np
 from m4jax.data.encoded import EncodedPictures
 from m4jax.errors import InputError, nearest
 from m4jax.training.losses import LOSSES
+from m4jax.training.optimizer import SCHEDULES
 
 WEIGHTINGS = ("sample", "loss")
 
@@ -23,6 +24,8 @@ class TrainConfig:
       steps: number of steps.
       learning_rate: the peak.
       warmup_steps: steps of linear warm-up, fewer than `steps`.
+      schedule: "cosine" or "rsqrt", see `optimizer.schedule`.
+      cooldown_steps: of "rsqrt": the last steps, in which the learning rate falls to 0.
       weight_decay: decoupled, on matrices only.
       b1: decay of AdamW's first moment.
       b2: decay of AdamW's second moment.
@@ -45,6 +48,8 @@ class TrainConfig:
     steps: int
     learning_rate: float = 1e-3
     warmup_steps: int = 0
+    schedule: str = "cosine"
+    cooldown_steps: int = 0
     weight_decay: float = 1e-4
     b1: float = 0.9
     b2: float = 0.98
@@ -75,6 +80,15 @@ class TrainConfig:
         if not 0 <= self.warmup_steps < self.steps:
             raise InputError(
                 f"warmup_steps must lie in [0, steps), got {self.warmup_steps} of {self.steps}"
+            )
+        if self.schedule not in SCHEDULES:
+            hint = nearest(self.schedule, SCHEDULES)
+            raise InputError(f"unknown schedule {self.schedule!r}; {hint}")
+        most = self.steps - self.warmup_steps if self.schedule == "rsqrt" else 0
+        if not 0 <= self.cooldown_steps <= most:
+            raise InputError(
+                "cooldown_steps must lie between 0 and steps − warmup_steps, and be 0 with a "
+                f"cosine, got {self.cooldown_steps}"
             )
         if self.loss not in LOSSES:
             raise InputError(f"unknown loss {self.loss!r}; {nearest(self.loss, LOSSES)}")

@@ -159,6 +159,8 @@ def make_schedule(config: TrainConfig) -> optax.Schedule:
         learning_rate=config.learning_rate,
         warmup_steps=config.warmup_steps,
         steps=config.steps,
+        kind=config.schedule,
+        cooldown_steps=config.cooldown_steps,
     )
 
 

@@ -1,0 +1,313 @@
+"""The paper's claims as contrasts of runs, and whether the runs of a study bear them out.
+
+Names of factors and levels are those of `configs/ablation.py`. Source: "CLIP the Bias", section by
+section as its abstract lists them; the report on 100 billion examples for the last one. The
+contrasts that stand for a claim, and what counts as its opposite, are derived.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from m4jax.evaluation import paired
+from m4jax.study import contrasts
+from m4jax.study.contrasts import (
+    AB,
+    AB_FOLLOWS,
+    DEFAULT,
+    GENDER,
+    IMAGE_TO_TEXT,
+    OCCUPATIONS,
+    RB,
+    TEXT_TO_IMAGE,
+    THINGS,
+    Contrast,
+    Metric,
+    Pairs,
+    Runs,
+    difference,
+)
+from m4jax.study.results import Results
+
+ALPHA = 0.05  # of the whole family
+EQUAL = 0.02  # accuracies that differ by less count as equal
+Verdict = Literal["supported", "contradicted", "undecided", "not tested"]
+
+ORIGINAL, ORACLE = {"version": "original"}, {"version": "oracle"}
+SUBSAMPLE = {"version": "subsample"}
+STARTED = {"version": "original", "stage": "throughout"}
+BALANCED = {"version": "balanced", "stage": "throughout"}
+PROXIES = {"version": "balanced_proxies", "stage": "throughout"}
+TUNED = {"version": "balanced", "stage": "after 90%"}
+BEFORE = {"version": "balanced", "stage": "first 90%"}
+# The main study; with DEFAULT all these are clean captions, no filter, all data, true attributes.
+MAIN = dict.fromkeys(("captions", "loss", "filter", "noise", "data"), DEFAULT)
+PLAIN = MAIN | {"stage": DEFAULT}
+NOISY = MAIN | {"captions": "noisy", "stage": DEFAULT}
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One test of a claim.
+
+    Attributes:
+      text: what the runs should show.
+      metric: of the runs.
+      contrast: of which the mean is tested.
+      expected: 1 or −1, its sign; 0: within ±`EQUAL`.
+    """
+
+    text: str
+    metric: Metric
+    contrast: Contrast
+    expected: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A claim of the paper: it holds if all its parts do."""
+
+    number: str
+    text: str
+    parts: tuple[Part, ...]
+    limits: str  # what this testbed can't tell about it
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """What the runs say of one part.
+
+    Attributes:
+      part: that was tested.
+      pairs: that it was tested on.
+      effect: mean, interval, Wilcoxon's p and effect size; None without pairs.
+      p: of the test that the mean has the expected sign (or lies within the margin).
+      p_against: of the test that it has the opposite one (or lies outside).
+      verdict: by the corrected values of these.
+      corrected: p of the verdict, corrected for the number of tests.
+      detectable: the least mean that this number of pairs finds 8 times of 10, corrected.
+      needed: pairs to find the mean that was seen.
+    """
+
+    part: Part
+    pairs: Pairs
+    effect: paired.Effect | None
+    p: float = float("nan")
+    p_against: float = float("nan")
+    verdict: Verdict = "not tested"
+    corrected: float = float("nan")
+    detectable: float = float("nan")
+    needed: int = 0
+
+
+def _halfway(tuned: contrasts.Levels) -> Contrast:
+    """Returns metric(tuned) − ½ metric(balanced throughout) − ½ metric(original).
+
+    Negative: `tuned` is nearer to balanced than to original, where balancing lowers the metric.
+    """
+    return Contrast((((1.0, tuned), (-0.5, BALANCED), (-0.5, STARTED)),), MAIN)
+
+
+def _interaction() -> Contrast:
+    """Returns (balanced − original) with SigLIP and filter, minus the same for CLIP without."""
+    best, plain = {"loss": "SigLIP", "filter": "on"}, {"loss": "CLIP", "filter": "off"}
+    fixed = {name: level for name, level in NOISY.items() if name not in best}
+    terms = ((1.0, best | {"version": "balanced"}), (-1.0, best | ORIGINAL),
+             (-1.0, plain | {"version": "balanced"}), (1.0, plain | ORIGINAL))  # fmt: skip
+    return Contrast((terms,), fixed)
+
+
+def _best(of: str) -> Contrast:
+    """Returns balanced − `of` for SigLIP with the filter."""
+    fixed = NOISY | {"loss": "SigLIP", "filter": "on"}
+    return difference({"version": "balanced"}, {"version": of}, fixed=fixed)
+
+
+_LARGER = Contrast(
+    tuple(
+        ((1.0, ORIGINAL | {"model": f"B/{patch}"}), (-1.0, ORIGINAL | {"model": f"S/{other}"}))
+        for patch, other in (("16 64", "16 64"), ("8 128", "8 128"))
+    ),
+    PLAIN,
+)
+_AT_ONCE = difference(BALANCED, STARTED, fixed=MAIN)
+_FOR_SIZE = difference(BALANCED, SUBSAMPLE | {"stage": "throughout"}, fixed=MAIN)
+_WITH_PROXIES = difference(PROXIES, BALANCED, fixed=MAIN)
+
+CLAIMS = (
+    Claim(
+        "1",
+        "Models trained on the original data absorb its representation and association bias.",
+        (
+            Part("RB is higher than in the world at parity", RB,
+                 difference(ORIGINAL, ORACLE, fixed=PLAIN), 1),
+            Part("mean |AB| is higher than in the world at parity", AB,
+                 difference(ORIGINAL, ORACLE, fixed=PLAIN), 1),
+            Part("AB follows that of the data (correlation over occupations)", AB_FOLLOWS,
+                 Contrast((((1.0, ORIGINAL),),), PLAIN), 1),
+        ),
+        "That the testbed was made to be absorbed: its captions say more than its pictures show.",
+    ),
+    Claim(
+        "2",
+        "Balancing lowers both.",
+        (
+            Part("RB falls against the original data", RB, _AT_ONCE, -1),
+            Part("mean |AB| falls against the original data", AB, _AT_ONCE, -1),
+            Part("RB falls against a random subsample of the same size", RB, _FOR_SIZE, -1),
+            Part("mean |AB| falls against a random subsample of the same size", AB, _FOR_SIZE, -1),
+        ),
+        "Attributes and labels are known here without error; see the study of annotation noise.",
+    ),
+    Claim(
+        "3",
+        "Proxies help representation bias and hurt association bias.",
+        (
+            Part("RB is lower with proxies than without", RB, _WITH_PROXIES, -1),
+            Part("mean |AB| is higher with proxies than without", AB, _WITH_PROXIES, 1),
+        ),
+        "The proxies are all 32 kinds of things in the pictures; the paper's are not listed.",
+    ),
+    Claim(
+        "4",
+        "Representation bias follows the latest distribution: fine-tuning on balanced data is "
+        "enough.",
+        (
+            Part("RB after balancing the last 10% of training is lower than without", RB,
+                 difference(TUNED, STARTED, fixed=MAIN), -1),
+            Part("that takes away more than half of what balancing throughout takes", RB,
+                 _halfway(TUNED), -1),
+        ),
+        "The learning rate falls to zero at the end; a fine-tuning with its own schedule may do "
+        "more.",
+    ),
+    Claim(
+        "5",
+        "Association bias fades only gradually: fine-tuning does less than balancing from the "
+        "start, and balanced data first do not protect.",
+        (
+            Part("mean |AB| after balancing the last 10% is higher than after balancing throughout",
+                 AB, difference(TUNED, BALANCED, fixed=MAIN), 1),
+            Part("with balanced data in the first 90% more than half of the protection is lost", AB,
+                 _halfway(BEFORE), 1),
+        ),
+        "As for claim 4.",
+    ),
+    Claim(
+        "6a",
+        "Balancing tends to improve classification.",
+        (
+            Part("zero-shot accuracy on things rises", THINGS, _AT_ONCE, 1),
+            Part("zero-shot accuracy on occupations rises", OCCUPATIONS, _AT_ONCE, 1),
+        ),
+        "Here much more than the paper's 10% of the examples is dropped, most of all of one-sided "
+        "occupations.",
+    ),
+    Claim(
+        "6b",
+        "Balancing can hurt retrieval.",
+        (
+            Part("image→text recall@5 falls", IMAGE_TO_TEXT, _AT_ONCE, -1),
+            Part("text→image recall@5 falls", TEXT_TO_IMAGE, _AT_ONCE, -1),
+        ),
+        "As for claim 6a; the evaluation pairs are balanced by construction, web pairs are not.",
+    ),
+    Claim(
+        "7",
+        "A quality filter and SigLIP undo the harm.",
+        (
+            Part("image→text recall@5: what balancing changes is better with SigLIP and filter "
+                 "than with CLIP and none", IMAGE_TO_TEXT, _interaction(), 1),
+            Part("with SigLIP and filter image→text recall@5 does not fall (within 2 points)",
+                 IMAGE_TO_TEXT, _best("original"), 0),
+            Part("with SigLIP and filter accuracy on things does not fall (within 2 points)",
+                 THINGS, _best("original"), 0),
+        ),
+        "30% of the captions are exchanged here; the errors of web captions are of other kinds.",
+    ),
+    Claim(
+        "8",
+        "Balancing does not impair recognising the attribute itself.",
+        (Part("perceived-gender accuracy stays within 2 points", GENDER, _AT_ONCE, 0),),
+        "Perceived gender is drawn more clearly in emoji than in photographs.",
+    ),
+    Claim(
+        "9",
+        "Larger models show less representation bias.",
+        (Part("RB on original data is lower with B than with S of the same patch and embedding",
+              RB, _LARGER, -1),),
+        "Both are tiny; the claim is about models a hundred times as large.",
+    ),
+)  # fmt: skip
+
+
+def test(results: Results, claims: Sequence[Claim] = CLAIMS) -> dict[str, list[Finding]]:
+    """Tests all parts of all claims, corrected by Holm for their number.
+
+    A part is supported if a one-sided Wilcoxon test of the expected sign has a corrected p below
+    `ALPHA`, contradicted if the test of the opposite sign has; of expected equality, if both
+    one-sided tests against the margins have, or if the test beyond the nearer margin has.
+
+    Args:
+      results: of a study, complete or not.
+      claims: to test.
+
+    Returns:
+      Number of the claim -> its findings, in the order of its parts.
+    """
+    runs = Runs(results)
+    raw = {claim.number: [_finding(runs, part) for part in claim.parts] for claim in claims}
+    every = [finding for findings in raw.values() for finding in findings]
+    # Both directions are looked at: twice the smaller one is what competes in the family.
+    two_sided = [min(1.0, 2 * min(f.p, f.p_against)) if f.effect else np.nan for f in every]
+    corrected = iter(paired.holm(two_sided))
+    tests = max(1, int(np.isfinite(two_sided).sum()))
+    return {
+        number: [_judged(finding, float(next(corrected)), tests) for finding in findings]
+        for number, findings in raw.items()
+    }
+
+
+def verdict(findings: Sequence[Finding]) -> Verdict:
+    """Returns the verdict on a claim: that of its parts if they agree.
+
+    Supported if all parts are; contradicted if one is; else undecided.
+    """
+    verdicts = {finding.verdict for finding in findings}
+    for one in ("contradicted", "undecided", "not tested"):
+        if one in verdicts:
+            return one
+    return "supported"
+
+
+def _finding(runs: Runs, part: Part) -> Finding:
+    pairs = runs.pairs(part.contrast, part.metric)
+    if not len(pairs.values):
+        return Finding(part, pairs, None)
+    d = pairs.values
+    if part.expected:
+        p, p_against = (paired.wilcoxon(sign * part.expected * d, "greater") for sign in (1, -1))
+    else:
+        p = max(paired.wilcoxon(EQUAL - d, "greater"), paired.wilcoxon(EQUAL + d, "greater"))
+        p_against = min(
+            paired.wilcoxon(d - EQUAL, "greater"), paired.wilcoxon(-d - EQUAL, "greater")
+        )
+    return Finding(part, pairs, pairs.effect(), p, p_against)
+
+
+def _judged(finding: Finding, corrected: float, tests: int) -> Finding:
+    if finding.effect is None:
+        return finding
+    verdict: Verdict = "undecided"
+    if corrected < ALPHA:
+        verdict = "supported" if finding.p < finding.p_against else "contradicted"
+    effect, alpha = finding.effect, ALPHA / tests
+    return dataclasses.replace(
+        finding,
+        verdict=verdict,
+        corrected=corrected,
+        detectable=paired.detectable(effect.deviation, effect.n, alpha=alpha),
+        needed=paired.pairs_needed(effect.mean, effect.deviation, alpha=alpha),
+    )

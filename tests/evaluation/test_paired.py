@@ -1,0 +1,101 @@
+"""Tests of differences between runs: their size, their coverage, the correction, the power."""
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from scipy import stats
+
+from m4jax.errors import InputError
+from m4jax.evaluation import paired
+
+numbers = st.lists(st.floats(-1, 1).filter(lambda x: abs(x) > 1e-9), min_size=1, max_size=12)
+
+
+@hypothesis.given(numbers)
+@hypothesis.settings(deadline=None)
+def test_the_sign_of_all_differences_turns_the_effect_around(d):
+    d = np.array(d)
+    one, other = paired.effect(d), paired.effect(-d)
+    assert other.mean == -one.mean and other.rank_biserial == -one.rank_biserial
+    assert other.p == pytest.approx(one.p)
+    assert -1 <= one.rank_biserial <= 1
+
+
+@pytest.mark.parametrize("n", [1, 3, 5, 10])
+def test_the_least_p_value_is_that_of_one_sign(n):
+    assert paired.wilcoxon(np.arange(1, n + 1.0)) == pytest.approx(2.0 ** (1 - n))
+    assert paired.effect(np.arange(1, n + 1.0)).rank_biserial == 1
+
+
+def test_no_difference_is_no_evidence():
+    assert paired.wilcoxon(np.zeros(5)) == 1
+    found = paired.effect(np.zeros(5))
+    assert (found.mean, found.low, found.high, found.rank_biserial) == (0, 0, 0, 0)
+
+
+def test_a_single_pair_has_no_interval():
+    found = paired.effect([0.3])
+    assert np.isnan([found.low, found.high, found.deviation]).all() and found.n == 1
+
+
+def test_bad_input_is_refused():
+    with pytest.raises(InputError, match="finite"):
+        paired.effect([0.1, np.nan])
+    with pytest.raises(InputError, match=r"expected \[2, B\]"):
+        paired.effect([0.1, 0.2], np.zeros((3, 4)))
+
+
+@pytest.mark.parametrize(("groups", "members"), [(5, 1), (5, 4), (10, 1), (24, 1)])
+def test_the_interval_covers_the_mean(groups, members):
+    """Pairs of one seed share part of their chance; all pairs share that of the pictures."""
+    rng, covered, times = np.random.default_rng(1), 0, 1000
+    ids = np.repeat(np.arange(groups), members)
+    for i in range(times):
+        shared = rng.normal(size=groups)[ids]
+        pictures = 0.4 * rng.normal()  # the error of this set of pictures
+        deviations = 0.4 * rng.normal(size=(1, 200)).repeat(ids.size, 0)
+        d = 0.7 + shared + 0.5 * rng.normal(size=ids.size) + pictures
+        found = paired.effect(d, deviations, groups=ids, resamples=400, seed=i)
+        covered += found.low <= 0.7 <= found.high
+    assert 0.92 <= covered / times <= 0.99
+
+
+def test_without_the_pictures_chance_the_interval_is_too_short():
+    rng = np.random.default_rng(0)
+    d, deviations = rng.normal(size=12), 3 * rng.normal(size=(1, 200)).repeat(12, 0)
+    alone, both = paired.effect(d), paired.effect(d, deviations)
+    assert both.high - both.low > 2 * (alone.high - alone.low)
+
+
+@hypothesis.given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_is_monotone_and_never_less_than_p(p):
+    corrected = paired.holm(p)
+    assert (corrected >= np.array(p) - 1e-15).all() and (corrected <= 1).all()
+    order = np.argsort(p, kind="stable")
+    assert (np.diff(corrected[order]) >= 0).all()
+
+
+def test_holm_agrees_with_a_worked_example():
+    assert paired.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert paired.holm([0.01, np.nan, 0.03])[[0, 2]] == pytest.approx([0.02, 0.03])
+
+
+def test_a_family_of_true_hypotheses_is_seldom_rejected():
+    rng = np.random.default_rng(0)
+    wrong = sum((paired.holm(rng.random(10)) < 0.05).any() for _ in range(2000)) / 2000
+    assert wrong < 0.065
+
+
+def test_few_pairs_can_show_nothing():
+    assert paired.detectable(1.0, 5) == np.inf  # 2^(1-5) > 0.05
+    assert np.isfinite(paired.detectable(1.0, 6))
+    assert paired.detectable(1.0, 6, alpha=0.005) == np.inf
+
+
+def test_the_detectable_difference_is_found_about_as_often_as_said():
+    rng, n = np.random.default_rng(0), 20
+    delta = paired.detectable(1.0, n)
+    found = np.mean([stats.wilcoxon(delta + rng.normal(size=n)).pvalue < 0.05 for _ in range(2000)])
+    assert 0.75 < found < 0.86
+    assert paired.pairs_needed(delta, 1.0, alpha=0.05) == pytest.approx(n, abs=1)
