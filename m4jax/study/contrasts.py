@@ -108,7 +108,7 @@ class Runs:
         found.sort(key=lambda pair: pair[:2])
         return Pairs(
             np.array([pair[2] for pair in found]),
-            np.array([pair[3] for pair in found]).reshape(len(found), -1),
+            np.array([pair[3] for pair in found]) if found else np.zeros((0, 0)),
             np.array([pair[1] for pair in found], int),
             tuple(pair[0] for pair in found),
         )

@@ -3,17 +3,16 @@
 import dataclasses
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from m4jax.study import panels, style
-from m4jax.study.results import ORACLE, Estimate, Results
+from m4jax.study.results import ORACLE, Estimate, Results, Rows
 
-Rows = list[dict[str, Any]]
+Draw = Callable[[Results], tuple[Figure, Rows] | None]
 Metrics = dict[str, tuple[str, str]]
 
 FOREST: dict[str, Metrics] = {  # title of a panel -> name of a line -> metric and split
@@ -32,18 +31,21 @@ FOREST: dict[str, Metrics] = {  # title of a panel -> name of a line -> metric a
 }
 
 
-def render(results: Results, directory: str | os.PathLike) -> list[Path]:
+def render(
+    results: Results, directory: str | os.PathLike, figures: Mapping[str, Draw]
+) -> list[Path]:
     """Draws every figure for which there are results; the same results give the same bytes.
 
     Args:
       results: of a study, complete or not.
       directory: where name.png, name.svg and name.csv are written.
+      figures: name -> function that draws it, or returns None.
 
     Returns:
       The paths of the png files.
     """
     paths = []
-    for name, draw in FIGURES.items():
+    for name, draw in figures.items():
         with style.page():
             drawn = draw(results)
             if drawn is None:
@@ -200,7 +202,7 @@ def quality_and_bias(results: Results) -> tuple[Figure, Rows] | None:
     return figure, rows
 
 
-FIGURES: dict[str, Callable[[Results], tuple[Figure, Rows] | None]] = {
+FIGURES: dict[str, Draw] = {
     "data_bias": data_bias,
     "association_by_occupation": association_by_occupation,
     "model_bias": model_bias,

@@ -128,23 +128,23 @@ def by_version(
         dots = 100 * np.array(seeds[version])
         ax.plot(dots, np.full(len(dots), place + 0.28), linestyle="", marker="|", markersize=6,
                 color=looks[version].color)  # fmt: skip
-    _lines(ax, [style.display(version) for version in pooled])
+    lines(ax, [style.display(version) for version in pooled])
 
 
 def forest(
-    ax: Axes, lines: Mapping[str, Mapping[str, Estimate]], *, looks: Mapping[str, Mark]
+    ax: Axes, table: Mapping[str, Mapping[str, Estimate]], *, looks: Mapping[str, Mark]
 ) -> None:
     """Draws name -> version -> difference: a group of intervals for each name, around zero."""
     ax.axvline(0, color="0.35", linewidth=0.9)
-    for place, by_name in enumerate(lines.values()):
+    for place, by_name in enumerate(table.values()):
         if place % 2:
             ax.axhspan(place - 0.5, place + 0.5, color="0.96", zorder=-1)
         for version, offset in zip(looks, _offsets(len(looks)), strict=True):
             style.errorbar(ax, by_name[version], place + offset, looks[version])
-    _lines(ax, list(lines))
+    lines(ax, list(table))
 
 
-def _lines(ax: Axes, names: Sequence[str]) -> None:
+def lines(ax: Axes, names: Sequence[str]) -> None:
     """Makes the vertical axis one of named lines, from top to bottom."""
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)

@@ -66,9 +66,10 @@ class Display:
     def _end(self, task: Task, event: dict[str, Any]) -> None:
         if task.id in self._bars:
             self._progress.remove_task(self._bars.pop(task.id))
-        if event["event"] == "done":
+        if event["event"] in ("done", "elsewhere"):
             self._done[task.id] = self._shares[task.id]
-            self._console.print(f"[green]done[/] {task.title}")
+            where = " (by another process)" if event["event"] == "elsewhere" else ""
+            self._console.print(f"[green]done[/] {task.title}{where}")
         else:
             self._console.print(f"[red]{event['event']}[/] {task.title}: {event['message']}")
 

@@ -10,10 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from m4jax.study.results import Estimate, Results, write_csv
+from m4jax.study.results import Estimate, Results, Rows, write_csv
 from m4jax.study.style import display, number, signed
-
-Rows = list[dict[str, Any]]
 
 Columns = dict[tuple[str, str], str]  # metric and split -> heading
 DATA = ("data\nRB", "data\nmean\n|AB|", "kept\n%", "ESS")

@@ -1,0 +1,197 @@
+"""`claims.md` and the figure of all claims: what the runs say of each, in words and numbers."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from m4jax.study import claims, panels, style
+from m4jax.study.claims import ALPHA, Claim, Finding
+from m4jax.study.contrasts import AB_FOLLOWS
+from m4jax.study.results import Estimate, Results, Rows
+from m4jax.study.style import number, signed
+
+Findings = Mapping[str, Sequence[Finding]]
+COLOURS = {"supported": "#009E73", "contradicted": "#D55E00", "undecided": "#999999"}
+SEEDS = (3, 5, 10)  # of the power note
+
+
+def markdown(results: Results, found: Findings) -> str:
+    """Returns the report on the claims as Markdown; the same results give the same text."""
+    runs = results.select(kind="run")
+    count, seeds = len(set(runs["run_id"].tolist())), sorted(set(runs["seed"].tolist()))
+    tests = sum(finding.effect is not None for of in found.values() for finding in of)
+    lines = [
+        "# The paper's claims, on the testbed",
+        "",
+        f"From {count} models with the seeds {', '.join(map(str, seeds))}. Each claim stands for "
+        "one contrast or several: differences between runs that agree in all else (model size, "
+        "seed). Points are percentage points. Intervals (95%) hold both the chance of the runs and "
+        f"that of the evaluation pictures; p is of Wilcoxon's signed-rank test, corrected by Holm "
+        f"for all {tests} contrasts; *r* is the rank-biserial correlation (±1: all pairs have one "
+        f"sign). A contrast is decided if the corrected p is below {ALPHA:g}. A claim is supported "
+        "if all of its contrasts are, and contradicted if one of them is.",
+        "",
+        "| claim | | verdict |",
+        "| --- | --- | --- |",
+    ]
+    tested = [claim for claim in claims.CLAIMS if claim.number in found]
+    for claim in tested:
+        verdict = claims.verdict(found[claim.number])
+        lines.append(f"| {claim.number} | {claim.text} | **{verdict}** |")
+    for claim in tested:
+        lines += ["", *_section(claim, found[claim.number])]
+    return "\n".join([*lines, "", *_power(found, seeds), "", *_unknown()]) + "\n"
+
+
+def rows(found: Findings) -> Rows:
+    """Returns one row for each contrast, with all digits."""
+    table: Rows = []
+    for number_, findings in found.items():
+        for finding in findings:
+            effect = finding.effect
+            table.append(
+                {
+                    "claim": number_,
+                    "contrast": finding.part.text,
+                    "metric": finding.part.metric.name,
+                    "split": finding.part.metric.split,
+                    "expected": {1: "above 0", -1: "below 0", 0: f"within ±{claims.EQUAL}"}[
+                        finding.part.expected
+                    ],
+                    "mean": effect.mean if effect else math.nan,
+                    "low": effect.low if effect else math.nan,
+                    "high": effect.high if effect else math.nan,
+                    "p": min(1.0, 2 * min(finding.p, finding.p_against)) if effect else math.nan,
+                    "p_corrected": finding.corrected,
+                    "rank_biserial": effect.rank_biserial if effect else math.nan,
+                    "deviation": effect.deviation if effect else math.nan,
+                    "pairs": effect.n if effect else 0,
+                    "detectable": finding.detectable,
+                    "verdict": finding.verdict,
+                }
+            )
+    return table
+
+
+def at_a_glance(results: Results) -> tuple[Figure, Rows] | None:
+    """Draws every contrast of every claim: its mean in standard deviations, and the verdict."""
+    found = claims.test(results)
+    known = [
+        (f"{claim.number}  {finding.part.text}", finding)
+        for claim in claims.CLAIMS
+        for finding in found[claim.number]
+        if finding.effect and finding.effect.deviation > 0
+    ]
+    if not known:
+        return None
+    figure = Figure(figsize=(style.WIDTH, 1.1 + 0.25 * len(known)), layout="constrained")
+    ax = figure.subplots()
+    for place, (_, finding) in enumerate(known):
+        effect, colour = finding.effect, COLOURS[finding.verdict]
+        scale = 100 * effect.deviation  # errorbar draws in percent
+        of = Estimate(*(x / scale for x in (effect.mean, effect.low, effect.high)))
+        style.errorbar(ax, of, place, style.Mark(colour, "o", filled=True), markersize=5)
+        ax.text(1.01, place, f"{_points(finding, effect.mean)}  {finding.verdict}", fontsize=6.5,
+                transform=ax.get_yaxis_transform(), va="center", color=colour)  # fmt: skip
+    ax.axvline(0, color="0.35", linewidth=0.9)
+    panels.lines(ax, [_broken(name) for name, _ in known])
+    ax.tick_params(axis="y", labelsize=6.5)
+    ax.set_xlabel("mean difference in standard deviations of the pairs, with its 95% interval")
+    ax.set_title("The paper's claims at a glance")
+    return figure, rows(found)
+
+
+def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
+    lines = [
+        f"## {claim.number}. {claim.text}",
+        "",
+        f"**{claims.verdict(findings).capitalize()}.**",
+        "",
+        "| what the runs should show | mean [95%] | pairs | r | p (Holm) | |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for finding in findings:
+        effect = finding.effect
+        if effect is None:
+            lines.append(f"| {finding.part.text} | not tested | 0 | | | |")
+            continue
+        ends = f"[{_points(finding, effect.low)}, {_points(finding, effect.high)}]"
+        told = f"{_points(finding, effect.mean)} {ends}"
+        lines.append(
+            f"| {finding.part.text} | {told} | {effect.n} | {number(effect.rank_biserial, 2)} | "
+            f"{_p(finding.corrected)} | {finding.verdict} |"
+        )
+    return [*lines, "", f"Not told by this: {claim.limits}"]
+
+
+def _power(found: Findings, seeds: Sequence[int]) -> list[str]:
+    """Returns the note on what other numbers of seeds could have shown."""
+    tests = sum(finding.effect is not None for of in found.values() for finding in of)
+    lines = [
+        "## What could have been seen",
+        "",
+        "The least mean difference that Wilcoxon's test finds 8 times of 10, corrected for "
+        f"{tests} contrasts, given the spread of these pairs and as many pairs a seed; – where so "
+        "few pairs can never reach the level. The last column is how many pairs it would take to "
+        "find the mean that was seen.",
+        "",
+        f"| claim | contrast | seen | {' | '.join(f'{n} seeds' for n in SEEDS)} | pairs needed |",
+        f"| --- | --- | --- | {' | '.join('---' for _ in SEEDS)} | --- |",
+    ]
+    for claim_number, findings in found.items():
+        for finding in findings:
+            effect = finding.effect
+            if effect is None:
+                continue
+            each = effect.n / len(set(finding.pairs.seeds.tolist()))
+            cells = [
+                _points(finding, _detectable(effect, round(each * n), tests)).lstrip("+")
+                for n in SEEDS
+            ]
+            lines.append(
+                f"| {claim_number} | {finding.part.text} | {_points(finding, effect.mean)} | "
+                f"{' | '.join(cells)} | {finding.needed:,} |"
+            )
+    return lines
+
+
+def _detectable(effect, pairs: int, tests: int) -> float:
+    return claims.paired.detectable(effect.deviation, pairs, alpha=ALPHA / tests)
+
+
+def _unknown() -> list[str]:
+    return [
+        "## What the testbed can't tell",
+        "",
+        "- The pictures are emoji and the captions come from a grammar of 70 words: effects have "
+        "signs and an order here, not the sizes that web data would show.",
+        "- The models have 0.2 to 0.9 million parameters and see 96,000 examples at the laptop "
+        "scale; the paper's see a billion.",
+        "- Pairs of one model size and seed share their initial parameters and the order of their "
+        "examples, not all of their chance. Seeds and sizes are pooled: an effect that only some "
+        "sizes have appears as an undecided one.",
+        "- Evaluation pictures are shared by all runs; the intervals allow for that, Wilcoxon's p "
+        "does not: it speaks of these pictures.",
+    ]
+
+
+def _points(finding: Finding, value: float) -> str:
+    if finding.part.metric == AB_FOLLOWS:
+        return signed(value, 2)
+    return signed(100 * value)
+
+
+def _p(value: float) -> str:
+    if not np.isfinite(value):
+        return "–"
+    return "< 0.001" if value < 0.001 else number(value, 3)
+
+
+def _broken(text: str, width: int = 62) -> str:
+    """Returns the text in two lines if it is long."""
+    if len(text) <= width:
+        return text
+    middle = text.rfind(" ", 0, width)
+    return f"{text[:middle]}\n     {text[middle + 1 :]}"

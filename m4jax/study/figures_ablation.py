@@ -1,0 +1,356 @@
+"""The figures of the ablation study; each shows what it needs of a study, or nothing."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from m4jax.evaluation import paired
+from m4jax.study import contrasts, panels, style
+from m4jax.study.contrasts import AB, DEFAULT, RB, Metric, Runs
+from m4jax.study.results import ORACLE, Estimate, Results, Rows
+
+Drawn = tuple[Figure, Rows]
+Conditions = dict[str, dict[str, str]]  # name of a line -> its levels
+PLAIN = dict.fromkeys(("captions", "loss", "filter", "noise", "data", "stage"), DEFAULT)
+OVER_RUNS = "bars: 95% intervals over runs and pictures; dots: single runs"
+BIAS_LABELS = {
+    RB: "representation bias: share of pictures without\na person that prefer “man” − 50%, points",
+    AB: "association bias: mean over occupations of\nthe gap between men and women, points",
+}
+ORIGINAL, SUBSAMPLE = {"version": "original"}, {"version": "subsample"}
+QUALITY = {
+    "thing\naccuracy": contrasts.THINGS,
+    "occupation\naccuracy": contrasts.OCCUPATIONS,
+    "things,\n10-shot": contrasts.THINGS_PROBE,
+    "occupations,\n10-shot": contrasts.OCCUPATIONS_PROBE,
+    "perceived\ngender": contrasts.GENDER,
+    "occupation,\nnew vendor": Metric("acc1", "shift"),
+    "image→text\nrecall@5": contrasts.IMAGE_TO_TEXT,
+    "text→image\nrecall@5": contrasts.TEXT_TO_IMAGE,
+}
+
+
+def bias_by_stage(results: Results) -> Drawn | None:
+    """Draws RB and mean |AB| by data version and stage, over all model sizes (paper's figure)."""
+    stages = ("throughout", "after 10%", "after 90%", "first 90%")
+    conditions: Conditions = {
+        style.display(version): {"version": version, "stage": stages[0]}
+        for version in ("original", "subsample")
+    }
+    for version in ("balanced", "balanced_proxies"):
+        conditions |= {
+            f"{style.display(version)}, {stage}": {"version": version, "stage": stage}
+            for stage in stages
+        }
+    conditions["oracle"] = {"version": ORACLE, "stage": stages[0]}
+    fixed = {name: level for name, level in PLAIN.items() if name != "stage"}
+    return _levels(results, conditions, fixed, (RB, AB), "by data version, and when it was used")
+
+
+def controls(results: Results) -> Drawn | None:
+    """Draws RB and mean |AB| of what should not help, beside what should."""
+    names = ("original", "subsample", "shuffled", "census", "balanced", ORACLE)
+    conditions = {style.display(name): {"version": name} for name in names}
+    fixed = PLAIN | {"model": DEFAULT}
+    return _levels(results, conditions, fixed, (RB, AB), "controls (smallest model, all seeds)")
+
+
+def data_scale(results: Results) -> Drawn | None:
+    """Draws RB and mean |AB| by the number of distinct training examples."""
+    sizes = _in_order(results, "data", key=lambda level: int(level.replace(",", "")))
+    if len(sizes) < 2:
+        return None
+    conditions = {
+        f"{size}: {version}": {"data": size, "version": version}
+        for size in sizes
+        for version in ("original", "subsample", "balanced")
+    }
+    fixed = {name: level for name, level in PLAIN.items() if name != "data"} | {"model": DEFAULT}
+    return _levels(results, conditions, fixed, (RB, AB), "by number of distinct examples")
+
+
+def annotation_noise(results: Results) -> Drawn | None:
+    """Draws RB and mean |AB| by the share of attributes that were wrong when balancing."""
+    levels = _in_order(results, "noise", key=lambda level: float(level.rstrip("%")))
+    if len(levels) < 2:
+        return None
+    conditions: Conditions = {"original": ORIGINAL | {"noise": levels[0]}}
+    conditions |= {
+        f"balanced, {level} wrong": {"version": "balanced", "noise": level} for level in levels
+    }
+    conditions["oracle"] = {"version": ORACLE, "noise": levels[0]}
+    fixed = {name: level for name, level in PLAIN.items() if name != "noise"} | {"model": DEFAULT}
+    return _levels(results, conditions, fixed, (RB, AB), "by annotation error")
+
+
+def quality_differences(results: Results) -> Drawn | None:
+    """Draws what each version changes in classification and retrieval (paper's figure)."""
+    versions = ("balanced", "balanced_proxies", "subsample", ORACLE)
+    lines = {
+        style.display(version): contrasts.difference({"version": version}, ORIGINAL, fixed=PLAIN)
+        for version in versions
+    }
+    return _changes(results, lines, QUALITY, "difference to original, percentage points")
+
+
+def filter_and_loss(results: Results) -> Drawn | None:
+    """Draws what balancing changes with and without quality filter and SigLIP (paper's figure)."""
+    fixed = PLAIN | {"captions": "noisy"}
+    lines = {}
+    for loss in ("CLIP", "SigLIP"):
+        for switch, told in (("off", "no filter"), ("on", "filter")):
+            for version in ("balanced", "subsample"):
+                levels = fixed | {"loss": loss, "filter": switch}
+                contrast = contrasts.difference({"version": version}, ORIGINAL, fixed=levels)
+                lines[f"{loss}, {told}: {version}"] = contrast
+    chosen = {n: m for n, m in QUALITY.items() if "vendor" not in n and "10-shot" not in n}
+    return _changes(results, lines, chosen, "difference to original, percentage points")
+
+
+def learning_curves(results: Results) -> Drawn | None:
+    """Draws RB and mean |AB| along training: learning and unlearning (paper's figure)."""
+    conditions: Conditions = {
+        "original": ORIGINAL | {"stage": DEFAULT},
+        "balanced": {"version": "balanced", "stage": DEFAULT},
+        "original, then balanced": {"version": "balanced", "stage": "second half"},
+        "balanced, then original": {"version": "balanced", "stage": "first half"},
+        "oracle": {"version": ORACLE, "stage": DEFAULT},
+    }
+    rows: Rows = []
+    fixed = {name: level for name, level in PLAIN.items() if name != "stage"} | {"model": DEFAULT}
+    along = results.select(kind="along")
+    figure = Figure(figsize=(style.WIDTH, 3.1), layout="constrained")
+    marks = dict(zip(conditions, style.MARKS, strict=False))
+    for ax, metric in zip(figure.subplots(1, 2), (RB, AB), strict=True):
+        for name, levels in conditions.items():
+            curve = _curve(along, results, fixed | levels, metric)
+            if not curve:
+                continue
+            steps = np.array(sorted(curve))
+            values = [100 * np.array(curve[step]) for step in steps]
+            mean = [x.mean() for x in values]
+            ax.plot(steps, mean, color=marks[name].color, marker=marks[name].marker, markersize=4,
+                    markerfacecolor=marks[name].face)  # fmt: skip
+            ax.fill_between(steps, [x.min() for x in values], [x.max() for x in values],
+                            color=marks[name].color, alpha=0.12, linewidth=0)  # fmt: skip
+            rows += [
+                {"metric": metric.name, "condition": name, "step": int(step), "seeds": len(x),
+                 "mean": x.mean() / 100, "least": x.min() / 100, "most": x.max() / 100}
+                for step, x in zip(steps, values, strict=True)
+            ]  # fmt: skip
+        ax.axhline(0, color="0.6", linewidth=0.8)
+        ax.set_xlabel("training step")
+        ax.set_ylabel(BIAS_LABELS[metric], fontsize=7)
+        ax.grid(axis="both")
+    if not rows:
+        return None
+    shown = [name for name in conditions if any(row["condition"] == name for row in rows)]
+    figure.legend(
+        handles=[style.handle(name, marks[name]) for name in shown], loc="outside lower center",
+        ncols=3, title="lines: means over seeds; bands: from the lowest to the highest seed",
+        title_fontsize=7,
+    )  # fmt: skip
+    return figure, rows
+
+
+def bias_and_quality(results: Results) -> Drawn | None:
+    """Draws bias against quality: the mean of each version's runs, for each model."""
+    runs, rows = Runs(results), []
+    versions = ("original", "subsample", "balanced", "balanced_proxies", ORACLE)
+    marks = style.marks(versions)
+    figure = Figure(figsize=(style.WIDTH, 3.3), layout="constrained")
+    quality = contrasts.IMAGE_TO_TEXT, contrasts.THINGS
+    for ax, bias, good in zip(figure.subplots(1, 2), (RB, AB), quality, strict=True):
+        for version in versions:
+            points = _means(runs, PLAIN | {"version": version}, (bias, good))
+            mark = marks[version]
+            for model, (x, y) in points.items():
+                ax.plot(100 * x, 100 * y, linestyle="", marker=mark.marker, markersize=6,
+                        color=mark.color, markerfacecolor=mark.face)  # fmt: skip
+                rows.append({"version": version, "model": model, "bias": bias.name, "x": x,
+                             "quality": good.name, "split": good.split, "y": y})  # fmt: skip
+        ax.axvline(0, color="0.6", linewidth=0.8)
+        ax.set_xlabel(BIAS_LABELS[bias], fontsize=7)
+        name = {v: k for k, v in QUALITY.items()}[good].replace("\n", " ")
+        ax.set_ylabel(f"{name}, %")
+        ax.grid(axis="both")
+    if not rows:
+        return None
+    shown = [version for version in versions if any(row["version"] == version for row in rows)]
+    figure.legend(
+        handles=[style.handle(style.display(v), marks[v]) for v in shown], ncols=5,
+        loc="outside lower center", title="each point: the mean over seeds of one model size",
+        title_fontsize=7,
+    )  # fmt: skip
+    return figure, rows
+
+
+def prompt_sensitivity(results: Results) -> Drawn | None:
+    """Draws RB and mean |AB| under each prompt template alone, by version."""
+    plain = results.plain.select(kind="run")
+    versions = [v for v in plain.versions if v in ("original", "subsample", "balanced", ORACLE)]
+    names = "representation_bias_by_prompt", "association_bias_mean_by_prompt"
+    figure = Figure(figsize=(style.WIDTH, 1.2 + 0.5 * len(versions)), layout="constrained")
+    marks, rows = style.marks(versions), []
+    axes = figure.subplots(1, 2, sharey=True)
+    for ax, name, metric in zip(axes, names, (RB, AB), strict=True):
+        for place, version in enumerate(versions):
+            part = plain.select(version=version, metric=name)
+            for template in dict.fromkeys(part["label"].tolist()):
+                value = float(part.select(label=template)["value"].mean())
+                rows.append({"metric": name, "version": version, "template": template,
+                             "mean_over_seeds": value})  # fmt: skip
+                ax.plot(100 * value, place, linestyle="", marker="|", markersize=12,
+                        color=marks[version].color)  # fmt: skip
+            used = float(plain.select(version=version, metric=metric.name)["value"].mean())
+            ax.plot(100 * used, place, linestyle="", marker=marks[version].marker, markersize=6,
+                    color=marks[version].color, markerfacecolor=marks[version].face)  # fmt: skip
+        panels.lines(ax, [style.display(version) for version in versions])
+        ax.axvline(0, color="0.6", linewidth=0.8)
+        ax.set_xlabel(BIAS_LABELS[metric], fontsize=7)
+    figure.supxlabel("strokes: one template alone; symbols: all templates averaged", fontsize=7)
+    return (figure, rows) if rows else None
+
+
+def _levels(
+    results: Results, conditions: Conditions, fixed: Mapping[str, str], metrics: Sequence[Metric],
+    title: str,
+) -> Drawn | None:  # fmt: skip
+    """Draws metrics by condition, one line each: the mean of its runs, interval, single runs."""
+    runs, rows = Runs(results), []
+    found: dict[str, dict[Metric, contrasts.Pairs]] = {}
+    for name, levels in conditions.items():
+        contrast = contrasts.Contrast((((1.0, levels),),), fixed)
+        pairs = {metric: runs.pairs(contrast, metric) for metric in metrics}
+        if all(len(of.values) for of in pairs.values()):
+            found[name] = pairs
+    if len(found) < 2:
+        return None
+    figure = Figure(figsize=(style.WIDTH, 1.3 + 0.27 * len(found)), layout="constrained")
+    for ax, metric in zip(figure.subplots(1, len(metrics), sharey=True), metrics, strict=True):
+        for place, (name, pairs) in enumerate(found.items()):
+            estimate, row = _estimate(pairs[metric].effect())
+            rows.append({"metric": metric.name, "condition": name} | row)
+            mark = _mark(conditions[name]["version"])
+            _line(ax, place, estimate, pairs[metric].values, mark)
+        ax.axvline(0, color="0.6", linewidth=0.8)
+        panels.lines(ax, list(found))
+        ax.set_xlabel(BIAS_LABELS[metric], fontsize=7)
+    figure.suptitle(
+        f"Bias of the models, {title}", fontsize=9, fontweight="bold", x=0.01, ha="left"
+    )
+    figure.supxlabel(OVER_RUNS, fontsize=7)
+    return figure, rows
+
+
+def _changes(
+    results: Results, lines: Mapping[str, contrasts.Contrast], metrics: Mapping[str, Metric],
+    label: str,
+) -> Drawn | None:  # fmt: skip
+    """Draws mean differences of metrics as a forest plot, one mark for each contrast."""
+    runs, rows = Runs(results), []
+    table: dict[str, dict[str, Estimate]] = {}
+    for name, metric in metrics.items():
+        table[name] = {}
+        for line, contrast in lines.items():
+            pairs = runs.pairs(contrast, metric)
+            if not len(pairs.values):
+                continue
+            table[name][line], row = _estimate(pairs.effect())
+            rows.append({"metric": metric.name, "split": metric.split, "contrast": line} | row)
+    shown = [line for line in lines if any(line in by_line for by_line in table.values())]
+    if not shown:
+        return None
+    looks = dict(zip(shown, _many_marks(), strict=False))
+    whole = {n: {line: of.get(line, Estimate()) for line in shown} for n, of in table.items()}
+    height = 1.3 + len(metrics) * max(0.13 * len(shown), 0.32)
+    figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
+    ax = figure.subplots()
+    panels.forest(ax, whole, looks=looks)
+    ax.set_xlabel(label)
+    figure.legend(
+        handles=[style.handle(line, looks[line]) for line in shown], loc="outside lower center",
+        ncols=4 if len(shown) <= 4 else 2, title="bars: 95% intervals over runs and pictures",
+        title_fontsize=7,
+    )  # fmt: skip
+    return figure, rows
+
+
+def _estimate(effect: paired.Effect) -> tuple[Estimate, dict[str, Any]]:
+    """Returns an effect as it is drawn, and as a row."""
+    row = {k: v for k, v in effect._asdict().items() if k in ("mean", "low", "high", "n")}
+    return Estimate(effect.mean, effect.low, effect.high), row
+
+
+def _line(ax: Axes, place: int, estimate: Estimate, values: np.ndarray, mark: style.Mark) -> None:
+    ax.plot(100 * values, np.full(len(values), place + 0.24), linestyle="", marker=".",
+            markersize=3, color=mark.color, alpha=0.6)  # fmt: skip
+    style.errorbar(ax, estimate, place, mark, markersize=6)
+
+
+def _mark(version: str) -> style.Mark:
+    order = ("original", "balanced", "balanced_proxies", ORACLE, "subsample", "shuffled", "census")
+    return style.marks(order).get(version, style.MARKS[0])
+
+
+def _many_marks() -> list[style.Mark]:
+    """Returns as many marks again, hollow where they were filled."""
+    return [*style.MARKS, *(dataclasses.replace(m, filled=not m.filled) for m in style.MARKS)]
+
+
+def _curve(
+    along: Results, results: Results, levels: Mapping[str, str], metric: Metric
+) -> dict[int, list[float]]:
+    """Returns step -> the values of a metric at that step, one for each seed."""
+    if not set(levels) <= set(results.factors):
+        return {}
+    part = along.select(metric=metric.name, split=metric.split)
+    first = results.select(kind="run")
+    for name, level in levels.items():
+        part = part.select(**{name: first[name][0] if level == DEFAULT else level})
+    found: dict[int, list[float]] = {}
+    for step, value in part.pairs("step", "value"):
+        if math.isfinite(value):
+            found.setdefault(step, []).append(value)
+    return found
+
+
+def _means(
+    runs: Runs, levels: Mapping[str, str], metrics: Sequence[Metric]
+) -> dict[str, tuple[float, ...]]:
+    """Returns model -> the means of metrics over its runs with the given levels."""
+    contrast = contrasts.Contrast((((1.0, levels),),))
+    by_model: list[dict[str, list[float]]] = []
+    for metric in metrics:
+        pairs, of_model = runs.pairs(contrast, metric), {}
+        for unit, value in zip(pairs.units, pairs.values, strict=True):
+            of_model.setdefault(unit, []).append(float(value))
+        by_model.append(of_model)
+    return {
+        model: tuple(float(np.mean(of_model[model])) for of_model in by_model)
+        for model in by_model[0]
+    }
+
+
+def _in_order(results: Results, factor: str, *, key) -> list[str]:
+    if factor not in results.factors:
+        return []
+    return sorted(set(results.select(kind="run")[factor].tolist()), key=key)
+
+
+FIGURES = {
+    "bias_by_stage": bias_by_stage,
+    "learning_curves": learning_curves,
+    "quality_differences": quality_differences,
+    "filter_and_loss": filter_and_loss,
+    "controls": controls,
+    "bias_and_quality": bias_and_quality,
+    "data_scale": data_scale,
+    "annotation_noise": annotation_noise,
+    "prompt_sensitivity": prompt_sensitivity,
+}
