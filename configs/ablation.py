@@ -1,4 +1,4 @@
-"""The ablation study: 271 models over data version, stage, size, data scale, filter and loss.
+"""The ablation study: 279 models over data version, stage, size, data scale, filter and loss.
 
     python -m experiments.grid --config=configs/ablation.py:laptop --workdir=runs/ablation
 
@@ -67,6 +67,17 @@ STUDIES = (
             {
                 "version": ("balanced",),
                 "stage": ("throughout", "second half", "first half"),
+                "seed": MORE_SEEDS,
+            },
+        ),
+    ),
+    # Pairs of one patch and one embedding size.
+    (
+        "size",
+        (
+            {
+                "version": ("original",),
+                "model": ("S/16 64", "B/16 64", "S/8 128", "B/8 128"),
                 "seed": MORE_SEEDS,
             },
         ),

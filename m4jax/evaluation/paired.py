@@ -152,9 +152,14 @@ def detectable(deviation: float, pairs: int, *, alpha: float = 0.05, power: floa
 
 
 def pairs_needed(difference: float, deviation: float, *, alpha: float, power: float = 0.8) -> int:
-    """Returns how many pairs would find a mean difference of that size; see `detectable`."""
+    """Returns how many pairs would find a mean difference of that size; see `detectable`.
+
+    0 where it can't be told: without a deviation, or for no difference at all.
+    """
+    if not np.isfinite(deviation) or difference == 0:
+        return 0
     least = int(np.ceil(1 - np.log2(alpha)))
-    if deviation == 0 or difference == 0:
+    if deviation == 0:
         return least
     found = detectable(deviation, least, alpha=alpha, power=power)
     return max(least, int(np.ceil(least * (found / abs(difference)) ** 2)))

@@ -252,6 +252,8 @@ def _by_prompt(
 ) -> list[_Metric]:
     """Returns a metric [runs, T] under each template alone."""
     templates = stack("prompts/sensitivity")[0].tolist()
+    if not np.isfinite(draws.estimate).any():  # too few pictures to say anything
+        values = np.full_like(values, np.nan)
     return [
         _Metric(name, split, template, Draws(of, of[None], draws.n, draws.groups, draws.tail),
                 intervals.point)

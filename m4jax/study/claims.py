@@ -180,8 +180,8 @@ CLAIMS = (
             Part("that takes away more than half of what balancing throughout takes", RB,
                  _halfway(TUNED), -1),
         ),
-        "The learning rate falls to zero at the end; a fine-tuning with its own schedule may do "
-        "more.",
+        "The learning rate falls with the inverse square root of the step, and to zero in the last "
+        "5%; a fine-tuning with a schedule of its own may do more.",
     ),
     Claim(
         "5",

@@ -14,6 +14,7 @@ from m4jax.study.style import number, signed
 
 Findings = Mapping[str, Sequence[Finding]]
 COLOURS = {"supported": "#009E73", "contradicted": "#D55E00", "undecided": "#999999"}
+FAR = 5.0  # standard deviations, beyond which an effect is drawn at the edge
 SEEDS = (3, 5, 10)  # of the power note
 
 
@@ -42,7 +43,8 @@ def markdown(results: Results, found: Findings) -> str:
         lines.append(f"| {claim.number} | {claim.text} | **{verdict}** |")
     for claim in tested:
         lines += ["", *_section(claim, found[claim.number])]
-    return "\n".join([*lines, "", *_power(found, seeds), "", *_unknown()]) + "\n"
+    text = "\n".join([*lines, "", *_power(found), "", *_unknown()]) + "\n"
+    return text.replace("|AB|", r"\|AB\|")  # in a table a bare stroke would end the cell
 
 
 def rows(found: Findings) -> Rows:
@@ -91,14 +93,18 @@ def at_a_glance(results: Results) -> tuple[Figure, Rows] | None:
     for place, (_, finding) in enumerate(known):
         effect, colour = finding.effect, COLOURS[finding.verdict]
         scale = 100 * effect.deviation  # errorbar draws in percent
-        of = Estimate(*(x / scale for x in (effect.mean, effect.low, effect.high)))
+        ends = (effect.mean, effect.low, effect.high)
+        of = Estimate(*(np.clip(x / scale, -FAR / 100, FAR / 100) for x in ends))
         style.errorbar(ax, of, place, style.Mark(colour, "o", filled=True), markersize=5)
         ax.text(1.01, place, f"{_points(finding, effect.mean)}  {finding.verdict}", fontsize=6.5,
                 transform=ax.get_yaxis_transform(), va="center", color=colour)  # fmt: skip
     ax.axvline(0, color="0.35", linewidth=0.9)
     panels.lines(ax, [_broken(name) for name, _ in known])
     ax.tick_params(axis="y", labelsize=6.5)
-    ax.set_xlabel("mean difference in standard deviations of the pairs, with its 95% interval")
+    ax.set_xlabel(
+        "mean difference in standard deviations of the pairs, with its 95% interval\n"
+        f"(what lies beyond ±{FAR:g} is drawn there; at the right: points)"
+    )
     ax.set_title("The paper's claims at a glance")
     return figure, rows(found)
 
@@ -126,7 +132,7 @@ def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
     return [*lines, "", f"Not told by this: {claim.limits}"]
 
 
-def _power(found: Findings, seeds: Sequence[int]) -> list[str]:
+def _power(found: Findings) -> list[str]:
     """Returns the note on what other numbers of seeds could have shown."""
     tests = sum(finding.effect is not None for of in found.values() for finding in of)
     lines = [

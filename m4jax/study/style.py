@@ -87,6 +87,8 @@ def number(value: float, digits: int) -> str:
 def signed(value: float, digits: int = 1) -> str:
     """Returns a number as `number` does, with its sign even if positive, unless it is zero."""
     text = number(value, digits)
+    if not math.isfinite(value):
+        return text
     return f"+{text}" if value > 0 and float(text) > 0 else text
 
 

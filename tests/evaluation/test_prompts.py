@@ -7,8 +7,8 @@ from m4jax.evaluation import prompts
 
 
 def test_the_testbeds_prompts():
-    loaded = prompts.load("emoji_scenes_v1")
-    assert loaded.version == "emoji_scenes_v1"
+    loaded = prompts.load("emoji_scenes_v2")
+    assert loaded.version == "emoji_scenes_v2"
     assert loaded.templates[0] == "{}"
     assert len(loaded.occupation) == 22
     assert list(loaded.occupation)[::21] == ["firefighter", "childminder"]
@@ -20,6 +20,7 @@ def content(**changes):
     return {
         "version": "mine",
         "templates": ["{}"],
+        "sensitivity": ["{}", "a {}"],
         "gender": {"man": "a man", "woman": "a woman"},
         "occupation": {"cook": "a cook", "pilot": "a pilot"},
         "thing": {"car": "a car", "hat": "a hat"},
@@ -64,7 +65,7 @@ def test_a_file_must_hold_an_object(tmp_path):
 
 
 def test_unknown_version_and_missing_file(tmp_path):
-    with pytest.raises(InputError, match="did you mean 'emoji_scenes_v1'"):
+    with pytest.raises(InputError, match="did you mean 'emoji_scenes_v2'"):
         prompts.load("emoji_scene_v1")
     with pytest.raises(InputError, match="no such file"):
         prompts.load(tmp_path / "none.json")

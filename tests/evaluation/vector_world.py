@@ -9,6 +9,7 @@ C, T = 6, 7
 PROMPTS = Prompts(
     version="test_v1",
     templates=("{}", "a photo of {}"),
+    sensitivity=("{}", "a photo of {}", "photo {}"),
     gender={"man": "a man", "woman": "a woman"},
     occupation={f"job{i}": f"a job{i}" for i in range(C)},
     thing={f"kind{i}": f"a kind{i}" for i in range(T)},
@@ -16,6 +17,7 @@ PROMPTS = Prompts(
 SWAPPED = Prompts(
     version="test_v1",
     templates=PROMPTS.templates,
+    sensitivity=PROMPTS.sensitivity,
     gender={"man": "a woman", "woman": "a man"},
     occupation=PROMPTS.occupation,
     thing=PROMPTS.thing,
@@ -58,6 +60,7 @@ def splits(seed: int = 0, sprites: int = 40) -> dict:
         "faces": some(gender=sprite % 2),
         "workers": some(gender=sprite % 2, occupation=sprite % C),
         "objects": some(thing=sprite % T),
+        "shots": some(occupation=np.where(sprite % 4 == 0, -1, sprite % C), thing=sprite % T),
         "scenes": some(captions=captions),
         "shift": some(gender=sprite % 2, occupation=plain),
     }

@@ -32,7 +32,8 @@ QUALITY = {
 
 
 def row(kind, version, metric, value, *, half=math.nan, **more):
-    empty = {"run_id": "", "seed": -1, "split": "", "label": "", "n": 500, "metric_version": "1"}
+    empty = {"run_id": "", "seed": -1, "step": -1, "split": "", "label": "", "n": 500,
+             "metric_version": "1", "draws": ()}  # fmt: skip
     ends = {"ci_low": value - half, "ci_high": value + half}
     return {
         **empty,
@@ -127,8 +128,13 @@ def plausible_rows(versions=VERSIONS, seeds=(0, 1)):
 
 def table(rows):
     """The rows as `results.read` would return them."""
+    columns = {name: np.array([r[name] for r in rows], object) for name in results.SCHEMA.names}
+    kinds = {"seed": int, "step": int, "n": int, "value": float, "ci_low": float, "ci_high": float}
     return results.Results(
-        {name: np.array([r[name] for r in rows]) for name in results.SCHEMA.names}
+        {
+            name: column if name == "draws" else column.astype(kinds.get(name, str))
+            for name, column in columns.items()
+        }
     )
 
 

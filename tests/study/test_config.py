@@ -38,6 +38,8 @@ def test_the_id_depends_on_every_field_that_is_read():
     assert balanced.id != plain.id
     assert run_config(config(balance={"enabled": True, "keep_rate": 0.4})).id != balanced.id
     assert run_config(config(balance={"during": (0.9, 1.0)})).id == plain.id
+    # How a run is evaluated leaves its parameters alone.
+    assert run_config(config(evaluate={"resamples": 200})).id == plain.id
     late = run_config(config(balance={"enabled": True, "during": (0.9, 1.0)}))
     assert late.id != balanced.id
     assert late.weights_id == balanced.weights_id
@@ -57,9 +59,19 @@ def test_weights_are_shared_by_seeds():
         ({"train": {"steps": "many"}}, r"config.train.steps: expected int, got 'many'"),
         ({"train": {"steps": True}}, r"config.train.steps: expected int, got True"),
         ({"balance": {"labels": ("jobs",)}, "seed": 1}, r"balance.labels: unknown 'jobs'"),
-        ({"balance": {"keep_rate": 1.5}}, r"keep_rate: expected in \(0, 1\], got 1.5"),
-        ({"balance": {"keep_rate": 0.0}}, r"keep_rate: expected in \(0, 1\], got 0.0"),
-        ({"balance": {"target": -0.1}}, r"target: expected 0 to 1, got -0.1"),
+        ({"balance": {"keep_rate": 1.5}}, r"keep_rate: expected in \(0, 1\], or 'max', got 1.5"),
+        ({"balance": {"keep_rate": 0.0}}, r"keep_rate: expected in \(0, 1\], or 'max', got 0.0"),
+        ({"balance": {"target": -0.1}}, r"target: expected 0 to 1, or 'census', got -0.1"),
+        ({"balance": {"keep_rate": "most"}}, r"or 'max', got 'most'"),
+        (
+            {"balance": {"attribute_noise": 0.5}},
+            r"attribute_noise: expected in \[0, 0.5\)",
+        ),
+        ({"balance": {"control": "shufle"}}, r"unknown 'shufle'; did you mean 'shuffle'"),
+        ({"filter": {"drop": 1.0}}, r"filter.drop: expected in \[0, 1\), got 1.0"),
+        ({"filter": {"scorer": "emoji-S/9"}}, r"filter.scorer: unknown 'emoji-S/9'"),
+        ({"train": {"schedule": "cosin"}}, r"unknown schedule 'cosin'; did you mean 'cosine'"),
+        ({"train": {"cooldown_steps": 5}}, r"be 0 with a cosine, got 5"),
         ({"balance": {"enabled": 1}}, r"enabled: expected True or False"),
         ({"balance": {"enabled": True, "during": (0.9, 0.1)}}, r"during: expected two shares"),
         ({"model": {"dtype": "float16"}}, r"unknown dtype 'float16'; did you mean 'bfloat16'"),
@@ -99,20 +111,22 @@ def test_the_quickstart_is_four_versions_by_two_seeds():
 
 def test_a_grid_with_the_same_run_twice_is_refused():
     fields = quickstart.get_config().to_dict()
-    fields["versions"] += (("again", {}),)
+    (name, versions) = fields["factors"][0]
+    fields["factors"] = ((name, (*versions, ("again", {}))),)
     with pytest.raises(InputError, match="are the same run"):
         expand(fields)
 
 
 def test_a_version_with_an_unknown_field_is_refused():
     fields = quickstart.get_config().to_dict()
-    fields["versions"] += (("other", {"balance": {"keep_rat": 0.5}}),)
+    (name, versions) = fields["factors"][0]
+    fields["factors"] = ((name, (*versions, ("other", {"balance": {"keep_rat": 0.5}}))),)
     with pytest.raises(InputError, match="keep_rat: did you mean 'keep_rate'"):
         expand(fields)
 
 
 def test_a_configuration_without_a_grid_is_refused():
-    with pytest.raises(InputError, match="a grid needs `versions` and `seeds`"):
+    with pytest.raises(InputError, match="a grid needs `factors`"):
         expand(base.get_config().to_dict())
 
 

@@ -15,7 +15,7 @@ from m4jax.study.results import Estimate
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     directory = tmp_path_factory.mktemp("figures")
-    return directory, figures.render(table(plausible_rows()), directory)
+    return directory, figures.render(table(plausible_rows()), directory, figures.FIGURES)
 
 
 def rows_of(directory, name):
@@ -35,7 +35,7 @@ def test_every_figure_is_drawn_with_its_data(drawn):
 
 def test_rebuilding_gives_the_same_bytes(drawn, tmp_path):
     with matplotlib.rc_context({"axes.facecolor": "red"}):  # a user's own settings don't matter
-        figures.render(table(plausible_rows()), tmp_path)
+        figures.render(table(plausible_rows()), tmp_path, figures.FIGURES)
         assert matplotlib.rcParams["axes.facecolor"] == "red"  # and are left alone
     for path in drawn[0].iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
@@ -100,9 +100,8 @@ def test_differences_are_those_of_the_results(drawn):
 )  # fmt: skip
 def test_an_unfinished_study_is_drawn_as_far_as_it_goes(tmp_path, keep):
     rows = [r for r in plausible_rows() if keep(r)]
-    paths = figures.render(
-        table(rows) if rows else table(plausible_rows()).select(kind=""), tmp_path
-    )
+    chosen = table(rows) if rows else table(plausible_rows()).select(kind="")
+    paths = figures.render(chosen, tmp_path, figures.FIGURES)
     kinds = {r["kind"] for r in rows}
     names = {path.stem for path in paths}
     assert ("data_bias" in names) == ("data" in kinds)
@@ -113,9 +112,9 @@ def test_an_unfinished_study_is_drawn_as_far_as_it_goes(tmp_path, keep):
 def test_what_can_not_be_estimated_is_left_out(tmp_path):
     nothing = dict.fromkeys(("value", "ci_low", "ci_high"), math.nan)
     rows = [r | nothing if r["kind"] != "world" else r for r in plausible_rows()]
-    assert len(figures.render(table(rows), tmp_path)) == len(figures.FIGURES)
+    assert len(figures.render(table(rows), tmp_path, figures.FIGURES)) == len(figures.FIGURES)
     one = changed(plausible_rows(), {"label": "mechanic"}, **nothing)
-    figures.render(table(one), tmp_path)
+    figures.render(table(one), tmp_path, figures.FIGURES)
     by_name = {r["occupation"]: r for r in rows_of(tmp_path, "association_by_occupation")}
     assert by_name["mechanic"]["value"] == "" and by_name["mechanic"]["r"] != ""
 

@@ -16,7 +16,7 @@ for line in sys.stdin:
         print(json.dumps({"task": task["task"], "event": event, **values}), flush=True)
     with open(os.path.join(task["root"], "order"), "a") as file:
         file.write(task["task"] + "\\n")
-    what = task["config"]["what"]
+    what = task["configs"][0]["what"]
     marker = os.path.join(task["root"], task["task"])
     if what == "die" or (what == "die once" and not os.path.exists(marker)):
         open(marker, "w").close()
@@ -40,7 +40,7 @@ def simple_worker(monkeypatch):
 
 
 def task(name, what="work", needs=()):
-    return Task(name, "run", name, {"what": what}, tuple(needs))
+    return Task(name, "run", name, ({"what": what},), tuple(needs))
 
 
 def run(tasks, root, workers=2):

@@ -146,8 +146,8 @@ def test_a_damaged_testbed_is_named(finished, tmp_path):
     ("flags", "message"),
     [
         (["--config.train.stepz=3"], 'Did you mean "steps"'),
-        (["--config.balance.keep_rate=1.5"], "keep_rate: expected in (0, 1], got 1.5"),
-        (["--config.balance.target=2.0"], "target: expected 0 to 1, got 2.0"),
+        (["--config.balance.keep_rate=1.5"], "keep_rate: expected in (0, 1], or 'max', got 1.5"),
+        (["--config.balance.target=2.0"], "target: expected 0 to 1, or 'census', got 2.0"),
         (["--config.world.men=-1.0"], "world.men: expected 0 to 1, got -1.0"),
         (["--config.train.steps=0"], "steps"),
     ],

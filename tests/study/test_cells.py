@@ -1,0 +1,118 @@
+"""The grid: products, unions and exclusions of factors."""
+
+import pytest
+
+from configs import ablation, base, quickstart
+from m4jax.errors import InputError
+from m4jax.study import claims, figures_ablation
+from m4jax.study.cells import expand, reference
+
+VERSIONS = (("original", {}), ("balanced", {"balance": {"enabled": True}}))
+SIZES = (("small", {}), ("large", {"model": {"variant": "emoji-B/8"}}))
+
+
+def grid(*products, factors=(("version", VERSIONS), ("model", SIZES)), seeds=(0, 1)):
+    fields = base.get_config().to_dict()
+    return expand(fields | {"factors": factors, "seeds": seeds, "studies": (("one", products),)})
+
+
+def names(cells):
+    return [cell.name for cell in cells]
+
+
+def test_a_factor_that_is_not_named_stays_at_its_default():
+    assert names(grid({"version": "*"})) == [
+        "original, seed 0", "balanced, seed 0", "original, seed 1", "balanced, seed 1",
+    ]  # fmt: skip
+
+
+def test_products_unions_and_exclusions():
+    whole = grid({"version": "*", "model": "*"}, seeds=(0,))
+    assert len(whole) == 4
+    without = {"version": ("balanced",), "model": ("large",)}
+    part = grid({"version": "*", "model": "*", "exclude": (without,)}, seeds=(0,))
+    assert names(part) == ["original, seed 0", "original, large, seed 0", "balanced, seed 0"]
+    union = grid({"version": "*"}, {"version": ("balanced",), "model": "*"}, seeds=(0,))
+    assert names(union) == ["original, seed 0", "balanced, seed 0", "balanced, large, seed 0"]
+
+
+def test_a_product_may_have_seeds_of_its_own():
+    cells = grid({"version": "*"}, {"version": ("original",), "seed": (7,)})
+    assert [cell.seed for cell in cells] == [0, 0, 1, 1, 7]
+
+
+def test_a_run_of_two_studies_is_one_cell():
+    fields = base.get_config().to_dict() | {"factors": (("version", VERSIONS),), "seeds": (0,)}
+    studies = (("a", ({},)), ("b", ({"version": "*"},)))
+    cells = expand(fields | {"studies": studies})
+    assert [cell.studies for cell in cells] == [("a", "b"), ("b",)]
+
+
+@pytest.mark.parametrize(
+    ("product", "message"),
+    [
+        ({"versoin": "*"}, "unknown factor 'versoin'; did you mean 'version'"),
+        ({"version": ("orignal",)}, "version has no level 'orignal'; did you mean 'original'"),
+        ({"version": "original"}, "version: expected a tuple of levels, got 'original'"),
+        ({"version": "*", "exclude": ({"modle": ("small",)},)}, "unknown factor 'modle'"),
+    ],
+)
+def test_bad_products_are_told(product, message):
+    with pytest.raises(InputError, match=message):
+        grid(product)
+
+
+def test_a_group_is_compared_with_the_first_version_that_shares_most():
+    groups = [
+        {"version": "original", "stage": "a", "model": "S"},
+        {"version": "original", "stage": "a", "model": "B"},
+        {"version": "balanced", "stage": "b", "model": "B"},
+    ]
+    assert reference(groups[2], groups) == groups[1]
+    assert reference(groups[0], groups) is None
+
+
+@pytest.mark.parametrize("scale", ["laptop", "gpu", "scale=gpu"])
+def test_the_ablation_has_enough_models_and_shares_them(scale):
+    cells = expand(ablation.get_config(scale).to_dict())
+    assert len(cells) >= 150
+    assert sum(len(cell.studies) for cell in cells) > len(cells)
+    assert len({cell.config.id for cell in cells}) == len(cells)
+    # The filter's scorer is one of the cells: nothing is trained on the side.
+    ids = {cell.config.id for cell in cells}
+    assert all(c.config.scorer.id in ids for c in cells if c.config.filter)
+
+
+def test_an_unknown_scale_is_told():
+    with pytest.raises(ValueError, match="expected one of laptop, gpu, got 'huge'"):
+        ablation.get_config("huge")
+
+
+def test_the_claims_name_levels_that_the_ablation_has():
+    """A contrast of levels that don't exist would find no pairs, and the claim go untested."""
+    factors = {name: dict(of) for name, of in ablation.get_config().to_dict()["factors"]}
+    contrasts = [part.contrast for claim in claims.CLAIMS for part in claim.parts]
+    for contrast in contrasts:
+        for levels in [contrast.fixed, *(x for t in contrast.alternatives for _, x in t)]:
+            for name, level in levels.items():
+                assert level == claims.DEFAULT or level in factors[name], (name, level)
+
+
+def test_every_claim_can_be_tested_on_the_cells_of_the_ablation():
+    from test_claims import results_of
+
+    found = claims.test(results_of(expand(ablation.get_config().to_dict())))
+    assert [number for number, of in found.items() if any(f.effect is None for f in of)] == []
+
+
+def test_every_figure_can_be_drawn_of_the_ablation(tmp_path):
+    from test_claims import results_of
+
+    results = results_of(expand(ablation.get_config().to_dict()))
+    for name, draw in figures_ablation.FIGURES.items():
+        assert draw(results) is not None, name
+
+
+def test_the_quickstart_is_one_study():
+    cells = expand(quickstart.get_config().to_dict())
+    assert {cell.studies for cell in cells} == {("versions",)}

@@ -1,0 +1,166 @@
+"""Claims: contrasts pair the right runs, and verdicts follow what is there."""
+
+import numpy as np
+import pytest
+
+from configs import ablation
+from m4jax.study import claims, claims_report, contrasts, results
+from m4jax.study.cells import expand
+from m4jax.study.contrasts import AB, RB, Contrast, Runs, difference
+
+METRICS = (
+    contrasts.RB, contrasts.AB, contrasts.AB_FOLLOWS, contrasts.GENDER, contrasts.OCCUPATIONS,
+    contrasts.THINGS, contrasts.OCCUPATIONS_PROBE, contrasts.THINGS_PROBE,
+    contrasts.IMAGE_TO_TEXT, contrasts.TEXT_TO_IMAGE, contrasts.Metric("acc1", "shift"),
+)  # fmt: skip
+TEMPLATES = ("{}", "a photo of {}")
+
+
+def results_of(cells, value=None, noise=0.01):
+    """Returns results in which each metric of a run is value(cell, metric) plus chance."""
+    rng, rows = np.random.default_rng(0), []
+    pictures = {metric: rng.normal(0, 0.005, 50) for metric in METRICS}
+    for cell in cells:
+        base = {"kind": "run", **cell.factors, "run_id": cell.config.id, "seed": cell.seed,
+                "step": -1, "n": 500, "label": "", "metric_version": "t"}  # fmt: skip
+        of_run = rng.normal(0, noise, len(METRICS))
+        for metric, chance in zip(METRICS, of_run, strict=True):
+            middle = value(cell, metric) if value else 0.5
+            x = float(middle + chance)
+            row = base | {"metric": metric.name, "split": metric.split, "value": x}
+            row |= {"ci_low": x - 0.02, "ci_high": x + 0.02, "draws": tuple(pictures[metric])}
+            rows.append(row)
+            steps = [] if metric not in (RB, AB) else [100, 200]
+            rows += [row | {"kind": "along", "step": step, "draws": ()} for step in steps]
+        for name, split in (("association_bias_mean_by_prompt", "faces"),
+                            ("representation_bias_by_prompt", "objects")):  # fmt: skip
+            rows += [
+                base | {"metric": name, "split": split, "label": template, "value": 0.1,
+                        "ci_low": np.nan, "ci_high": np.nan, "draws": ()}
+                for template in TEMPLATES
+            ]  # fmt: skip
+    kinds = {"seed": int, "step": int, "n": int, "value": float, "ci_low": float, "ci_high": float}
+    columns = {}
+    for name in [*results.SCHEMA.names, *(n for n in cells[0].factors if n != "version")]:
+        column = np.empty(len(rows), object)
+        column[:] = [
+            np.array(row[name], float) if name == "draws" else row.get(name, "") for row in rows
+        ]
+        columns[name] = column if name == "draws" else column.astype(kinds.get(name, str))
+    return results.Results(columns)
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return expand(ablation.get_config().to_dict())
+
+
+def as_the_paper_says(cell, metric):
+    """A world in which every claim of the paper is true."""
+    version, stage = cell.version, cell.factors["stage"]
+    share = {"original": 1.0, "subsample": 1.0, "shuffled": 1.0, "oracle": 0.0, "census": 0.5,
+             "balanced": 0.2, "balanced_proxies": 0.2}[version]  # fmt: skip
+    if metric == RB:
+        left = {"throughout": share, "after 10%": share, "after 90%": 0.3, "first 90%": 0.9}
+        proxies = 0.1 * (version == "balanced_proxies")
+        larger = 0.05 * cell.factors["model"].startswith("B")
+        return 0.3 * (left.get(stage, 0.5) - proxies) - larger
+    if metric == AB:
+        left = {"throughout": share, "after 10%": share, "after 90%": 0.8, "first 90%": 0.9}
+        return 0.1 * (left.get(stage, 0.5) + 0.3 * (version == "balanced_proxies"))
+    if metric == contrasts.AB_FOLLOWS:
+        return 0.9 * share
+    balanced = version.startswith("balanced")
+    good = cell.factors["loss"] == "SigLIP" and cell.factors["filter"] == "on"
+    if metric in (contrasts.THINGS, contrasts.OCCUPATIONS):
+        return 0.7 + 0.03 * balanced * (cell.factors["captions"] == "clean")
+    if metric in (contrasts.IMAGE_TO_TEXT, contrasts.TEXT_TO_IMAGE):
+        return 0.6 - 0.05 * balanced * (not good)
+    return 0.9
+
+
+def test_where_all_claims_are_true_they_are_supported(cells):
+    found = claims.test(results_of(cells, as_the_paper_says, noise=0.003))
+    verdicts = {number: claims.verdict(of) for number, of in found.items()}
+    # Three pairs can decide nothing.
+    assert verdicts.pop("7") == "undecided" and {f.effect.n for f in found["7"]} == {3}
+    assert verdicts == dict.fromkeys(verdicts, "supported")
+
+
+def test_where_the_opposite_is_true_they_are_contradicted(cells):
+    def opposite(cell, metric):
+        return 1 - as_the_paper_says(cell, metric)
+
+    found = claims.test(results_of(cells, opposite, noise=0.003))
+    for number in ("1", "2", "3", "4", "5", "6a", "6b", "9"):
+        assert claims.verdict(found[number]) == "contradicted", number
+
+
+def test_where_nothing_differs_nothing_is_decided_but_equality(cells):
+    found = claims.test(results_of(cells, noise=0.004))
+    for number, of in found.items():
+        for finding in of:
+            equal = finding.part.expected == 0 and finding.effect.n > 10
+            one_run = len(finding.part.contrast.alternatives[0]) == 1  # 0.5 itself is above 0
+            if not (equal or one_run):
+                assert finding.verdict in ("undecided", "supported")[: 1 + (number == "7")]
+    assert found["8"][0].verdict == "supported"
+
+
+def test_few_runs_leave_all_undecided(cells):
+    few = [cell for cell in cells if cell.seed == 0 and cell.factors["model"] == "S/8 64"]
+    found = claims.test(results_of(few, as_the_paper_says, noise=0.001))
+    told = {finding.verdict for of in found.values() for finding in of}
+    assert told <= {"undecided", "not tested"}
+
+
+def test_a_contrast_pairs_runs_that_agree_in_all_else(cells):
+    def value(cell, metric):
+        seed_and_model = cell.seed + 10 * len(cell.factors["model"])
+        return seed_and_model + (0.25 if cell.version == "balanced" else 0)
+
+    runs = Runs(results_of(cells, value, noise=0))
+    contrast = difference(claims.BALANCED, claims.STARTED, fixed=claims.MAIN)
+    pairs = runs.pairs(contrast, RB)
+    np.testing.assert_allclose(pairs.values, 0.25, atol=1e-12)
+    # six models with three seeds, the default one with two more
+    assert len(pairs.values) == 20 and sorted(set(pairs.seeds)) == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(pairs.deviations, 0)  # both see the same pictures
+
+
+def test_a_combination_of_three_runs(cells):
+    def value(cell, metric):
+        return {"throughout": 0.0, "after 90%": 0.4}.get(cell.factors["stage"], 0) + (
+            1.0 if cell.version == "original" else 0
+        )
+
+    runs = Runs(results_of(cells, value, noise=0))
+    np.testing.assert_allclose(runs.pairs(claims._halfway(claims.TUNED), AB).values, 0.4 - 0.5)
+
+
+def test_a_study_without_the_factor_has_no_pairs():
+    from configs import quickstart
+
+    runs = Runs(results_of(expand(quickstart.get_config().to_dict())))
+    assert len(runs.pairs(Contrast((((1.0, {"stage": "after 90%"}),),)), RB).values) == 0
+
+
+def test_the_report_tells_every_claim_and_is_the_same_twice(cells):
+    table = results_of(cells, as_the_paper_says)
+    found = claims.test(table)
+    text = claims_report.markdown(table, found)
+    assert text == claims_report.markdown(table, claims.test(table))
+    for claim in claims.CLAIMS:
+        assert f"## {claim.number}. {claim.text}" in text and claim.limits in text
+    assert f"From {len(cells)} models with the seeds 0, 1, 2, 3, 4." in text
+    for line in text.splitlines():  # every row of a table has as many cells as its heading
+        if line.startswith("| ") and r"\|" not in line:
+            assert line.endswith("|")
+
+
+def test_every_row_of_the_table_is_a_contrast(cells):
+    found = claims.test(results_of(cells, as_the_paper_says))
+    rows = claims_report.rows(found)
+    assert len(rows) == sum(len(claim.parts) for claim in claims.CLAIMS)
+    for row in rows:
+        assert row["p"] <= row["p_corrected"] and row["low"] <= row["mean"] <= row["high"]
