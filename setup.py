@@ -27,7 +27,8 @@ CORE = [
     "scipy",
     "tensorflow-datasets",
 ]
-TEST = ["clarabel", "hypothesis", "pytest"]
+SLURM = ["submitit"]  # studies as arrays of jobs
+TEST = ["clarabel", "hypothesis", "pytest", *SLURM]
 SOLVERS = ["clarabel", "osqp", "piqp", "polars"]  # for experiments/benchmark_balance.py
 # For experiments/benchmark_train.py and the tests that compare models and tokenizers with others'.
 PEERS = [*SOLVERS, "ftfy", "open_clip_torch", "sentencepiece", "torch", "transformers"]
@@ -44,5 +45,5 @@ setup(
     packages=find_packages(include=["m4jax", "m4jax.*"]),
     package_data={"m4jax": ["**/*.json", "**/*.csv", "**/*.txt"]},
     install_requires=CORE,
-    extras_require={"test": TEST, "solvers": SOLVERS, "peers": PEERS, "dev": DEV},
+    extras_require={"test": TEST, "slurm": SLURM, "solvers": SOLVERS, "peers": PEERS, "dev": DEV},
 )

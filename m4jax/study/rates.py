@@ -37,7 +37,8 @@ class Rate:
 
 def shape(config: RunConfig) -> str:
     """Returns the name of what determines how fast a run is."""
-    train = dataclasses.replace(config.train, seed=0, steps=config.train.warmup_steps + 1)
+    steps = config.train.warmup_steps + 1
+    train = dataclasses.replace(config.train, seed=0, steps=steps, cooldown_steps=0)
     resolution = config.world.resolution
     return files.digest(
         [dataclasses.asdict(config.model), dataclasses.asdict(train), resolution, config.track]
@@ -122,6 +123,7 @@ def _short(config: RunConfig, world, seed: int, points: int) -> RunConfig:
         seed=seed,
         steps=STEPS,
         warmup_steps=1,
+        cooldown_steps=0,
         log_every=STEPS // POINTS,
         checkpoint_every=STEPS // points,
     )
