@@ -1,6 +1,7 @@
 """The figures of the ablation study; each shows what it needs of a study, or nothing."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -95,21 +96,23 @@ def quality_differences(results: Results) -> Drawn | None:
         style.display(version): contrasts.difference({"version": version}, ORIGINAL, fixed=PLAIN)
         for version in versions
     }
-    return _changes(results, lines, QUALITY, "difference to original, percentage points")
+    looks = {style.display(version): _mark(version) for version in versions}
+    return _changes(results, lines, QUALITY, looks)
 
 
 def filter_and_loss(results: Results) -> Drawn | None:
     """Draws what balancing changes with and without quality filter and SigLIP (paper's figure)."""
     fixed = PLAIN | {"captions": "noisy"}
-    lines = {}
-    for loss in ("CLIP", "SigLIP"):
-        for switch, told in (("off", "no filter"), ("on", "filter")):
-            for version in ("balanced", "subsample"):
-                levels = fixed | {"loss": loss, "filter": switch}
-                contrast = contrasts.difference({"version": version}, ORIGINAL, fixed=levels)
-                lines[f"{loss}, {told}: {version}"] = contrast
+    lines, looks = {}, {}
+    for version in ("balanced", "subsample"):
+        places = itertools.product(("CLIP", "SigLIP"), (("off", "no filter"), ("on", "filter")))
+        for (loss, (switch, told)), marker in zip(places, "os^D", strict=True):
+            levels = fixed | {"loss": loss, "filter": switch}
+            name = f"{version}: {loss}, {told}"
+            lines[name] = contrasts.difference({"version": version}, ORIGINAL, fixed=levels)
+            looks[name] = dataclasses.replace(_mark(version), marker=marker, filled=switch == "on")
     chosen = {n: m for n, m in QUALITY.items() if "vendor" not in n and "10-shot" not in n}
-    return _changes(results, lines, chosen, "difference to original, percentage points")
+    return _changes(results, lines, chosen, looks)
 
 
 def learning_curves(results: Results) -> Drawn | None:
@@ -125,7 +128,9 @@ def learning_curves(results: Results) -> Drawn | None:
     fixed = {name: level for name, level in PLAIN.items() if name != "stage"} | {"model": DEFAULT}
     along = results.select(kind="along")
     figure = Figure(figsize=(style.WIDTH, 3.1), layout="constrained")
-    marks = dict(zip(conditions, style.MARKS, strict=False))
+    hollow = [dataclasses.replace(mark, filled=False) for mark in style.MARKS[4:6]]
+    looks = [_mark("original"), _mark("balanced"), *hollow, _mark(ORACLE)]
+    marks = dict(zip(conditions, looks, strict=True))
     for ax, metric in zip(figure.subplots(1, 2), (RB, AB), strict=True):
         for name, levels in conditions.items():
             curve = _curve(along, results, fixed | levels, metric)
@@ -196,7 +201,7 @@ def prompt_sensitivity(results: Results) -> Drawn | None:
     versions = [v for v in plain.versions if v in ("original", "subsample", "balanced", ORACLE)]
     names = "representation_bias_by_prompt", "association_bias_mean_by_prompt"
     figure = Figure(figsize=(style.WIDTH, 1.2 + 0.5 * len(versions)), layout="constrained")
-    marks, rows = style.marks(versions), []
+    marks, rows = {version: _mark(version) for version in versions}, []
     axes = figure.subplots(1, 2, sharey=True)
     for ax, name, metric in zip(axes, names, (RB, AB), strict=True):
         for place, version in enumerate(versions):
@@ -250,9 +255,9 @@ def _levels(
 
 def _changes(
     results: Results, lines: Mapping[str, contrasts.Contrast], metrics: Mapping[str, Metric],
-    label: str,
+    looks: Mapping[str, style.Mark],
 ) -> Drawn | None:  # fmt: skip
-    """Draws mean differences of metrics as a forest plot, one mark for each contrast."""
+    """Draws mean differences to original as a forest plot, one mark for each contrast."""
     runs, rows = Runs(results), []
     table: dict[str, dict[str, Estimate]] = {}
     for name, metric in metrics.items():
@@ -266,13 +271,13 @@ def _changes(
     shown = [line for line in lines if any(line in by_line for by_line in table.values())]
     if not shown:
         return None
-    looks = dict(zip(shown, _many_marks(), strict=False))
+    looks = {line: looks[line] for line in shown}
     whole = {n: {line: of.get(line, Estimate()) for line in shown} for n, of in table.items()}
     height = 1.3 + len(metrics) * max(0.13 * len(shown), 0.32)
     figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
     ax = figure.subplots()
     panels.forest(ax, whole, looks=looks)
-    ax.set_xlabel(label)
+    ax.set_xlabel("difference to original, percentage points")
     figure.legend(
         handles=[style.handle(line, looks[line]) for line in shown], loc="outside lower center",
         ncols=4 if len(shown) <= 4 else 2, title="bars: 95% intervals over runs and pictures",
@@ -294,13 +299,7 @@ def _line(ax: Axes, place: int, estimate: Estimate, values: np.ndarray, mark: st
 
 
 def _mark(version: str) -> style.Mark:
-    order = ("original", "balanced", "balanced_proxies", ORACLE, "subsample", "shuffled", "census")
-    return style.marks(order).get(version, style.MARKS[0])
-
-
-def _many_marks() -> list[style.Mark]:
-    """Returns as many marks again, hollow where they were filled."""
-    return [*style.MARKS, *(dataclasses.replace(m, filled=not m.filled) for m in style.MARKS)]
+    return style.marks((version,))[version]
 
 
 def _curve(

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -66,9 +67,22 @@ MARKS = (
 )
 
 
+# A version looks the same in every figure, whatever others are there.
+KNOWN = ("original", "balanced", "balanced_proxies", results.ORACLE, "subsample", "shuffled",
+         "census")  # fmt: skip
+
+
 def marks(versions: Sequence[str]) -> dict[str, Mark]:
-    """Returns how each version is drawn, by its place; from the eighth on, marks come again."""
-    return {version: MARKS[i % len(MARKS)] for i, version in enumerate(versions)}
+    """Returns how each version is drawn: known ones always alike, others as is left over.
+
+    With more versions than marks, marks come again.
+    """
+    taken = [KNOWN.index(version) for version in versions if version in KNOWN]
+    left = itertools.cycle([i for i in range(len(MARKS)) if i not in taken] or range(len(MARKS)))
+    return {
+        version: MARKS[KNOWN.index(version) if version in KNOWN else next(left)]
+        for version in versions
+    }
 
 
 def display(version: str) -> str:
