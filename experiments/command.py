@@ -10,7 +10,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
-from m4jax.errors import InputError
+from m4jax.errors import InputError, NonFiniteError
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "A file with get_config(); fields are set by --config.FIELD=VALUE."
@@ -32,6 +32,8 @@ def run(main: Callable[[Console], int]) -> None:
             return main(console)
         except InputError as error:
             return _complain(f"error: {error}", 2)
+        except NonFiniteError as error:
+            return _complain(f"error: {error}", 1)
         except OSError as error:
             return _complain(f"error: {error}; when it is mended, the same command goes on", 1)
         except KeyboardInterrupt:

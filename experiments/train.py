@@ -28,7 +28,9 @@ def main(console: Console) -> int:
         _join()
     if _INIT_FROM.value:
         command.override("init_from", os.path.abspath(_INIT_FROM.value))
-    names = ("world", "weights") if run_config(command.config()).weighted else ("world",)
+    wanted = run_config(command.config())
+    names = ("world", *(("scorer",) if wanted.filter else ()))
+    names += ("weights",) if wanted.weighted else ()
     if jax.process_count() == 1:
         config, layout = single.run(console, *names, "train")
     else:

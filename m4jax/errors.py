@@ -1,4 +1,4 @@
-"""What a user can mend is told by one exception type; scripts print it without a traceback."""
+"""What a user can mend is told by these exceptions; scripts print them without a traceback."""
 
 import difflib
 from collections.abc import Iterable
@@ -6,6 +6,10 @@ from collections.abc import Iterable
 
 class InputError(ValueError):
     """Bad input: the message says what was expected, what came, and what to do."""
+
+
+class NonFiniteError(RuntimeError):
+    """The loss or the gradient is no longer finite; the message says at which step."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

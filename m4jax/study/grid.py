@@ -41,7 +41,8 @@ def main(
         the same name must be the same run.
       action: "run" does what is missing, then shows the results; "retry" does the same and takes
         failed cells up again; "status" lists the cells; "plan" says what the study costs (0 if it
-        could be told), measuring the rate of each shape; "figures" rebuilds what is shown.
+        could be told), measuring the rate of each shape; "figures" rebuilds all that is shown from
+        `results.parquet` alone.
       workers: number of worker processes.
       console: where to tell about it.
       fleet: how many runs of one shape are trained in one program, at most.
@@ -61,6 +62,8 @@ def main(
     if action == "plan":
         _check_directory(cells, layout)
         return costs.show(cells, layout, workers=workers, console=console)
+    if action == "figures":
+        return _show(cells, layout, console)
     with files.locked(layout.root / "locks" / "config"):
         _check_directory(cells, layout)
         known = files.read_json(layout.config) if layout.config.exists() else {}
@@ -68,13 +71,8 @@ def main(
         if action == "retry":
             for cell in cells:
                 (layout.run(cell.config) / FAILED).unlink(missing_ok=True)
-    failed = 0
-    if action != "figures":
-        failed = _run(cells, layout, workers, fleet, console)
-    missing = sum(state(cell.config, layout) != "done" for cell in cells)
-    _report(cells, layout, console)
-    if missing and not failed:
-        console.print(f"{missing} of {len(cells)} runs are missing; --action=status lists them")
+    failed = _run(cells, layout, workers, fleet, console)
+    missing = _show(cells, layout, console, collecting=True)
     return 1 if missing or failed else 0
 
 
@@ -113,16 +111,32 @@ def _run(cells: Sequence[Cell], layout: Layout, workers: int, fleet: int, consol
     return len(failures) + len(old)
 
 
-def _report(cells: Sequence[Cell], layout: Layout, console: Console) -> None:
-    """Writes results.parquet, tables and figures from the finished cells, and prints the gist."""
-    done = [cell for cell in cells if state(cell.config, layout) == "done"]
-    if not done:
-        return
-    from m4jax.study import collect, report  # seconds of imports
+def _show(
+    cells: Sequence[Cell], layout: Layout, console: Console, *, collecting: bool = False
+) -> int:
+    """Shows the results, collected from the finished runs first or as they lie there.
 
+    Returns:
+      1 if runs are missing, else 0.
+
+    Raises:
+      InputError: if there are no results to be shown.
+    """
+    from m4jax.study import collect, report, results  # seconds of imports
+
+    done = [cell for cell in cells if state(cell.config, layout) == "done"]
     with files.locked(layout.root / "locks" / "report"):
-        report.write(collect.rows(cells, done, layout), layout, console, done=len(done),
-                     total=len(cells))  # fmt: skip
+        if collecting and done:
+            with console.status("collecting results"):
+                results.write(layout.results, collect.rows(cells, done, layout))
+        known = 0
+        if done or not collecting:
+            known = report.show(layout, console, total=len(cells))
+    if known < len(cells):
+        console.print(
+            f"{len(cells) - known} of {len(cells)} runs are missing; --action=status lists them"
+        )
+    return int(known < len(cells))
 
 
 def _print_status(cells: Sequence[Cell], layout: Layout, console: Console) -> None:

@@ -47,6 +47,11 @@ class Layout:
         """Figures, each with its data."""
         return self.root / "figures"
 
+    @property
+    def claims(self) -> Path:
+        """What the runs say of the paper's claims."""
+        return self.root / "claims.md"
+
     def weights(self, config: RunConfig) -> Path:
         """The directory of a balanced run's weights."""
         return self.root / "weights" / config.weights_id

@@ -15,33 +15,42 @@ from m4jax.study import (
 from m4jax.study.layout import Layout
 
 
-def write(rows: results.Rows, layout: Layout, console: Console, *, done: int, total: int) -> None:
-    """Writes results.parquet, then tables, figures and findings from it, and prints the gist.
+def show(layout: Layout, console: Console, *, total: int) -> int:
+    """Writes tables, figures, findings and claims from results.parquet, and prints the gist.
+
+    Neither the runs nor an accelerator are needed; the same results give the same bytes.
 
     Args:
-      rows: of the finished cells.
-      layout: where they are written.
+      layout: where results.parquet is, and all else is written.
       console: where to print.
-      done: number of runs that the rows are from.
       total: number of runs that the study consists of.
+
+    Returns:
+      The number of runs that the results are from.
+
+    Raises:
+      InputError: if there are no results, or they are damaged.
     """
-    with console.status("collecting results, drawing figures"):
+    whole = results.read(layout.results)
+    done = len(set(whole.select(kind="run")["run_id"].tolist()))
+    plain = whole.plain
+    with console.status("drawing figures"):
         for folder in (layout.tables, layout.figures):
             files.sweep(folder)  # what a killed command left half written
-        results.write(layout.results, rows)
-        whole = results.read(layout.results)
-        table = whole.plain
-        tables.write(table, layout.tables)
-        figures.render(table, layout.figures, figures.FIGURES)
+        tables.write(plain, layout.tables)
+        figures.render(plain, layout.figures, figures.FIGURES)
         if len(whole.factors) > 1:
             _write_claims(whole, layout, part=f"{done} of {total}" if done < total else "")
-    sentences = findings.sentences(table)
+    sentences = findings.sentences(plain)
     files.write_text(layout.root / "findings.txt", "\n".join(sentences) + "\n")
-    tables.show(table, console, done=done, total=total)
+    tables.show(plain, console, done=done, total=total)
     console.print()
     for sentence in sentences:
         console.print(f"• {sentence}", markup=False, highlight=False)
     console.print(f"\nFigures: {layout.figures}\nTables:  {layout.tables}", highlight=False)
+    if len(whole.factors) > 1:
+        console.print(f"Claims:  {layout.claims}", highlight=False)
+    return done
 
 
 def _write_claims(whole: results.Results, layout: Layout, *, part: str) -> None:
@@ -56,4 +65,4 @@ def _write_claims(whole: results.Results, layout: Layout, *, part: str) -> None:
     text = claims_report.markdown(whole, found)
     if part:
         text = text.replace("\n\n", f"\n\n**Incomplete: {part} runs.**\n\n", 1)
-    files.write_text(layout.root / "claims.md", text)
+    files.write_text(layout.claims, text)

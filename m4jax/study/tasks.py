@@ -10,7 +10,6 @@ import numpy as np
 
 from m4jax import balance, evaluation, files, models, training
 from m4jax.data import annotate, testbed
-from m4jax.errors import InputError
 from m4jax.study import run_model, shots, weighting
 from m4jax.study.config import RunConfig
 from m4jax.study.layout import Layout
@@ -117,8 +116,15 @@ def _finish(config: RunConfig, layout: Layout, progress: testbed.Progress, start
     files.write_json(folder / "DONE", done)
 
 
+def train_scorer(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
+    """Trains the model that scores a filtered run's pairs; nothing to do for other runs."""
+    if config.scorer:
+        train_run(config.scorer, layout, progress)
+
+
 TASKS = {
     "world": prepare_world,
+    "scorer": train_scorer,
     "weights": weighting.weigh,
     "train": train_run,
     "evaluate": evaluate_run,
@@ -235,8 +241,6 @@ def _initial(config: RunConfig, model):
     folder = Path(config.init_from)
     if (folder / models.convert.VARIANT).exists():
         return models.convert.read_model(folder)[1]
-    if not folder.is_dir():
-        raise InputError(f"config.init_from: {folder}: no such directory")
     return training.load_params(folder, model)
 
 

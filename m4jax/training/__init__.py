@@ -1,10 +1,10 @@
 """Training of two-tower models: losses, one pure step, checkpoints, and the loop around them."""
 
+from m4jax.errors import NonFiniteError
 from m4jax.training.checkpoint import CheckpointWarning, load_params
 from m4jax.training.config import Stage, TrainConfig, TrainData
 from m4jax.training.embed import Embedder
 from m4jax.training.fleet import Member, train_fleet
-from m4jax.training.journal import NonFiniteError
 from m4jax.training.loop import train
 from m4jax.training.mesh import make_mesh
 

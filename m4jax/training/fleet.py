@@ -14,11 +14,11 @@ import jax
 import numpy as np
 
 from m4jax import files
-from m4jax.errors import InputError
+from m4jax.errors import InputError, NonFiniteError
 from m4jax.training import check
 from m4jax.training.checkpoint import Checkpoints
 from m4jax.training.config import TrainConfig, TrainData
-from m4jax.training.journal import Journal, NonFiniteError, fetch
+from m4jax.training.journal import Journal, fetch
 from m4jax.training.loop import make_optimizer, make_schedule, train_step
 from m4jax.training.mesh import like, make_mesh, replicated, split_rows, state_shardings
 from m4jax.training.step import Batch, TrainState, init_state

@@ -10,14 +10,11 @@ import numpy as np
 import optax
 
 from m4jax import files
+from m4jax.errors import NonFiniteError
 from m4jax.training.config import TrainConfig, TrainData
 from m4jax.training.losses import LOSSES
 from m4jax.training.stream import Draw
 from m4jax.training.tracker import Clock, StreamTracker, duplicates
-
-
-class NonFiniteError(RuntimeError):
-    """The loss or the gradient is no longer finite; the message says at which step."""
 
 
 class Journal:

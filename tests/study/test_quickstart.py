@@ -110,6 +110,22 @@ def test_a_second_run_does_nothing_but_show(finished):
     assert content(workdir) == before
 
 
+def test_all_that_is_shown_is_rebuilt_from_the_results_alone(finished, tmp_path):
+    before = content(finished[0])
+    workdir = tmp_path / "elsewhere"
+    (workdir / "runs").mkdir(parents=True)
+    shutil.copy(finished[0] / "results.parquet", workdir)
+    done = grid(workdir, "--action=figures")
+    assert done.returncode == 0
+    shown = {name: bytes_ for name, bytes_ in before.items() if "." in name and "/" not in name}
+    assert len(shown) > 10 and content(workdir) == shown
+
+
+def test_without_results_nothing_can_be_shown(tmp_path):
+    done = grid(tmp_path / "study", "--action=figures")
+    assert done.returncode == 2 and "run the study first" in done.stderr
+
+
 @pytest.mark.slow
 def test_a_missing_cell_is_made_again_and_equal(finished, tmp_path):
     workdir = tmp_path / "copy"
