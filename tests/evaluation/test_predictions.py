@@ -20,7 +20,7 @@ def test_predictions_survive_the_disk(one, tmp_path):
     for key, value in one.predictions.items():
         np.testing.assert_array_equal(loaded[key], value)
         assert loaded[key].dtype == value.dtype
-    assert evaluation.recompute([loaded], resamples=200) == one.results
+    assert vector_world.same(evaluation.recompute([loaded], resamples=200), one.results)
     assert [file.name for file in path.parent.iterdir()] == ["predictions.npz"]
 
 

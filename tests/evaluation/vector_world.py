@@ -86,3 +86,9 @@ def table(results):
 
 def numbers(results):
     return np.array([[r.value, r.ci_low, r.ci_high, r.n] for r in results])
+
+
+def same(results, others):
+    """Tells whether two lists of results agree in everything; NaN equals NaN."""
+    told = [[repr(value) for value in vars(r).values()] for r in results]
+    return told == [[repr(value) for value in vars(r).values()] for r in others]

@@ -39,7 +39,11 @@ PARAMETERS = {
     "SigLIP-L/14": 651_966_466,
     "emoji-S/8": 255_489,
     "emoji-S/4": 249_345,
+    "emoji-S/16": 291_585,
     "emoji-B/8": 1_118_849,
+    "emoji-B/4": 1_106_561,
+    "emoji-B/16": 1_191_041,
+    "emoji-SigLIP-S/8": 301_313,
 }
 
 

@@ -102,4 +102,4 @@ def test_the_shots_are_of_the_training_pictures_and_ten_a_class(asked):
 def test_a_second_evaluation_gives_the_same_numbers(asked):
     run, _, answers = asked
     again = evaluation.recompute([answers[0][1].predictions], resamples=run.evaluate.resamples)
-    assert again == answers[0][1].results
+    assert repr(again) == repr(answers[0][1].results)  # NaN equals NaN
