@@ -14,8 +14,22 @@ def test_a_written_table_is_read_back(tmp_path):
     results.write(tmp_path / "results.parquet", rows)
     found = results.read(tmp_path / "results.parquet")
     assert len(found) == len(rows)
-    for name in results.SCHEMA.names:
+    for name in set(results.SCHEMA.names) - {"draws"}:
         np.testing.assert_array_equal(found[name], np.array([r[name] for r in rows]))
+    assert found.factors == ["version"]
+
+
+def test_factors_are_columns_and_draws_are_lists(tmp_path):
+    rows = [
+        row("run", "original", "acc1", 0.5, model=model, draws=draws)
+        for model, draws in (("S", (0.5, -0.25)), ("B", ()))
+    ]
+    results.write(tmp_path / "r", rows)
+    found = results.read(tmp_path / "r")
+    assert found.factors == ["version", "model"] and found["model"].tolist() == ["S", "B"]
+    assert [x.tolist() for x in found["draws"]] == [[0.5, -0.25], []]
+    assert found.plain["model"].tolist() == ["S"]  # the first level is the default
+    assert len(found.select(model="B")["draws"][0]) == 0
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path):
@@ -35,9 +49,11 @@ def test_rows_that_are_not_of_the_schema_are_refused(tmp_path):
     with pytest.raises(InputError, match="lacks or adds seed"):
         results.write(tmp_path / "r", [{k: v for k, v in good.items() if k != "seed"}])
     with pytest.raises(InputError, match="lacks or adds extra"):
-        results.write(tmp_path / "r", [good | {"extra": 1}])
+        results.write(tmp_path / "r", [good, good | {"extra": "1"}])
     with pytest.raises(InputError, match="not of its column's type"):
         results.write(tmp_path / "r", [good | {"value": "high"}])
+    with pytest.raises(InputError, match="not of its column's type"):
+        results.write(tmp_path / "r", [good | {"factor": 1}])
     assert not (tmp_path / "r").exists()
 
 
