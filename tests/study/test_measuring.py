@@ -1,5 +1,6 @@
 """The measuring itself, on the testbed's pictures: recomputed, and of models that know nothing."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -28,9 +29,10 @@ def asked(tmp_path_factory):
     testbed.prepare(run.world, layout.data)
     splits = tasks.evaluation_splits(run, layout.data)
     association = tasks.world_association(run, layout.data)
-    answers = []
+    answers, model = [], run_model.model(run)
+    init = jax.jit(lambda seed: init_params(model, seed=seed))
     for seed in range(MODELS):
-        embedder = run_model.embedder(run, layout, init_params(run_model.model(run), seed=seed))
+        embedder = run_model.embedder(run, layout, init(seed))
         answers.append((embedder, tasks._evaluate(run, splits, association, *embedder)))
     return run, splits, answers
 
