@@ -74,6 +74,8 @@ class TrainConfig:
         for field in ("seed", "input_workers", "shift_pixels", "jitter", "weight_decay"):
             if getattr(self, field) < 0:
                 raise InputError(f"{field} must be at least 0, got {getattr(self, field)}")
+        if self.seed >= 2**32:
+            raise InputError(f"seed must be less than 2**32, got {self.seed}")
         for field in ("b1", "b2"):
             if not 0 <= getattr(self, field) < 1:
                 raise InputError(f"{field} must lie in [0, 1), got {getattr(self, field)}")

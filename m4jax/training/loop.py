@@ -8,6 +8,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import numpy as np
 import optax
 from jax.sharding import Mesh
 
@@ -90,7 +91,7 @@ class _Run:
         self.draw = Draw(config, data)
         path = None if jax.process_index() else metrics_path
         self._journal = Journal(config, data, self.draw, rate, path, on_progress)
-        shapes = jax.eval_shape(self._init)
+        shapes = jax.eval_shape(self._init, np.uint32(config.seed))
         self._shardings = state_shardings(shapes, mesh)
         self.abstract = like(shapes, self._shardings)
         self._step = jax.jit(
@@ -100,8 +101,8 @@ class _Run:
             out_shardings=(self._shardings, replicated(mesh)),
         )
 
-    def _init(self) -> TrainState:
-        return init_state(self._model, self._optimizer, seed=self._config.seed)
+    def _init(self, seed: jax.Array) -> TrainState:
+        return init_state(self._model, self._optimizer, seed=seed)
 
     def begin(self, init: Callable[[], Any] | None) -> TrainState:
         """Returns the state before the first step; see `train`."""
@@ -111,7 +112,8 @@ class _Run:
             "compiler_options": {"xla_backend_optimization_level": 0},
         }
         if init is None:
-            return jax.jit(self._init, **options)()
+            # The seed is an argument: runs that differ in it share the compiled program.
+            return jax.jit(self._init, **options)(np.uint32(self._config.seed))
         params = init()
         check.same_model(params, self.abstract.params)
         start = functools.partial(new_state, optimizer=self._optimizer, seed=self._config.seed)
