@@ -2,13 +2,15 @@
 
     python -m experiments.grid --config=configs/ablation.py:laptop --workdir=runs/ablation
 
-`:laptop` is for two CPU cores, `:gpu` for one GPU with fleets (more examples, higher resolution).
-`--action=plan` says what it will cost before anything is done.
+`:laptop` is for two CPU cores, `:gpu` for one GPU with fleets (more examples, higher resolution),
+`:paper` the paper's own scale on pairs from TFDS: complete, but never run by us.
+`--action=plan` says what it will cost before anything is done; with `--flops=2e14`, on a device
+that sustains so many floating-point operations a second.
 """
 
 import ml_collections
 
-from configs import base
+from configs import ablation_paper, base
 
 PROXIES = ("occupations", "any_thing", "things")
 
@@ -108,17 +110,21 @@ STUDIES = (
 
 
 def get_config(scale: str = "laptop") -> ml_collections.ConfigDict:
-    """Returns the grid at a scale, "laptop" or "gpu" ("scale=gpu" is understood as well)."""
+    """Returns the grid at a scale: "laptop", "gpu", "paper" (or "scale=gpu" and so on)."""
     scale = scale.removeprefix("scale=")
     presets = {"laptop": _laptop, "gpu": _gpu}
-    if scale not in presets:
-        raise ValueError(f"scale: expected one of {', '.join(presets)}, got {scale!r}")
+    if scale not in (*presets, "paper"):
+        raise ValueError(f"scale: expected one of {', '.join(presets)}, paper, got {scale!r}")
     config = base.get_config()
     # As the paper does, as much is kept as the constraints allow.
     config.balance.keep_rate = "max"
     config.track = True
     # The paper's kind of schedule: by a cosine the last tenth of training hardly learns anything.
     config.train.schedule = "rsqrt"
+    config.seeds = (0, 1, 2)
+    if scale == "paper":
+        ablation_paper.set_up(config, versions=VERSIONS, stages=STAGES, filters=FILTERS)
+        return config
     models, sizes = presets[scale](config)
     siglip = {"model": {"variant": "emoji-SigLIP-S/8"}, "train": {"loss": "sigmoid"}}
     config.factors = (
@@ -131,7 +137,6 @@ def get_config(scale: str = "laptop") -> ml_collections.ConfigDict:
         ("filter", FILTERS),
         ("noise", NOISE),
     )
-    config.seeds = (0, 1, 2)
     config.studies = STUDIES
     return config
 

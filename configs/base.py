@@ -29,6 +29,21 @@ def get_config() -> ml_collections.ConfigDict:
     config.world.proxy = 0.3  # scenes of company in which the thing goes with the occupation
     config.world.caption_noise = 0.02  # captions that belong to another example
 
+    # Pairs of a TFDS dataset instead of the testbed (m4jax/data/pairs.py); field names of the
+    # dataset, "a/b" for one within another. The evaluation sets may be () to be left out.
+    config.pairs = ml_collections.ConfigDict()
+    config.pairs.enabled = False  # False: the world above
+    config.pairs.dataset = "coco_captions"  # a name, looked up in TFDS_DATA_DIR, or a directory
+    config.pairs.split = "train"  # "train[:10%]" for a part
+    config.pairs.image = "image"  # field of the picture
+    config.pairs.caption = "captions/text"  # field of the caption; of several the first
+    config.pairs.resolution = 224  # pixels a side, scaled and cut
+    config.pairs.lexicon = "en_v1"  # words by which captions are annotated, or a .json file
+    config.pairs.tokenizer = "words"  # or "clip:FILE", "siglip:FILE" with the tokenizer's file
+    config.pairs.faces = ("celeb_a", "test", "image", "attributes/Male")  # true for men
+    config.pairs.objects = ("oxford_iiit_pet", "test", "image", "label")  # without persons
+    config.pairs.scenes = ("coco_captions", "test", "image", "captions/text")  # for retrieval
+
     # Leaving out pairs whose picture and caption don't fit (the paper's quality filter).
     config.filter = ml_collections.ConfigDict()
     config.filter.enabled = False  # False: all pairs stay

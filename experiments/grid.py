@@ -18,6 +18,12 @@ FLEET = flags.DEFINE_integer(
     "Runs of one shape trained in one program; 0: 16 on an accelerator, else 1.",
     lower_bound=0,
 )
+FLOPS = flags.DEFINE_float(
+    "flops",
+    0.0,
+    "With --action=plan: floating-point operations a second of a device that is not at hand.",
+    lower_bound=0.0,
+)
 WORKERS = flags.DEFINE_integer("workers", 0, "Worker processes; 0: one a core.", lower_bound=0)
 
 
@@ -30,6 +36,7 @@ def main(console: Console) -> int:
         workers=WORKERS.value or command.default_workers(),
         console=console,
         fleet=FLEET.value or (16 if command.has_accelerator() else 1),
+        flops=FLOPS.value,
     )
 
 

@@ -44,6 +44,12 @@ class EncodedPictures:
     def __len__(self) -> int:
         return self.shape[0]
 
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Returns the pictures of a slice or of indices, decoded."""
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
+        return self.decode(rows)
+
     def decode(self, rows: np.ndarray) -> np.ndarray:
         """Returns the pictures `rows` [B] as uint8 [B, r, r, 3].
 

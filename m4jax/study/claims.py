@@ -127,8 +127,8 @@ def _best(of: str) -> Contrast:
 
 _LARGER = Contrast(
     tuple(
-        ((1.0, ORIGINAL | {"model": f"B/{patch}"}), (-1.0, ORIGINAL | {"model": f"S/{other}"}))
-        for patch, other in (("16 64", "16 64"), ("8 128", "8 128"))
+        ((1.0, ORIGINAL | {"model": f"B/{size}"}), (-1.0, ORIGINAL | {"model": f"S/{size}"}))
+        for size in ("16 64", "8 128", "16 384", "16 768", "32 384", "32 768")
     ),
     PLAIN,
 )

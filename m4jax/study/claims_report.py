@@ -23,8 +23,9 @@ def markdown(results: Results, found: Findings) -> str:
     runs = results.select(kind="run")
     count, seeds = len(set(runs["run_id"].tolist())), sorted(set(runs["seed"].tolist()))
     tests = sum(finding.effect is not None for of in found.values() for finding in of)
+    testbed = "shift" in results.select(kind="run")["split"]  # a split that nothing else has
     lines = [
-        "# The paper's claims, on the testbed",
+        f"# The paper's claims{', on the testbed' if testbed else ''}",
         "",
         f"From {count} models with the seeds {', '.join(map(str, seeds))}. Each claim stands for "
         "one contrast or several: differences between runs that agree in all else (model size, "
@@ -43,7 +44,7 @@ def markdown(results: Results, found: Findings) -> str:
         lines.append(f"| {claim.number} | {claim.text} | **{verdict}** |")
     for claim in tested:
         lines += ["", *_section(claim, found[claim.number])]
-    text = "\n".join([*lines, "", *_power(found), "", *_unknown()]) + "\n"
+    text = "\n".join([*lines, "", *_power(found), "", *_unknown(testbed)]) + "\n"
     return text.replace("|AB|", r"\|AB\|")  # in a table a bare stroke would end the cell
 
 
@@ -167,14 +168,17 @@ def _detectable(effect, pairs: int, tests: int) -> float:
     return claims.paired.detectable(effect.deviation, pairs, alpha=ALPHA / tests)
 
 
-def _unknown() -> list[str]:
-    return [
-        "## What the testbed can't tell",
-        "",
+def _unknown(testbed: bool) -> list[str]:
+    of_testbed = [
         "- The pictures are emoji and the captions come from a grammar of 70 words: effects have "
         "signs and an order here, not the sizes that web data would show.",
         "- The models have 0.2 to 0.9 million parameters and see 96,000 examples at the laptop "
         "scale; the paper's see a billion.",
+    ]
+    return [
+        f"## What {'the testbed' if testbed else 'this study'} can't tell",
+        "",
+        *(of_testbed if testbed else ()),
         "- Pairs of one model size and seed share their initial parameters and the order of their "
         "examples, not all of their chance. Seeds and sizes are pooled: an effect that only some "
         "sizes have appears as an undecided one.",

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from m4jax import balance, evaluation, files
-from m4jax.data import annotate, catalog, testbed, weights
+from m4jax.data import annotate, catalog, weights
 from m4jax.errors import InputError
-from m4jax.study import weighting
+from m4jax.study import sources, weighting
 from m4jax.study.cells import Cell
 from m4jax.study.layout import Layout
 from m4jax.study.results import Rows
@@ -79,19 +79,19 @@ def _distinct_data(done: Sequence[Cell]) -> list[Cell]:
     """Returns one cell for each way in which training data are weighted, by version first."""
     found: dict[tuple, Cell] = {}
     for cell in done:
-        found.setdefault((cell.version, cell.config.world.id, cell.config.weights_id), cell)
+        found.setdefault((cell.version, sources.of(cell.config).id, cell.config.weights_id), cell)
     return list(found.values())
 
 
 def _data_rows(cell: Cell, layout: Layout) -> list[dict]:
     """Returns the bias of the training data as the cell's version weighs them."""
     config = cell.config
-    train = testbed.load(config.world, "train", layout.data)
-    weight = weighting.read(config, layout, train.columns["uid"])
+    train = sources.of(config).train(layout.data, config.in_memory_gb)
+    weight = weighting.read(config, layout, train.uids)
     weight = np.ones(len(train)) if weight is None else weight
     found = []
     for name in annotate.LABEL_SETS:
-        notes = annotate.annotate(train.columns, (name,))
+        notes = train.annotate((name,))
         targets = weighting.targets(config.balance, notes)
         bias = balance.bias(notes.attributes, notes.labels, weights=weight, target=targets)
         found += [

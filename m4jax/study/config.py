@@ -10,6 +10,7 @@ from typing import Any
 from m4jax import files, models
 from m4jax.balance import OBJECTIVES
 from m4jax.data.annotate import LABEL_SETS
+from m4jax.data.pairs import Pairs
 from m4jax.data.world import World
 from m4jax.errors import InputError, nearest
 from m4jax.evaluation.prompts import load as load_prompts
@@ -129,7 +130,8 @@ class RunConfig:
     """All that determines a run.
 
     Attributes:
-      world: of the training pictures.
+      world: of the training pictures; None: they come from `pairs`.
+      pairs: of a TFDS dataset, or None: the testbed.
       filter: which of them are left out, or None.
       balance: how they are weighted, or None.
       during: shares of the steps, from 0 to 1, between which the weights act; before and after,
@@ -142,7 +144,8 @@ class RunConfig:
       evaluate: how the result is evaluated.
     """
 
-    world: World
+    world: World | None
+    pairs: Pairs | None
     filter: FilterConfig | None
     balance: BalanceConfig | None
     during: tuple[float, ...]
@@ -180,7 +183,7 @@ class RunConfig:
         """The name of the run's weights: a hash of all that they follow from."""
         if not self.weighted:
             return None
-        parts = [_described(self.world), self.balance and _described(self.balance)]
+        parts = [_described(self.world or self.pairs), self.balance and _described(self.balance)]
         if self.filter:
             parts += [_described(self.filter), self.scorer.id]
         return files.digest(parts)
@@ -207,12 +210,14 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
         of the wrong type or range.
     """
     config = {key: dict(v) if isinstance(v, Mapping) else v for key, v in config.items()}
-    parts = ("world", "filter", "balance", "model", "train", "evaluate")
+    parts = ("world", "pairs", "filter", "balance", "model", "train", "evaluate")
     _check_keys(config, ("seed", "init_from", "in_memory_gb", "track", *parts), "config")
     for name in parts:
         if not isinstance(config[name], dict):
             raise InputError(f"config.{name}: expected fields, got {config[name]!r}")
-    filtered, balanced = (_enabled(config[name], name) for name in ("filter", "balance"))
+    foreign, filtered, balanced = (
+        _enabled(config[name], name) for name in ("pairs", "filter", "balance")
+    )
     if "during" not in config["balance"]:
         raise InputError("missing field config.balance.during: configs/base.py has all of them")
     during = _convert(tuple[float, ...], config["balance"].pop("during"), "config.balance.during")
@@ -220,8 +225,11 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
     chosen = record(FilterConfig, config["filter"], "config.filter")
     if "seed" in config["train"]:
         raise InputError("unknown field config.train.seed: set config.seed")
+    world = record(World, config["world"], "config.world")
+    pairs = record(Pairs, config["pairs"], "config.pairs") if foreign else None
     return RunConfig(
-        world=record(World, config["world"], "config.world"),
+        world=None if foreign else world,
+        pairs=pairs,
         filter=chosen if filtered else None,
         balance=balance if balanced else None,
         during=during if balanced else (),

@@ -6,34 +6,46 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from m4jax.data import testbed
-from m4jax.study import pool, rates
+from m4jax.study import pool, rates, sources
 from m4jax.study.cells import Cell
 from m4jax.study.layout import Layout
 from m4jax.study.progress import Display
 from m4jax.study.states import is_done
 
 
-def show(cells: Sequence[Cell], layout: Layout, *, workers: int, console: Console) -> int:
+def show(
+    cells: Sequence[Cell], layout: Layout, *, workers: int, console: Console, flops: float = 0.0
+) -> int:
     """Prints the cells by study, their cost, and what is done; returns the exit code.
 
     The rate of every shape that is still needed is measured first, by a short run of it in one of
-    `workers` processes; it is kept in the directory.
+    `workers` processes; it is kept in the directory. Where the device that is to do the work is
+    not at hand, `flops` says what it does: floating-point operations a second, sustained.
     """
     left = [cell for cell in cells if not is_done(cell.config, layout)]
-    _measure(left, layout, workers, console)
+    if not flops:
+        _measure(left, layout, workers, console)
     known = {rates.shape(c.config): rates.read(layout, c.config) for c in cells}
     known = {shape: rate for shape, rate in known.items() if rate}
-    table = Table("study", "runs", "done", "examples left", "FLOPs left", "hours of one process")
+    one = "device" if flops else "process"
+    table = Table("study", "runs", "done", "examples left", "FLOPs left", f"hours of one {one}")
     for study in dict.fromkeys(name for cell in cells for name in cell.studies):
         of_study = [cell for cell in cells if study in cell.studies]
-        table.add_row(*_row(study, of_study, left, known))
+        table.add_row(*_row(study, of_study, left, known, flops))
     table.add_section()
-    table.add_row(*_row("all, shared runs once", cells, left, known))
+    table.add_row(*_row("all, shared runs once", cells, left, known, flops))
     console.print(table)
-    total = rates.totals([cell.config for cell in left], known)
-    worlds = {c.config.world.id: c.config.world for c in left}
-    pictures = sum(w.examples for w in worlds.values() if not testbed.is_prepared(w, layout.data))
+    total = rates.totals([cell.config for cell in left], known, flops)
+    if flops:
+        console.print(
+            f"{len(left)} of {len(cells)} runs are to be done: {total['seconds'] / 3600:,.0f} hours"
+            f" of a device that does {flops:.3g} floating-point operations a second, for training "
+            "alone.",
+            highlight=False,
+        )
+        return 0
+    data = {source.id: source for source in (sources.of(c.config) for c in left)}
+    pictures = sum(s.composed for s in data.values() if not s.is_prepared(layout.data))
     if total["seconds"] is None:
         console.print("The rate of some shapes could not be measured; see the workers' logs.")
         return 1
@@ -63,10 +75,10 @@ def _measure(left: Sequence[Cell], layout: Layout, workers: int, console: Consol
             pool.run(tasks, root=layout.root, workers=workers, report=display.show)
 
 
-def _row(name: str, cells: Sequence[Cell], left: Sequence[Cell], known) -> list[str]:
+def _row(name: str, cells: Sequence[Cell], left: Sequence[Cell], known, flops: float) -> list[str]:
     open_ = [cell.config for cell in cells if cell in left]
-    total = rates.totals(open_, known)
-    hours = "–" if total["seconds"] is None else f"{total['seconds'] / 3600:.2f}"
+    total = rates.totals(open_, known, flops)
+    hours = "–" if total["seconds"] is None else f"{total['seconds'] / 3600:,.2f}"
     return [
         name,
         str(len(cells)),

@@ -29,6 +29,7 @@ def main(
     workers: int,
     console: Console,
     fleet: int = 1,
+    flops: float = 0.0,
 ) -> int:
     """Carries out an action on a study; returns the exit code: 0 only if every cell is done.
 
@@ -46,6 +47,7 @@ def main(
       workers: number of worker processes.
       console: where to tell about it.
       fleet: how many runs of one shape are trained in one program, at most.
+      flops: that a device does a second; the plan then takes this in place of measured rates.
 
     Raises:
       InputError: for a bad configuration, or a directory of another one.
@@ -61,7 +63,7 @@ def main(
         return 0 if all(state(cell.config, layout) == "done" for cell in cells) else 1
     if action == "plan":
         _check_directory(cells, layout)
-        return costs.show(cells, layout, workers=workers, console=console)
+        return costs.show(cells, layout, workers=workers, console=console, flops=flops)
     if action == "figures":
         return _show(cells, layout, console)
     with files.locked(layout.root / "locks" / "config"):

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from m4jax import files
-from m4jax.data import testbed, weights
+from m4jax.data import weights
+from m4jax.study import sources
 from m4jax.study.cells import Cell
 from m4jax.study.config import RunConfig
 from m4jax.study.layout import Layout
@@ -40,7 +41,7 @@ def task_state(task: Task, layout: Layout) -> str:
 
     configs = [from_json(value) for value in task.configs]
     if task.kind == "world":
-        return "done" if testbed.is_prepared(configs[0].world, layout.data) else "pending"
+        return "done" if sources.of(configs[0]).is_prepared(layout.data) else "pending"
     if task.kind == "weights":
         return "done" if weights.is_written(layout.weights(configs[0])) else "pending"
     if task.kind not in ("run", "fleet"):
@@ -53,7 +54,7 @@ def cost(task: Task) -> float:
     """Returns a task's share of the work, in examples; for the bars only."""
     config = task.configs[0]
     if task.kind == "world":
-        return config["world"]["examples"] + EVALUATION_EXAMPLES
+        return (config["world"] or {"examples": 0})["examples"] + EVALUATION_EXAMPLES
     if task.kind == "weights":
         return EVALUATION_EXAMPLES / 10
     steps = config["train"]["steps"] * config["train"]["batch_size"]
@@ -72,9 +73,10 @@ def _add(
 ) -> str | None:
     """Adds the task of a run after those that it needs; returns its id if it is to be done."""
     described, needs = (dataclasses.asdict(config),), []
-    if not testbed.is_prepared(config.world, layout.data):
-        world = f"world-{config.world.id}"
-        found.setdefault(world, Task(world, "world", f"testbed for {name}", described))
+    source = sources.of(config)
+    if not source.is_prepared(layout.data):
+        world = f"world-{source.id}"
+        found.setdefault(world, Task(world, "world", f"data for {name}", described))
         needs.append(world)
     if config.weighted and not weights.is_written(layout.weights(config)):
         needs.append(_add_weights(found, config, name, layout, tuple(needs)))

@@ -10,7 +10,7 @@ from typing import Any
 
 from m4jax import files, models
 from m4jax.data import testbed
-from m4jax.study import run_model, tasks
+from m4jax.study import run_model, sources, tasks
 from m4jax.study.config import RunConfig
 from m4jax.study.layout import Layout
 
@@ -39,7 +39,7 @@ def shape(config: RunConfig) -> str:
     """Returns the name of what determines how fast a run is."""
     steps = config.train.warmup_steps + 1
     train = dataclasses.replace(config.train, seed=0, steps=steps, cooldown_steps=0)
-    resolution = config.world.resolution
+    resolution = sources.of(config).resolution
     return files.digest(
         [dataclasses.asdict(config.model), dataclasses.asdict(train), resolution, config.track]
     )
@@ -63,14 +63,15 @@ def measure(config: RunConfig, layout: Layout, progress: testbed.Progress) -> No
         return
     # A directory of its own: shapes are measured side by side, as runs are trained.
     inner = Layout(layout.root / "rates" / shape(config))
-    world = dataclasses.replace(config.world, examples=EXAMPLES)
-    started, told = time.perf_counter(), testbed.is_prepared(world, inner.data)
-    testbed.prepare(world, inner.data)
+    small = dataclasses.replace(config, **sources.of(config).changes(EXAMPLES))
+    source = sources.of(small)
+    started, told = time.perf_counter(), source.is_prepared(inner.data)
+    source.prepare(inner.data)
     composed = time.perf_counter() - started
-    pictures = sum(len(split["images"]) for split in _splits(config, world, inner).values())
+    pictures = sum(len(split["images"]) for split in source.evaluation(inner.data).values())
     seconds = {}
     for seed, points in ((0, POINTS), (1, POINTS), (2, 1)):
-        short = _short(config, world, seed, points)
+        short = _short(small, seed, points)
         progress("measure the rate", seed, 3)
         started = time.perf_counter()
         tasks.run_cell(short, inner, lambda *event: None)
@@ -103,21 +104,29 @@ def flops(config: RunConfig) -> float:
     return float(BACKWARD * forward * config.train.steps * config.train.batch_size)
 
 
-def totals(configs: Sequence[RunConfig], rates: Mapping[str, Rate]) -> dict[str, Any]:
-    """Returns the number of runs, examples seen, FLOPs and seconds (None if a rate is missing)."""
+def totals(
+    configs: Sequence[RunConfig], rates: Mapping[str, Rate], flops_per_second: float = 0.0
+) -> dict[str, Any]:
+    """Returns the number of runs, examples seen, FLOPs and seconds (None if a rate is missing).
+
+    The seconds are those of the rates or, if it is given, of training at `flops_per_second`.
+    """
+    work = sum(flops(config) for config in configs)
     known = [rates.get(shape(config)) for config in configs]
     time_ = None
-    if all(known):
+    if flops_per_second:
+        time_ = work / flops_per_second
+    elif all(known):
         time_ = sum(seconds(c, rate) for c, rate in zip(configs, known, strict=True))
     return {
         "runs": len(configs),
         "examples": sum(c.train.steps * c.train.batch_size for c in configs),
-        "flops": sum(flops(c) for c in configs),
+        "flops": work,
         "seconds": time_,
     }
 
 
-def _short(config: RunConfig, world, seed: int, points: int) -> RunConfig:
+def _short(config: RunConfig, seed: int, points: int) -> RunConfig:
     train = dataclasses.replace(
         config.train,
         seed=seed,
@@ -128,11 +137,7 @@ def _short(config: RunConfig, world, seed: int, points: int) -> RunConfig:
         checkpoint_every=STEPS // points,
     )
     plain = {"filter": None, "balance": None, "during": (), "init_from": ""}
-    return dataclasses.replace(config, world=world, train=train, **plain)
-
-
-def _splits(config: RunConfig, world, layout: Layout):
-    return tasks.evaluation_splits(dataclasses.replace(config, world=world), layout.data)
+    return dataclasses.replace(config, train=train, **plain)
 
 
 def _best_rate(folder: Path) -> float:

@@ -1,7 +1,7 @@
 """The model of a run, its tokenizer, and what embeds with them."""
 
 from m4jax import models, training
-from m4jax.data import tokenizer
+from m4jax.study import sources
 from m4jax.study.config import RunConfig
 from m4jax.study.layout import Layout
 from m4jax.training.losses import LOSSES
@@ -9,16 +9,15 @@ from m4jax.training.losses import LOSSES
 EMBED_BATCH = 256
 
 
-def words(config: RunConfig) -> tokenizer.WordTokenizer:
+def words(config: RunConfig, layout: Layout) -> sources.Tokenizer:
     """Returns the tokenizer of a run."""
-    vocabulary = tokenizer.emoji_scenes_words()
-    return tokenizer.WordTokenizer(vocabulary, context_length=config.model.context_length)
+    return sources.of(config).tokenizer(layout.data, config.model.context_length)
 
 
 def model(config: RunConfig):
     """Returns the model of a run, a linen module without parameters."""
-    wanted, vocabulary = config.model, words(config)
-    overrides = {"image_size": config.world.resolution, "vocab_size": vocabulary.vocab_size}
+    wanted, source = config.model, sources.of(config)
+    overrides = {"image_size": source.resolution, "vocab_size": source.vocab_size}
     overrides |= {"dtype": wanted.dtype, "remat": wanted.remat}
     if wanted.embed:
         overrides["embed"] = wanted.embed
@@ -31,7 +30,7 @@ def model(config: RunConfig):
 
 def embedder(
     config: RunConfig, layout: Layout, params=None
-) -> tuple[training.Embedder, tokenizer.WordTokenizer]:
+) -> tuple[training.Embedder, sources.Tokenizer]:
     """Returns what embeds pictures and tokens with a run's parameters, and its tokenizer.
 
     Args:
@@ -42,4 +41,4 @@ def embedder(
     module = model(config)
     if params is None:
         params = training.load_params(layout.run(config), module)
-    return training.Embedder(module, params, batch_size=EMBED_BATCH), words(config)
+    return training.Embedder(module, params, batch_size=EMBED_BATCH), words(config, layout)

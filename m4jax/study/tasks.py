@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from m4jax import balance, evaluation, files, models, training
-from m4jax.data import annotate, testbed
-from m4jax.study import run_model, shots, weighting
+from m4jax import evaluation, files, models, training
+from m4jax.data import testbed
+from m4jax.evaluation import prompts
+from m4jax.study import run_model, sources, weighting
 from m4jax.study.config import RunConfig
 from m4jax.study.layout import Layout
 from m4jax.study.states import evaluation_id, is_done
@@ -19,8 +20,8 @@ TRACKED = ("faces", "objects")  # the splits on which bias is measured along tra
 
 
 def prepare_world(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
-    """Prepares the run's world."""
-    testbed.prepare(config.world, layout.data, progress)
+    """Prepares the run's data."""
+    sources.of(config).prepare(layout.data, progress)
 
 
 def train_run(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
@@ -43,11 +44,32 @@ def evaluate_run(config: RunConfig, layout: Layout, progress: testbed.Progress) 
     """Evaluates the trained model: `predictions.npz` and `eval.jsonl`."""
     folder = layout.run(config)
     progress("evaluate", 0, 1)
-    splits = evaluation_splits(config, layout.data)
-    association = world_association(config, layout.data)
-    result = _evaluate(config, splits, association, *run_model.embedder(config, layout))
+    splits = sources.of(config).evaluation(layout.data, config.in_memory_gb)
+    result = evaluate(config, layout, splits, *run_model.embedder(config, layout))
     evaluation.save_predictions(folder / "predictions.npz", result.predictions)
     files.write_jsonl(folder / "eval.jsonl", [_record(row) for row in result.results])
+
+
+def evaluate(
+    config: RunConfig,
+    layout: Layout,
+    splits: sources.Splits,
+    embedder: training.Embedder,
+    words: sources.Tokenizer,
+) -> evaluation.Evaluation:
+    """Evaluates a model on splits of the run's data, with the run's prompts."""
+    source = sources.of(config)
+    asked = source.prompts(prompts.load(config.evaluate.prompts))
+    return evaluation.evaluate(
+        splits,
+        embed_images=embedder.images,
+        embed_texts=lambda texts: embedder.tokens(words(texts)),
+        logit_scale=embedder.logit_scale,
+        prompts=asked,
+        data_association=sources.association(source, layout.data, asked),
+        resamples=config.evaluate.resamples,
+        seed=0,
+    )
 
 
 def run_cell(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
@@ -69,10 +91,11 @@ def run_fleet(configs: Sequence[RunConfig], layout: Layout, progress: testbed.Pr
         return
     started, trackers = _Times.now(), [_Tracker(config, layout) for config in configs]
     shared, members = _train_data(configs[0], layout), []
+    uids = sources.of(configs[0]).uids(layout.data)
     for config in configs:
         folder = layout.run(config)
         files.write_json(folder / "config.json", dataclasses.asdict(config))
-        data = dataclasses.replace(shared, stages=_stages(config, layout))
+        data = dataclasses.replace(shared, stages=_stages(config, layout, uids))
         members.append(training.Member(config.train, data, folder))
     steps, what = configs[0].train.steps, f"train {len(configs)}"
     results = training.train_fleet(
@@ -132,30 +155,6 @@ TASKS = {
 }
 
 
-def world_association(config: RunConfig, data_dir: Path) -> np.ndarray:
-    """Returns the association [c] of the run's world, before any weights, for each occupation."""
-    train = testbed.load(config.world, "train", data_dir)
-    notes = annotate.annotate(train.columns, ("occupations",))
-    return balance.bias(notes.attributes, notes.labels).association[0]
-
-
-def evaluation_splits(config: RunConfig, data_dir: Path) -> dict[str, dict[str, np.ndarray]]:
-    """Returns the evaluation splits as `evaluation.evaluate` takes them."""
-    splits = {}
-    for name in ("faces", "workers", "objects", "scenes", "shift"):
-        split = testbed.load(config.world, name, data_dir)
-        columns = split.columns
-        # Pictures of one drawing, in other skin tones or places, are not independent of each other:
-        # they are resampled together. A pair counts to its thing.
-        person, thing = columns["person_drawing"], columns["thing_drawing"]
-        group = np.where(thing >= 0, thing, person)
-        splits[name] = {"images": split.images, "group": group}
-        splits[name] |= {key: columns[key] for key in ("gender", "occupation", "thing")}
-        splits[name]["captions"] = columns["caption"].tolist()
-    train = testbed.load(config.world, "train", data_dir, in_memory_gb=config.in_memory_gb)
-    return splits | {"shots": shots.choose(train)}
-
-
 def export(config: RunConfig, layout: Layout, target: Path, format: str) -> None:
     """Writes the parameters of a trained run in a format of `models.convert`."""
     model = run_model.model(config)
@@ -171,59 +170,41 @@ class _Tracker:
 
     def __init__(self, config: RunConfig, layout: Layout):
         self._config, self._layout = config, layout
-        self._splits: dict[str, Any] | None = None
-        self._association: np.ndarray | None = None
+        self._splits: sources.Splits | None = None
 
     def measure(self, step: int, params: Any) -> None:
         """Evaluates the parameters after `step` on pictures of faces and of things."""
         if self._splits is None:  # not before it is needed
-            splits = evaluation_splits(self._config, self._layout.data)
-            self._splits = {name: splits[name] for name in TRACKED}
-            self._association = world_association(self._config, self._layout.data)
+            splits = sources.of(self._config).evaluation(self._layout.data)
+            self._splits = {name: splits[name] for name in TRACKED if name in splits}
         embedder = run_model.embedder(self._config, self._layout, params)
-        result = _evaluate(self._config, self._splits, self._association, *embedder)
+        result = evaluate(self._config, self._layout, self._splits, *embedder)
         path = self._layout.run(self._config) / "along" / f"{step}.jsonl"
         rows = [row for row in result.results if not row.label]
         files.write_jsonl(path, [_record(row) | {"step": step} for row in rows])
 
 
-def _evaluate(config: RunConfig, splits, association, embedder, words) -> evaluation.Evaluation:
-    return evaluation.evaluate(
-        splits,
-        embed_images=embedder.images,
-        embed_texts=lambda texts: embedder.tokens(words(texts)),
-        logit_scale=embedder.logit_scale,
-        prompts=evaluation.prompts.load(config.evaluate.prompts),
-        data_association=association,
-        resamples=config.evaluate.resamples,
-        seed=0,
-    )
-
-
 def _train_data(config: RunConfig, layout: Layout) -> training.TrainData:
-    train = testbed.load(config.world, "train", layout.data, in_memory_gb=config.in_memory_gb)
+    train = sources.of(config).train(layout.data, config.in_memory_gb)
     # The stream's bias is followed for the constrained labels, or else for the occupations.
     labels = config.balance.labels if config.balance else ("occupations",)
-    notes = annotate.annotate(train.columns, labels)
-    captions = train.columns["caption"].astype(str)
-    texts, caption_id = np.unique(captions, return_inverse=True)
+    notes = train.annotate(labels)
     return training.TrainData(
         images=train.images,
-        tokens=run_model.words(config)(texts.tolist())[caption_id],
-        caption_id=caption_id,
+        tokens=run_model.words(config, layout)(train.texts)[train.caption_id],
+        caption_id=train.caption_id,
         attributes=notes.attributes,
         labels=notes.labels,
         target=weighting.targets(config.balance, notes)[:, 0],
-        stages=_stages(config, layout),
+        stages=_stages(config, layout, train.uids),
     )
 
 
-def _stages(config: RunConfig, layout: Layout) -> tuple[training.Stage, ...]:
+def _stages(config: RunConfig, layout: Layout, uids: np.ndarray) -> tuple[training.Stage, ...]:
     """Returns the data versions of a run, one after another.
 
     Before and after the balanced stage all pairs that the filter leaves weigh the same.
     """
-    uids = testbed.load(config.world, "train", layout.data).columns["uid"]
     weighted, plain = weighting.read(config, layout, uids), None
     if config.balance is None:
         return (training.Stage(0, weighted),)

@@ -8,9 +8,8 @@ import pyarrow.parquet as pq
 
 from m4jax import balance, files
 from m4jax.data import annotate, catalog, quality, testbed, weights
-from m4jax.data.world import wrong_captions
 from m4jax.errors import InputError
-from m4jax.study import run_model, verdict
+from m4jax.study import run_model, sources, verdict
 from m4jax.study.config import CENSUS, LARGEST, BalanceConfig, RunConfig
 from m4jax.study.layout import Layout
 
@@ -28,23 +27,22 @@ def weigh(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None
     folder = layout.weights(config)
     if weights.is_written(folder):
         return
-    train = testbed.load(config.world, "train", layout.data)
+    train = sources.of(config).train(layout.data, config.in_memory_gb)
     weight, certificate = np.ones(len(train)), {}
     if config.filter:
-        _score(config, layout, progress)
-        kept = filtered(config, layout, train.columns["uid"])
-        found = quality.detection(kept, wrong_captions(config.world))._asdict()
-        certificate = {f"filter_{name}": _json(value) for name, value in found.items()}
+        _score(config, layout, train, progress)
+        kept = filtered(config, layout, train.uids)
+        if train.wrong:
+            found = quality.detection(kept, train.wrong())._asdict()
+            certificate = {f"filter_{name}": _json(value) for name, value in found.items()}
         weight = kept.astype(np.float64)
     if config.balance:
         progress("balance", 0, 1)
         rows = np.flatnonzero(weight)
-        columns = {name: column[rows] for name, column in train.columns.items()}
-        weight[rows], of_balance = _balance(config.balance, columns)
+        notes = train.annotate(config.balance.labels).rows(rows)
+        weight[rows], of_balance = _balance(config.balance, notes)
         certificate |= of_balance
-    weights.write(
-        folder, uids=train.columns["uid"], weights=weight, certificate=certificate | _kept(weight)
-    )
+    weights.write(folder, uids=train.uids, weights=weight, certificate=certificate | _kept(weight))
 
 
 def read(config: RunConfig, layout: Layout, uids: np.ndarray) -> np.ndarray | None:
@@ -122,9 +120,8 @@ def control(weight: np.ndarray, kind: str, seed: int) -> np.ndarray:
 
 
 def _balance(
-    config: BalanceConfig, columns: dict[str, np.ndarray]
+    config: BalanceConfig, notes: annotate.Annotation
 ) -> tuple[np.ndarray, dict[str, object]]:
-    notes = annotate.annotate(columns, config.labels)
     noisy = flip(notes.attributes, config.attribute_noise, config.seed)
     problem = make_problem(config, dataclasses.replace(notes, attributes=noisy))
     solution = balance.solve(problem, objective=config.objective, tolerance=config.tolerance)
@@ -133,19 +130,19 @@ def _balance(
     return control(solution.weights, config.control, config.seed), certificate
 
 
-def _score(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
+def _score(
+    config: RunConfig, layout: Layout, train: sources.Training, progress: testbed.Progress
+) -> None:
     """Writes the cosine of every training pair by the scorer, unless it is there."""
     path = layout.scores(config.scorer)
     if path.exists():
         return
     progress("score pairs", 0, 1)
-    train = testbed.load(config.world, "train", layout.data)
     embedder, words = run_model.embedder(config.scorer, layout)
-    texts, place = np.unique(train.columns["caption"].astype(str), return_inverse=True)
-    embedded = embedder.tokens(words(texts.tolist()))
-    cosine = np.einsum("nd,nd->n", embedder.images(train.images), embedded[place])
+    embedded = embedder.tokens(words(train.texts))
+    cosine = np.einsum("nd,nd->n", embedder.images(train.images), embedded[train.caption_id])
     with files.atomic(path) as temporary:
-        pq.write_table(pa.table({"uid": train.columns["uid"], "similarity": cosine}), temporary)
+        pq.write_table(pa.table({"uid": train.uids, "similarity": cosine}), temporary)
 
 
 def _kept(weight: np.ndarray) -> dict[str, float]:

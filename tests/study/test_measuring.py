@@ -8,7 +8,7 @@ from configs import base
 from m4jax import evaluation
 from m4jax.data import testbed
 from m4jax.evaluation import prompts
-from m4jax.study import run_model, tasks
+from m4jax.study import run_model, sources, tasks
 from m4jax.study.cells import merge
 from m4jax.study.config import run_config
 from m4jax.study.layout import Layout
@@ -27,13 +27,12 @@ def asked(tmp_path_factory):
     """The evaluation's pictures, and the answers of random models to them."""
     run, layout = config(), Layout(tmp_path_factory.mktemp("study"))
     testbed.prepare(run.world, layout.data)
-    splits = tasks.evaluation_splits(run, layout.data)
-    association = tasks.world_association(run, layout.data)
+    splits = sources.of(run).evaluation(layout.data)
     answers, model = [], run_model.model(run)
     init = jax.jit(lambda seed: init_params(model, seed=seed))
     for seed in range(MODELS):
         embedder = run_model.embedder(run, layout, init(seed))
-        answers.append((embedder, tasks._evaluate(run, splits, association, *embedder)))
+        answers.append((embedder, tasks.evaluate(run, layout, splits, *embedder)))
     return run, splits, answers
 
 

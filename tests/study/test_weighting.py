@@ -12,7 +12,7 @@ from m4jax import balance, files
 from m4jax.data import annotate, catalog, testbed, weights
 from m4jax.data.world import wrong_captions
 from m4jax.errors import InputError
-from m4jax.study import tasks, weighting
+from m4jax.study import sources, tasks, weighting
 from m4jax.study.cells import merge
 from m4jax.study.config import run_config
 from m4jax.study.layout import Layout
@@ -119,7 +119,7 @@ def test_a_filter_alone_keeps_the_rest_alike(layout):
 def test_before_and_after_the_balanced_stage_the_filter_stays(layout):
     config = run(filter={"enabled": True}, balance={"during": (0.25, 0.75)})
     weight, train = weigh(config, layout)
-    stages = tasks._stages(config, layout)
+    stages = tasks._stages(config, layout, sources.of(config).uids(layout.data))
     assert [stage.start for stage in stages] == [0, 500, 1500]
     kept = weighting.filtered(config, layout, train.columns["uid"])
     for stage in (stages[0], stages[2]):
