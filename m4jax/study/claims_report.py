@@ -22,7 +22,7 @@ def markdown(results: Results, found: Findings) -> str:
     """Returns the report on the claims as Markdown; the same results give the same text."""
     runs = results.select(kind="run")
     count, seeds = len(set(runs["run_id"].tolist())), sorted(set(runs["seed"].tolist()))
-    tests = sum(finding.effect is not None for of in found.values() for finding in of)
+    tests = _tests(found)
     testbed = "shift" in results.select(kind="run")["split"]  # a split that nothing else has
     lines = [
         f"# The paper's claims{', on the testbed' if testbed else ''}",
@@ -33,7 +33,8 @@ def markdown(results: Results, found: Findings) -> str:
         f"that of the evaluation pictures; p is of Wilcoxon's signed-rank test, corrected by Holm "
         f"for all {tests} contrasts; *r* is the rank-biserial correlation (±1: all pairs have one "
         f"sign). A contrast is decided if the corrected p is below {ALPHA:g}. A claim is supported "
-        "if all of its contrasts are, and contradicted if one of them is.",
+        "if all of its contrasts are, and contradicted if one of them is. What is only *reported* "
+        "tells a size and is not tested.",
         "",
         "| claim | | verdict |",
         "| --- | --- | --- |",
@@ -66,7 +67,7 @@ def rows(found: Findings) -> Rows:
                     "mean": effect.mean if effect else math.nan,
                     "low": effect.low if effect else math.nan,
                     "high": effect.high if effect else math.nan,
-                    "p": min(1.0, 2 * min(finding.p, finding.p_against)) if effect else math.nan,
+                    "p": _two_sided(finding),
                     "p_corrected": finding.corrected,
                     "rank_biserial": effect.rank_biserial if effect else math.nan,
                     "deviation": effect.deviation if effect else math.nan,
@@ -85,7 +86,7 @@ def at_a_glance(results: Results) -> tuple[Figure, Rows] | None:
         (f"{claim.number}  {finding.part.text}", finding)
         for claim in claims.CLAIMS
         for finding in found[claim.number]
-        if finding.effect and finding.effect.deviation > 0
+        if finding.effect and finding.effect.deviation > 0 and finding.part.decides
     ]
     if not known:
         return None
@@ -135,7 +136,7 @@ def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
 
 def _power(found: Findings) -> list[str]:
     """Returns the note on what other numbers of seeds could have shown."""
-    tests = sum(finding.effect is not None for of in found.values() for finding in of)
+    tests = _tests(found)
     lines = [
         "## What could have been seen",
         "",
@@ -150,7 +151,7 @@ def _power(found: Findings) -> list[str]:
     for claim_number, findings in found.items():
         for finding in findings:
             effect = finding.effect
-            if effect is None:
+            if effect is None or not finding.part.decides:
                 continue
             each = effect.n / len(set(finding.pairs.seeds.tolist()))
             cells = [
@@ -162,6 +163,12 @@ def _power(found: Findings) -> list[str]:
                 f"{' | '.join(cells)} | {finding.needed:,} |"
             )
     return lines
+
+
+def _tests(found: Findings) -> int:
+    """Returns the number of tests in the family."""
+    every = [finding for of in found.values() for finding in of]
+    return sum(finding.effect is not None and finding.part.decides for finding in every)
 
 
 def _detectable(effect, pairs: int, tests: int) -> float:
@@ -191,6 +198,12 @@ def _points(finding: Finding, value: float) -> str:
     if finding.part.metric == AB_FOLLOWS:
         return signed(value, 2)
     return signed(100 * value)
+
+
+def _two_sided(finding: Finding) -> float:
+    if not finding.effect or not finding.part.decides:
+        return math.nan
+    return min(1.0, 2 * min(finding.p, finding.p_against))
 
 
 def _p(value: float) -> str:

@@ -63,6 +63,11 @@ class Pairs:
     seeds: np.ndarray
     units: tuple[str, ...]
 
+    def rows(self, chosen: np.ndarray) -> "Pairs":
+        """Returns the pairs that are chosen, bool [p]."""
+        units = tuple(unit for unit, one in zip(self.units, chosen, strict=True) if one)
+        return Pairs(self.values[chosen], self.deviations[chosen], self.seeds[chosen], units)
+
     def effect(self) -> paired.Effect:
         """Returns the mean over pairs; pairs of one seed are drawn together."""
         known = self.deviations if self.deviations.shape[1] else None

@@ -18,7 +18,9 @@ from m4jax.study.results import ORACLE, Estimate, Results, Rows
 Drawn = tuple[Figure, Rows]
 Conditions = dict[str, dict[str, str]]  # name of a line -> its levels
 PLAIN = dict.fromkeys(("captions", "loss", "filter", "noise", "data", "stage"), DEFAULT)
-OVER_RUNS = "bars: 95% intervals over runs and pictures; dots: single runs"
+OVER_RUNS = (
+    "bars: 95% intervals over runs and pictures; dots: single runs (seeds that all lines have)"
+)
 BIAS_LABELS = {
     RB: "representation bias: share of pictures without\na person that prefer “man” − 50%, points",
     AB: "association bias: mean over occupations of\nthe gap between men and women, points",
@@ -58,7 +60,7 @@ def controls(results: Results) -> Drawn | None:
     names = ("original", "subsample", "shuffled", "census", "balanced", ORACLE)
     conditions = {style.display(name): {"version": name} for name in names}
     fixed = PLAIN | {"model": DEFAULT}
-    return _levels(results, conditions, fixed, (RB, AB), "controls (smallest model, all seeds)")
+    return _levels(results, conditions, fixed, (RB, AB), "beside controls")
 
 
 def data_scale(results: Results) -> Drawn | None:
@@ -80,7 +82,8 @@ def annotation_noise(results: Results) -> Drawn | None:
     levels = _in_order(results, "noise", key=lambda level: float(level.rstrip("%")))
     if len(levels) < 2:
         return None
-    conditions: Conditions = {"original": ORIGINAL | {"noise": levels[0]}}
+    names = ("original", "subsample")
+    conditions: Conditions = {name: {"version": name, "noise": levels[0]} for name in names}
     conditions |= {
         f"balanced, {level} wrong": {"version": "balanced", "noise": level} for level in levels
     }
@@ -97,7 +100,7 @@ def quality_differences(results: Results) -> Drawn | None:
         for version in versions
     }
     looks = {style.display(version): _mark(version) for version in versions}
-    return _changes(results, lines, QUALITY, looks)
+    return _changes(results, lines, QUALITY, looks, "What the data versions change")
 
 
 def filter_and_loss(results: Results) -> Drawn | None:
@@ -112,7 +115,8 @@ def filter_and_loss(results: Results) -> Drawn | None:
             lines[name] = contrasts.difference({"version": version}, ORIGINAL, fixed=levels)
             looks[name] = dataclasses.replace(_mark(version), marker=marker, filled=switch == "on")
     chosen = {n: m for n, m in QUALITY.items() if "vendor" not in n and "10-shot" not in n}
-    return _changes(results, lines, chosen, looks)
+    title = "What balancing changes on noisy captions, by loss and quality filter"
+    return _changes(results, lines, chosen, looks, title)
 
 
 def learning_curves(results: Results) -> Drawn | None:
@@ -122,14 +126,15 @@ def learning_curves(results: Results) -> Drawn | None:
         "balanced": {"version": "balanced", "stage": DEFAULT},
         "original, then balanced": {"version": "balanced", "stage": "second half"},
         "balanced, then original": {"version": "balanced", "stage": "first half"},
+        "subsample": SUBSAMPLE | {"stage": DEFAULT},
         "oracle": {"version": ORACLE, "stage": DEFAULT},
     }
     rows: Rows = []
     fixed = {name: level for name, level in PLAIN.items() if name != "stage"} | {"model": DEFAULT}
     along = results.select(kind="along")
-    figure = Figure(figsize=(style.WIDTH, 3.1), layout="constrained")
-    hollow = [dataclasses.replace(mark, filled=False) for mark in style.MARKS[4:6]]
-    looks = [_mark("original"), _mark("balanced"), *hollow, _mark(ORACLE)]
+    figure = Figure(figsize=(style.WIDTH, 3.5), layout="constrained")
+    hollow = [dataclasses.replace(mark, filled=False) for mark in (style.MARKS[5], style.MARKS[6])]
+    looks = [_mark("original"), _mark("balanced"), *hollow, _mark("subsample"), _mark(ORACLE)]
     marks = dict(zip(conditions, looks, strict=True))
     for ax, metric in zip(figure.subplots(1, 2), (RB, AB), strict=True):
         for name, levels in conditions.items():
@@ -150,8 +155,9 @@ def learning_curves(results: Results) -> Drawn | None:
             ]  # fmt: skip
         ax.axhline(0, color="0.6", linewidth=0.8)
         ax.set_xlabel("training step")
-        ax.set_ylabel(BIAS_LABELS[metric], fontsize=7)
+        ax.set_ylabel({RB: "representation bias, points", AB: "mean |AB|, points"}[metric])
         ax.grid(axis="both")
+    _title(figure, "Bias along training: learnt and unlearnt")
     if not rows:
         return None
     shown = [name for name in conditions if any(row["condition"] == name for row in rows)]
@@ -184,6 +190,7 @@ def bias_and_quality(results: Results) -> Drawn | None:
         name = {v: k for k, v in QUALITY.items()}[good].replace("\n", " ")
         ax.set_ylabel(f"{name}, %")
         ax.grid(axis="both")
+    _title(figure, "Bias and quality")
     if not rows:
         return None
     shown = [version for version in versions if any(row["version"] == version for row in rows)]
@@ -218,6 +225,7 @@ def prompt_sensitivity(results: Results) -> Drawn | None:
         panels.lines(ax, [style.display(version) for version in versions])
         ax.axvline(0, color="0.6", linewidth=0.8)
         ax.set_xlabel(BIAS_LABELS[metric], fontsize=7)
+    _title(figure, "Bias by prompt template")
     figure.supxlabel("strokes: one template alone; symbols: all templates averaged", fontsize=7)
     return (figure, rows) if rows else None
 
@@ -236,6 +244,7 @@ def _levels(
             found[name] = pairs
     if len(found) < 2:
         return None
+    found = _of_shared_seeds(found)
     figure = Figure(figsize=(style.WIDTH, 1.3 + 0.27 * len(found)), layout="constrained")
     for ax, metric in zip(figure.subplots(1, len(metrics), sharey=True), metrics, strict=True):
         for place, (name, pairs) in enumerate(found.items()):
@@ -246,16 +255,28 @@ def _levels(
         ax.axvline(0, color="0.6", linewidth=0.8)
         panels.lines(ax, list(found))
         ax.set_xlabel(BIAS_LABELS[metric], fontsize=7)
-    figure.suptitle(
-        f"Bias of the models, {title}", fontsize=9, fontweight="bold", x=0.01, ha="left"
-    )
+    _title(figure, f"Bias of the models, {title}")
     figure.supxlabel(OVER_RUNS, fontsize=7)
     return figure, rows
 
 
+def _of_shared_seeds(
+    found: dict[str, dict[Metric, contrasts.Pairs]],
+) -> dict[str, dict[Metric, contrasts.Pairs]]:
+    """Returns the runs of the seeds that all conditions have, lest a difference be one of seeds."""
+    seeds = [set(of.seeds.tolist()) for by_metric in found.values() for of in by_metric.values()]
+    shared = sorted(set.intersection(*seeds))
+    if not shared:  # of a study that has only begun
+        return found
+    return {
+        name: {metric: of.rows(np.isin(of.seeds, shared)) for metric, of in by_metric.items()}
+        for name, by_metric in found.items()
+    }
+
+
 def _changes(
     results: Results, lines: Mapping[str, contrasts.Contrast], metrics: Mapping[str, Metric],
-    looks: Mapping[str, style.Mark],
+    looks: Mapping[str, style.Mark], title: str,
 ) -> Drawn | None:  # fmt: skip
     """Draws mean differences to original as a forest plot, one mark for each contrast."""
     runs, rows = Runs(results), []
@@ -278,12 +299,17 @@ def _changes(
     ax = figure.subplots()
     panels.forest(ax, whole, looks=looks)
     ax.set_xlabel("difference to original, percentage points")
+    _title(figure, title)
     figure.legend(
         handles=[style.handle(line, looks[line]) for line in shown], loc="outside lower center",
         ncols=4 if len(shown) <= 4 else 2, title="bars: 95% intervals over runs and pictures",
         title_fontsize=7,
     )  # fmt: skip
     return figure, rows
+
+
+def _title(figure: Figure, text: str) -> None:
+    figure.suptitle(text, fontsize=9, fontweight="bold", x=0.01, ha="left")
 
 
 def _estimate(effect: paired.Effect) -> tuple[Estimate, dict[str, Any]]:
