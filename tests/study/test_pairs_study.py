@@ -1,6 +1,8 @@
 """A study on pairs of a TFDS dataset: the same commands, from nothing but pictures and captions."""
 
+import dataclasses
 import io
+import json
 
 import pytest
 from rich.console import Console
@@ -10,6 +12,7 @@ from m4jax import files
 from m4jax.data import emoji_scenes
 from m4jax.study import grid, results
 from m4jax.study.cells import expand, merge
+from m4jax.study.config import from_json
 from tests.study import small_grid
 
 
@@ -61,6 +64,8 @@ def test_a_plan_without_the_data_or_the_device(tmp_path):
     """The paper's scale can be priced where neither its data nor its devices are."""
     cells = expand(ablation.get_config("paper").to_dict())
     assert len(cells) > 150
+    for cell in cells[:9]:  # as a worker gets it
+        assert from_json(json.loads(json.dumps(dataclasses.asdict(cell.config)))) == cell.config
     assert all(cell.config.train.steps * cell.config.train.batch_size > 9e8 for cell in cells)
     code, told = run(ablation.get_config("paper").to_dict(), tmp_path, action="plan", flops=2e14)
     assert code == 0 and f"{len(cells)} of {len(cells)} runs are to be done" in told
