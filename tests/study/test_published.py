@@ -1,0 +1,62 @@
+"""What is published follows from its table, and its table from runs of the configuration."""
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from configs import ablation
+from m4jax.study import contrasts, grid, results
+from m4jax.study.cells import expand
+from m4jax.study.contrasts import AB, Runs, difference
+
+PUBLISHED = Path(__file__).parents[2] / "results" / "ablation-laptop"
+
+
+@pytest.fixture(scope="module")
+def table():
+    return results.read(PUBLISHED / "results.parquet")
+
+
+@pytest.fixture(scope="module")
+def config():
+    return ablation.get_config("laptop").to_dict()
+
+
+def test_every_number_is_of_a_run_of_the_configuration(table, config):
+    cells = {cell.config.id: cell for cell in expand(config)}
+    runs = table.select(kind="run")
+    assert set(runs["run_id"].tolist()) == set(cells) and len(cells) >= 150
+    for run, seed, version in set(zip(runs["run_id"], runs["seed"], runs["version"], strict=True)):
+        assert (cells[run].seed, cells[run].version) == (seed, version)
+
+
+def test_tables_figures_and_claims_follow_from_the_table(config, tmp_path):
+    shutil.copy(PUBLISHED / "results.parquet", tmp_path)
+    console = Console(file=io.StringIO(), width=110)
+    options = {"action": "figures", "workers": 1, "console": console}
+    assert grid.main(config, workdir=str(tmp_path), **options) == 0
+    made = [PUBLISHED / "claims.md", PUBLISHED / "findings.txt"]
+    made += [*(PUBLISHED / "tables").iterdir(), *(PUBLISHED / "figures").glob("*.csv")]
+    assert len(made) > 10
+    for path in made:
+        assert path.read_bytes() == (tmp_path / path.relative_to(PUBLISHED)).read_bytes(), path.name
+
+
+def test_models_of_the_world_at_parity_have_the_least_association_bias(table):
+    runs = Runs(table)
+    for version in ("original", "subsample", "shuffled", "census"):
+        more = difference({"version": version}, {"version": "oracle"}, fixed=contrasts_plain())
+        found = runs.pairs(more, AB).values
+        assert len(found) >= 3 and found.min() > 0, version
+    balanced = difference({"version": "balanced"}, {"version": "oracle"}, fixed=contrasts_plain())
+    assert np.mean(runs.pairs(balanced, AB).values) > -0.002
+
+
+def contrasts_plain():
+    """Returns the levels of the main study, at one stage."""
+    factors = ("captions", "loss", "filter", "noise", "data", "stage")
+    return dict.fromkeys(factors, contrasts.DEFAULT)
