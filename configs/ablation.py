@@ -1,4 +1,4 @@
-"""The ablation study: 322 models over data version, stage, size, data scale, filter and loss.
+"""The ablation study: 346 models over data version, stage, size, data scale, filter and loss.
 
     python -m experiments.grid --config=configs/ablation.py:laptop --workdir=runs/ablation
 
@@ -35,13 +35,18 @@ STAGES = (  # in which part of training the balancing weights act
     ("first half", {"balance": {"during": (0.0, 0.5)}}),
 )
 CAPTIONS = (("clean", {}), ("noisy", {"world": {"caption_noise": 0.3}}))
-FILTERS = (("off", {}), ("on", {"filter": {"enabled": True}}))
+FILTERS = (  # the scorer is trained on the original data, or on balanced ones
+    ("off", {}),
+    ("on", {"filter": {"enabled": True}}),
+    ("balanced scorer", {"filter": {"enabled": True, "scorer_balanced": True}}),
+)
 NOISE = (  # known attributes that are flipped before balancing
     ("0%", {}),
     ("10%", {"balance": {"attribute_noise": 0.1}}),
     ("20%", {"balance": {"attribute_noise": 0.2}}),
     ("40%", {"balance": {"attribute_noise": 0.4}}),
 )
+DRAWS = (("first", {}), ("second", {"world": {"seed": 1}}))  # of everything that is drawn
 
 # Studies: a name and a union of products of factors; "*" stands for all levels, a factor that is
 # not named stays at its default. Runs that several studies ask for are trained once.
@@ -103,7 +108,14 @@ STUDIES = (
     (
         "filter",
         (
-            {"version": CREDITED, "captions": ("noisy",), "loss": "*", "filter": "*"},
+            {"version": CREDITED, "captions": ("noisy",), "loss": "*", "filter": ("off", "on")},
+            # Does it matter what the filter's own model has learnt?
+            {
+                "version": CREDITED[:2],
+                "captions": ("noisy",),
+                "filter": "*",
+                "seed": MORE_SEEDS,
+            },
             # Claim 7 compares these two corners of one model: with fewer than ten pairs Wilcoxon's
             # test can't reach the level that is left after Holm's correction.
             {**CORNERS, "loss": ("CLIP",), "filter": ("off",)},
@@ -114,6 +126,8 @@ STUDIES = (
         "annotation",
         ({"version": ("original",)}, {"version": ("balanced",), "noise": "*"}),
     ),
+    # All else is of one draw of the world: would another one have told the same?
+    ("draw", ({"version": CREDITED[:2], "draw": "*", "seed": MORE_SEEDS},)),
 )
 
 
@@ -144,6 +158,7 @@ def get_config(scale: str = "laptop") -> ml_collections.ConfigDict:
         ("loss", (("CLIP", {}), ("SigLIP", siglip))),
         ("filter", FILTERS),
         ("noise", NOISE),
+        ("draw", DRAWS),
     )
     config.studies = STUDIES
     return config

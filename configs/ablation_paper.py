@@ -77,5 +77,6 @@ def set_up(
         ("loss", (("CLIP", {}), ("SigLIP", SIGLIP))),
         ("filter", filters),
         ("noise", (("0%", {}),)),
+        ("draw", (("first", {}),)),
     )
     config.studies = STUDIES

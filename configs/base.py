@@ -50,6 +50,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.filter.drop = 0.3  # share that is left out, the pairs of the lowest similarity
     config.filter.scorer = "emoji-S/8"  # variant of the model that scores; it is trained on all
     config.filter.scorer_seed = 0  # of that model
+    config.filter.scorer_balanced = False  # whether it is trained on data balanced as below
 
     # Balancing the training data (m4jax/balance): the paper's M4.
     config.balance = ml_collections.ConfigDict()

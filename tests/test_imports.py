@@ -15,7 +15,8 @@ ALLOWED = {
     "models": SHARED,
     "evaluation": SHARED,
     "training": SHARED | {"balance", "data", "models"},
-    "study": SHARED | {"balance", "data", "models", "evaluation", "training"},
+    "report": SHARED | {"evaluation"},  # from one table: neither runs nor models
+    "study": SHARED | {"balance", "data", "models", "evaluation", "training", "report"},
 }
 SOURCES = sorted((ROOT / "m4jax").rglob("*.py"))
 

@@ -8,10 +8,10 @@ import numpy as np
 from m4jax import balance, evaluation, files
 from m4jax.data import annotate, catalog, weights
 from m4jax.errors import InputError
+from m4jax.report.results import Rows
 from m4jax.study import sources, weighting
 from m4jax.study.cells import Cell
 from m4jax.study.layout import Layout
-from m4jax.study.results import Rows
 
 Levels = Mapping[str, str]
 

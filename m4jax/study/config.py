@@ -22,28 +22,6 @@ CONTROLS = ("none", "subsample", "shuffle")
 
 
 @dataclasses.dataclass(frozen=True)
-class FilterConfig:
-    """Which training pairs are left out for their low image–text similarity.
-
-    Attributes:
-      drop: share of the pairs that is left out, those of the lowest cosine.
-      scorer: variant of the model that scores, trained with the softmax loss on all pairs.
-      scorer_seed: of that model.
-    """
-
-    drop: float
-    scorer: str
-    scorer_seed: int
-
-    def __post_init__(self):
-        if not 0 <= self.drop < 1:
-            raise InputError(f"filter.drop: expected in [0, 1), got {self.drop}")
-        if self.scorer not in models.names():
-            hint = nearest(self.scorer, models.names())
-            raise InputError(f"filter.scorer: unknown {self.scorer!r}; {hint}")
-
-
-@dataclasses.dataclass(frozen=True)
 class BalanceConfig:
     """How the training data are balanced; see `balance.Problem` and `balance.solve`.
 
@@ -91,6 +69,30 @@ class BalanceConfig:
         if self.objective not in OBJECTIVES:
             hint = nearest(self.objective, OBJECTIVES)
             raise InputError(f"balance.objective: unknown {self.objective!r}; {hint}")
+
+
+@dataclasses.dataclass(frozen=True)
+class FilterConfig:
+    """Which training pairs are left out for their low image–text similarity.
+
+    Attributes:
+      drop: share of the pairs that is left out, those of the lowest cosine.
+      scorer: variant of the model that scores, trained with the softmax loss on all pairs.
+      scorer_seed: of that model.
+      balance: how the pairs are weighted that the scorer is trained on; None: all alike.
+    """
+
+    drop: float
+    scorer: str
+    scorer_seed: int
+    balance: BalanceConfig | None
+
+    def __post_init__(self):
+        if not 0 <= self.drop < 1:
+            raise InputError(f"filter.drop: expected in [0, 1), got {self.drop}")
+        if self.scorer not in models.names():
+            hint = nearest(self.scorer, models.names())
+            raise InputError(f"filter.scorer: unknown {self.scorer!r}; {hint}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,10 +195,11 @@ class RunConfig:
         """The run whose model scores the pairs for the filter: CLIP on all of them."""
         if self.filter is None:
             return None
+        balance = self.filter.balance
         train = dataclasses.replace(self.train, loss="softmax", seed=self.filter.scorer_seed)
         model = dataclasses.replace(self.model, variant=self.filter.scorer)
-        alone = {"filter": None, "balance": None, "during": ()}
-        return dataclasses.replace(self, model=model, train=train, **alone)
+        data = {"filter": None, "balance": balance, "during": (0.0, 1.0) if balance else ()}
+        return dataclasses.replace(self, model=model, train=train, **data)
 
 
 def run_config(config: Mapping[str, Any]) -> RunConfig:
@@ -216,13 +219,15 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
         if not isinstance(config[name], dict):
             raise InputError(f"config.{name}: expected fields, got {config[name]!r}")
     foreign, filtered, balanced = (
-        _enabled(config[name], name) for name in ("pairs", "filter", "balance")
+        _take(config[name], name, "enabled") for name in ("pairs", "filter", "balance")
     )
     if "during" not in config["balance"]:
         raise InputError("missing field config.balance.during: configs/base.py has all of them")
     during = _convert(tuple[float, ...], config["balance"].pop("during"), "config.balance.during")
     balance = record(BalanceConfig, config["balance"], "config.balance")
-    chosen = record(FilterConfig, config["filter"], "config.filter")
+    fair = _take(config["filter"], "filter", "scorer_balanced")
+    of_scorer = dataclasses.replace(balance, control="none") if fair else None
+    chosen = record(FilterConfig, config["filter"] | {"balance": of_scorer}, "config.filter")
     if "seed" in config["train"]:
         raise InputError("unknown field config.train.seed: set config.seed")
     world = record(World, config["world"], "config.world")
@@ -244,15 +249,7 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
 
 def from_json(value: Mapping[str, Any]) -> RunConfig:
     """Returns the run configuration that `dataclasses.asdict` turned into JSON."""
-    fields = typing.get_type_hints(RunConfig)
-    return RunConfig(**{name: _from_json(of, value[name], name) for name, of in fields.items()})
-
-
-def _from_json(kind: Any, value: Any, name: str) -> Any:
-    if isinstance(value, Mapping):
-        options = [x for x in (kind, *typing.get_args(kind)) if dataclasses.is_dataclass(x)]
-        return record(options[0], value, name)
-    return value if value is None else _convert(kind, value, name)
+    return record(RunConfig, value, "config")
 
 
 def _described(value: Any, *without: str) -> dict[str, Any]:
@@ -261,14 +258,21 @@ def _described(value: Any, *without: str) -> dict[str, Any]:
     A new optional field thus leaves the names of old runs as they are.
     """
     fields = dataclasses.asdict(value)
-    return {k: v for k, v in fields.items() if k not in without and v is not None}
+    return _known({k: v for k, v in fields.items() if k not in without})
 
 
-def _enabled(fields: dict[str, Any], name: str) -> bool:
-    """Takes the switch `enabled` out of the fields of a part of the configuration."""
-    value = fields.pop("enabled", None)
+def _known(value: Any) -> Any:
+    """Returns nested mappings without the fields that are None."""
+    if not isinstance(value, Mapping):
+        return value
+    return {k: _known(v) for k, v in value.items() if v is not None}
+
+
+def _take(fields: dict[str, Any], name: str, switch: str) -> bool:
+    """Takes a switch out of the fields of a part of the configuration."""
+    value = fields.pop(switch, None)
     if not isinstance(value, bool):
-        raise InputError(f"config.{name}.enabled: expected True or False, got {value!r}")
+        raise InputError(f"config.{name}.{switch}: expected True or False, got {value!r}")
     return value
 
 
@@ -321,6 +325,8 @@ def _convert(kind: Any, value: Any, path: str) -> Any:
         item = typing.get_args(kind)[0]
         if isinstance(value, list | tuple):
             return tuple(_convert(item, x, f"{path}[{i}]") for i, x in enumerate(value))
+    elif dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+        return record(kind, value, path)
     elif kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):

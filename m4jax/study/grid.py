@@ -124,7 +124,8 @@ def _show(
     Raises:
       InputError: if there are no results to be shown.
     """
-    from m4jax.study import collect, report, results  # seconds of imports
+    from m4jax.report import results, show  # seconds of imports
+    from m4jax.study import collect
 
     done = [cell for cell in cells if state(cell.config, layout) == "done"]
     with files.locked(layout.root / "locks" / "report"):
@@ -133,7 +134,7 @@ def _show(
                 results.write(layout.results, collect.rows(cells, done, layout))
         known = 0
         if done or not collecting:
-            known = report.show(layout, console, total=len(cells))
+            known = show.show(layout.root, console, total=len(cells))
     if known < len(cells):
         console.print(
             f"{len(cells) - known} of {len(cells)} runs are missing; --action=status lists them"

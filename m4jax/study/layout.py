@@ -37,21 +37,6 @@ class Layout:
         """The table from which everything that is shown is made."""
         return self.root / "results.parquet"
 
-    @property
-    def tables(self) -> Path:
-        """Tables as csv."""
-        return self.root / "tables"
-
-    @property
-    def figures(self) -> Path:
-        """Figures, each with its data."""
-        return self.root / "figures"
-
-    @property
-    def claims(self) -> Path:
-        """What the runs say of the paper's claims."""
-        return self.root / "claims.md"
-
     def weights(self, config: RunConfig) -> Path:
         """The directory of a balanced run's weights."""
         return self.root / "weights" / config.weights_id

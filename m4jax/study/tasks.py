@@ -141,8 +141,11 @@ def _finish(config: RunConfig, layout: Layout, progress: testbed.Progress, start
 
 def train_scorer(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:
     """Trains the model that scores a filtered run's pairs; nothing to do for other runs."""
-    if config.scorer:
-        train_run(config.scorer, layout, progress)
+    if config.scorer is None:
+        return
+    if config.scorer.weighted:
+        weighting.weigh(config.scorer, layout, progress)
+    train_run(config.scorer, layout, progress)
 
 
 TASKS = {

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from m4jax import balance
 from m4jax.balance import Diagnostics, Problem
-from m4jax.study import style
-from m4jax.study.results import write_csv
+from m4jax.report import style
+from m4jax.report.results import write_csv
 
 Rows = list[dict[str, Any]]
 

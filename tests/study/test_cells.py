@@ -4,7 +4,6 @@ import pytest
 
 from configs import ablation, base, quickstart
 from m4jax.errors import InputError
-from m4jax.study import claims, figures_ablation
 from m4jax.study.cells import expand, reference
 
 VERSIONS = (("original", {}), ("balanced", {"balance": {"enabled": True}}))
@@ -86,40 +85,6 @@ def test_the_ablation_has_enough_models_and_shares_them(scale):
 def test_an_unknown_scale_is_told():
     with pytest.raises(ValueError, match="expected one of laptop, gpu, paper, got 'huge'"):
         ablation.get_config("huge")
-
-
-def test_the_claims_name_levels_that_the_ablation_has():
-    """A contrast of levels that don't exist would find no pairs, and the claim go untested."""
-    scales = [ablation.get_config(scale).to_dict()["factors"] for scale in ("laptop", "paper")]
-    factors = {name: dict(of) | dict(more) for (name, of), (_, more) in zip(*scales, strict=True)}
-    contrasts = [part.contrast for claim in claims.CLAIMS for part in claim.parts]
-    for contrast in contrasts:
-        for levels in [contrast.fixed, *(x for t in contrast.alternatives for _, x in t)]:
-            for name, level in levels.items():
-                assert level == claims.DEFAULT or level in factors[name], (name, level)
-
-
-def test_every_claim_can_be_tested_on_the_cells_of_the_ablation():
-    from test_claims import results_of
-
-    found = claims.test(results_of(expand(ablation.get_config().to_dict())))
-    assert [number for number, of in found.items() if any(f.effect is None for f in of)] == []
-
-
-def test_at_the_papers_scale_only_what_needs_the_oracle_goes_untested():
-    from test_claims import results_of
-
-    found = claims.test(results_of(expand(ablation.get_config("paper").to_dict())))
-    untested = [f.part.text for of in found.values() for f in of if f.effect is None]
-    assert len(untested) == 2 and all("the world at parity" in text for text in untested)
-
-
-def test_every_figure_can_be_drawn_of_the_ablation(tmp_path):
-    from test_claims import results_of
-
-    results = results_of(expand(ablation.get_config().to_dict()))
-    for name, draw in figures_ablation.FIGURES.items():
-        assert draw(results) is not None, name
 
 
 def test_the_quickstart_is_one_study():

@@ -10,7 +10,8 @@ from rich.console import Console
 from configs import ablation
 from m4jax import files
 from m4jax.data import emoji_scenes
-from m4jax.study import grid, results
+from m4jax.report import results
+from m4jax.study import grid
 from m4jax.study.cells import expand, merge
 from m4jax.study.config import from_json
 from tests.study import small_grid

@@ -3,7 +3,7 @@ import math
 import pytest
 from tables_of_results import VERSIONS, changed, model_rows, plausible_rows, row, table
 
-from m4jax.study import findings
+from m4jax.report import findings
 
 AB, RB = "association_bias_mean", "representation_bias"
 

@@ -2,52 +2,12 @@
 
 import numpy as np
 import pytest
+from ablation_results import results_of
 
 from configs import ablation
-from m4jax.study import claims, claims_report, contrasts, results
+from m4jax.report import claims, claims_report, contrasts, paper_claims
+from m4jax.report.contrasts import AB, RB, Contrast, Runs, difference
 from m4jax.study.cells import expand
-from m4jax.study.contrasts import AB, RB, Contrast, Runs, difference
-
-METRICS = (
-    contrasts.RB, contrasts.AB, contrasts.AB_FOLLOWS, contrasts.GENDER, contrasts.OCCUPATIONS,
-    contrasts.THINGS, contrasts.OCCUPATIONS_PROBE, contrasts.THINGS_PROBE,
-    contrasts.IMAGE_TO_TEXT, contrasts.TEXT_TO_IMAGE, contrasts.Metric("acc1", "shift"),
-)  # fmt: skip
-TEMPLATES = ("{}", "a photo of {}")
-
-
-def results_of(cells, value=None, noise=0.01):
-    """Returns results in which each metric of a run is value(cell, metric) plus chance."""
-    rng, rows = np.random.default_rng(0), []
-    pictures = {metric: rng.normal(0, 0.005, 50) for metric in METRICS}
-    for cell in cells:
-        base = {"kind": "run", **cell.factors, "run_id": cell.config.id, "seed": cell.seed,
-                "step": -1, "n": 500, "label": "", "metric_version": "t"}  # fmt: skip
-        of_run = rng.normal(0, noise, len(METRICS))
-        for metric, chance in zip(METRICS, of_run, strict=True):
-            middle = value(cell, metric) if value else 0.5
-            x = float(middle + chance)
-            row = base | {"metric": metric.name, "split": metric.split, "value": x}
-            row |= {"ci_low": x - 0.02, "ci_high": x + 0.02, "draws": tuple(pictures[metric])}
-            rows.append(row)
-            steps = [] if metric not in (RB, AB) else [100, 200]
-            rows += [row | {"kind": "along", "step": step, "draws": ()} for step in steps]
-        for name, split in (("association_bias_mean_by_prompt", "faces"),
-                            ("representation_bias_by_prompt", "objects")):  # fmt: skip
-            rows += [
-                base | {"metric": name, "split": split, "label": template, "value": 0.1,
-                        "ci_low": np.nan, "ci_high": np.nan, "draws": ()}
-                for template in TEMPLATES
-            ]  # fmt: skip
-    kinds = {"seed": int, "step": int, "n": int, "value": float, "ci_low": float, "ci_high": float}
-    columns = {}
-    for name in [*results.SCHEMA.names, *(n for n in cells[0].factors if n != "version")]:
-        column = np.empty(len(rows), object)
-        column[:] = [
-            np.array(row[name], float) if name == "draws" else row.get(name, "") for row in rows
-        ]
-        columns[name] = column if name == "draws" else column.astype(kinds.get(name, str))
-    return results.Results(columns)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +40,7 @@ def as_the_paper_says(cell, metric):
 
 
 def test_where_all_claims_are_true_they_are_supported(cells):
-    found = claims.test(results_of(cells, as_the_paper_says, noise=0.003))
+    found = claims.test(results_of(cells, as_the_paper_says, noise=0.003), paper_claims.CLAIMS)
     verdicts = {number: claims.verdict(of) for number, of in found.items()}
     assert {f.effect.n for f in found["7"]} == {10}
     assert verdicts == dict.fromkeys(verdicts, "supported")
@@ -90,13 +50,13 @@ def test_where_the_opposite_is_true_they_are_contradicted(cells):
     def opposite(cell, metric):
         return 1 - as_the_paper_says(cell, metric)
 
-    found = claims.test(results_of(cells, opposite, noise=0.003))
+    found = claims.test(results_of(cells, opposite, noise=0.003), paper_claims.CLAIMS)
     for number in ("1", "2", "3", "4", "5", "6a", "6b", "9"):
         assert claims.verdict(found[number]) == "contradicted", number
 
 
 def test_where_nothing_differs_nothing_is_decided_but_equality(cells):
-    found = claims.test(results_of(cells, noise=0.004))
+    found = claims.test(results_of(cells, noise=0.004), paper_claims.CLAIMS)
     for number, of in found.items():
         for finding in of:
             if not finding.part.decides:
@@ -111,7 +71,7 @@ def test_where_nothing_differs_nothing_is_decided_but_equality(cells):
 
 def test_few_runs_leave_all_undecided(cells):
     few = [cell for cell in cells if cell.seed == 0 and cell.factors["model"] == "S/8 64"]
-    found = claims.test(results_of(few, as_the_paper_says, noise=0.001))
+    found = claims.test(results_of(few, as_the_paper_says, noise=0.001), paper_claims.CLAIMS)
     told = {finding.verdict for of in found.values() for finding in of}
     assert told <= {"undecided", "not tested", "reported"}
 
@@ -122,7 +82,7 @@ def test_what_is_only_reported_changes_no_verdict(cells):
             return 0.04  # above balanced throughout, but not halfway to original
         return as_the_paper_says(cell, metric)
 
-    found = claims.test(results_of(cells, halfway_missed, noise=0.003))["5"]
+    found = claims.test(results_of(cells, halfway_missed, noise=0.003), paper_claims.CLAIMS)["5"]
     assert claims.verdict(found) == "supported"
     assert [finding.verdict for finding in found] == ["supported", "supported", "reported"]
     assert found[2].effect.mean < 0
@@ -134,7 +94,7 @@ def test_a_contrast_pairs_runs_that_agree_in_all_else(cells):
         return seed_and_model + (0.25 if cell.version == "balanced" else 0)
 
     runs = Runs(results_of(cells, value, noise=0))
-    contrast = difference(claims.BALANCED, claims.STARTED, fixed=claims.MAIN)
+    contrast = difference(paper_claims.BALANCED, paper_claims.STARTED, fixed=paper_claims.MAIN)
     pairs = runs.pairs(contrast, RB)
     np.testing.assert_allclose(pairs.values, 0.25, atol=1e-12)
     # six models with three seeds, the default one with seven more
@@ -149,7 +109,9 @@ def test_a_combination_of_three_runs(cells):
         )
 
     runs = Runs(results_of(cells, value, noise=0))
-    np.testing.assert_allclose(runs.pairs(claims._halfway(claims.TUNED), AB).values, 0.4 - 0.5)
+    np.testing.assert_allclose(
+        runs.pairs(paper_claims._halfway(paper_claims.TUNED), AB).values, 0.4 - 0.5
+    )
 
 
 def test_a_study_without_the_factor_has_no_pairs():
@@ -161,10 +123,10 @@ def test_a_study_without_the_factor_has_no_pairs():
 
 def test_the_report_tells_every_claim_and_is_the_same_twice(cells):
     table = results_of(cells, as_the_paper_says)
-    found = claims.test(table)
+    found = claims.test(table, paper_claims.CLAIMS)
     text = claims_report.markdown(table, found)
-    assert text == claims_report.markdown(table, claims.test(table))
-    for claim in claims.CLAIMS:
+    assert text == claims_report.markdown(table, claims.test(table, paper_claims.CLAIMS))
+    for claim in paper_claims.CLAIMS:
         assert f"## {claim.number}. {claim.text}" in text and claim.limits in text
     assert f"From {len(cells)} models with the seeds {', '.join(map(str, range(10)))}." in text
     for line in text.splitlines():  # every row of a table has as many cells as its heading
@@ -173,9 +135,9 @@ def test_the_report_tells_every_claim_and_is_the_same_twice(cells):
 
 
 def test_every_row_of_the_table_is_a_contrast(cells):
-    found = claims.test(results_of(cells, as_the_paper_says))
+    found = claims.test(results_of(cells, as_the_paper_says), paper_claims.CLAIMS)
     rows = claims_report.rows(found)
-    assert len(rows) == sum(len(claim.parts) for claim in claims.CLAIMS)
+    assert len(rows) == sum(len(claim.parts) for claim in paper_claims.CLAIMS)
     for row in rows:
         assert row["low"] <= row["mean"] <= row["high"]
         untested = row["verdict"] == "reported"

@@ -1,27 +1,31 @@
 """Everything that is shown of a study, from its results alone."""
 
+import os
+from pathlib import Path
+
 from rich.console import Console
 
 from m4jax import files
-from m4jax.study import (
+from m4jax.report import (
+    beyond,
     claims,
     claims_report,
     figures,
     figures_ablation,
     findings,
+    paper_claims,
     results,
     tables,
 )
-from m4jax.study.layout import Layout
 
 
-def show(layout: Layout, console: Console, *, total: int) -> int:
+def show(root: str | os.PathLike, console: Console, *, total: int) -> int:
     """Writes tables, figures, findings and claims from results.parquet, and prints the gist.
 
     Neither the runs nor an accelerator are needed; the same results give the same bytes.
 
     Args:
-      layout: where results.parquet is, and all else is written.
+      root: the directory of results.parquet, where all else is written.
       console: where to print.
       total: number of runs that the study consists of.
 
@@ -31,38 +35,40 @@ def show(layout: Layout, console: Console, *, total: int) -> int:
     Raises:
       InputError: if there are no results, or they are damaged.
     """
-    whole = results.read(layout.results)
+    root = Path(root)
+    whole = results.read(root / "results.parquet")
     done = len(set(whole.select(kind="run")["run_id"].tolist()))
     plain = whole.plain
     with console.status("drawing figures"):
-        for folder in (layout.tables, layout.figures):
+        for folder in (root / "tables", root / "figures"):
             files.sweep(folder)  # what a killed command left half written
-        tables.write(plain, layout.tables)
-        figures.render(plain, layout.figures, figures.FIGURES)
+        tables.write(plain, root / "tables")
+        figures.render(plain, root / "figures", figures.FIGURES)
         if len(whole.factors) > 1:
-            _write_claims(whole, layout, part=f"{done} of {total}" if done < total else "")
+            _write_claims(whole, root, part=f"{done} of {total}" if done < total else "")
     sentences = findings.sentences(plain)
-    files.write_text(layout.root / "findings.txt", "\n".join(sentences) + "\n")
+    files.write_text(root / "findings.txt", "\n".join(sentences) + "\n")
     tables.show(plain, console, done=done, total=total)
     console.print()
     for sentence in sentences:
         console.print(f"• {sentence}", markup=False, highlight=False)
-    console.print(f"\nFigures: {layout.figures}\nTables:  {layout.tables}", highlight=False)
+    console.print(f"\nFigures: {root / 'figures'}\nTables:  {root / 'tables'}", highlight=False)
     if len(whole.factors) > 1:
-        console.print(f"Claims:  {layout.claims}", highlight=False)
+        console.print(f"Claims:  {root / 'claims.md'}", highlight=False)
     return done
 
 
-def _write_claims(whole: results.Results, layout: Layout, *, part: str) -> None:
+def _write_claims(whole: results.Results, root: Path, *, part: str) -> None:
     """Writes what the runs say of the paper's claims, and the figures of a study of many factors.
 
     `part`: how many of the runs there are, if not all.
     """
-    more = figures_ablation.FIGURES | {"claims": claims_report.at_a_glance}
-    figures.render(whole, layout.figures, more)
-    found = claims.test(whole)
-    results.write_csv(layout.tables / "claims.csv", claims_report.rows(found))
+    found = claims.test(whole, paper_claims.CLAIMS)
+    glance = {"claims": lambda _: claims_report.at_a_glance(found)}
+    figures.render(whole, root / "figures", figures_ablation.FIGURES | glance)
+    results.write_csv(root / "tables" / "claims.csv", claims_report.rows(found))
+    results.write_csv(root / "tables" / "beyond.csv", beyond.rows(whole))
     text = claims_report.markdown(whole, found)
     if part:
         text = text.replace("\n\n", f"\n\n**Incomplete: {part} runs.**\n\n", 1)
-    files.write_text(layout.claims, text)
+    files.write_text(root / "claims.md", text)

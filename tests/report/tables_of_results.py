@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from m4jax.study import results
+from m4jax.report import results
 
 VERSIONS = ("original", "balanced", "balanced_proxies", "oracle")
 OCCUPATIONS = (

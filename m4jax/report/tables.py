@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from m4jax.study.results import Estimate, Results, Rows, write_csv
-from m4jax.study.style import display, number, signed
+from m4jax.report.results import Estimate, Results, Rows, write_csv
+from m4jax.report.style import display, number, signed
 
 Columns = dict[tuple[str, str], str]  # metric and split -> heading
 DATA = ("data\nRB", "data\nmean\n|AB|", "kept\n%", "ESS")

@@ -7,17 +7,21 @@ from typing import NamedTuple
 import numpy as np
 
 from m4jax.evaluation import paired
-from m4jax.study.results import Results
+from m4jax.report.results import Results
 
 Levels = Mapping[str, str]
 DEFAULT = "(default)"  # stands for the first level of a factor, whatever its name
+# The main study: clean captions, no filter, all data of one draw, true attributes; and one stage.
+MAIN = dict.fromkeys(("captions", "loss", "filter", "noise", "data", "draw"), DEFAULT)
+PLAIN = MAIN | {"stage": DEFAULT}
 
 
 class Metric(NamedTuple):
-    """A number of a run: its name and its split."""
+    """A number of a run: its name, its split, and of what it is, if of one thing of many."""
 
     name: str
     split: str
+    label: str = ""
 
 
 RB = Metric("representation_bias", "objects")
@@ -30,6 +34,10 @@ OCCUPATIONS_PROBE = Metric("fewshot_acc1", "workers")
 THINGS_PROBE = Metric("fewshot_acc1", "objects")
 IMAGE_TO_TEXT = Metric("text_retrieval_recall@5", "scenes")
 TEXT_TO_IMAGE = Metric("image_retrieval_recall@5", "scenes")
+NEW_VENDOR = Metric("acc1", "shift")
+NEW_VENDOR_GENDER = Metric("gender_acc1", "shift")
+RB_BY_PROMPT = "representation_bias_by_prompt"  # with a template as label
+AB_BY_PROMPT = "association_bias_mean_by_prompt"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +92,7 @@ class Runs:
     """The runs of a study by their levels, for one metric after another."""
 
     def __init__(self, results: Results):
-        runs = results.select(kind="run", label="")
+        runs = results.select(kind="run")
         self.factors = results.factors
         ids, first, place = np.unique(runs["run_id"], return_index=True, return_inverse=True)
         self.levels = {name: runs[name][first] for name in [*self.factors, "seed"]}
@@ -94,7 +102,8 @@ class Runs:
 
     def values(self, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
         """Returns a metric of each run [r], NaN if it has none, and its deviations [r, B]."""
-        chosen = (self._runs["metric"] == metric.name) & (self._runs["split"] == metric.split)
+        wanted = zip(("metric", "split", "label"), metric, strict=True)
+        chosen = np.all([self._runs[column] == value for column, value in wanted], axis=0)
         values = np.full(len(self.ids), np.nan)
         values[self._place[chosen]] = self._runs["value"][chosen]
         draws = list(self._runs["draws"][chosen])
@@ -119,10 +128,11 @@ class Runs:
         )
 
     def _pairs_of(self, terms, fixed: Levels, values, deviations):
+        # A factor that the study lacks is at its default in all runs.
+        fixed = {k: x for k, x in fixed.items() if k in self.factors or x != DEFAULT}
         named = {name for _, levels in terms for name in levels}
         free = [name for name in self.factors if name not in named]
-        unknown = named.union(fixed).difference(self.factors)
-        if unknown:  # the study has no such factor
+        if named.union(fixed).difference(self.factors):
             return
         by_term = [self._by_unit({**fixed, **levels}, free, values) for _, levels in terms]
         for unit in by_term[0]:
@@ -146,3 +156,20 @@ class Runs:
         return {
             tuple(self.levels[name][row] for name in names): row for row in np.flatnonzero(keep)
         }
+
+
+def levels(results: Results, factor: str, *, key) -> list[str]:
+    """Returns the levels of a factor that runs have, sorted by `key`; none if it is no factor."""
+    if factor not in results.factors:
+        return []
+    return sorted(set(results.select(kind="run")[factor].tolist()), key=key)
+
+
+def examples(level: str) -> int:
+    """Returns the number that a level of the factor "data" names, "40,000" say."""
+    return int(level.replace(",", ""))
+
+
+def percent(level: str) -> float:
+    """Returns the number that a level such as "10%" names."""
+    return float(level.rstrip("%"))

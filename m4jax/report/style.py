@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from m4jax import files
-from m4jax.study import results
-from m4jax.study.results import Estimate
+from m4jax.report import results
+from m4jax.report.results import Estimate
 
 WIDTH = 7.0  # inches: the text width of a page
 DIVERGING = "PuOr_r"  # safe for the colour-blind; both ends are dark, so signs are written out

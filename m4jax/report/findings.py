@@ -3,8 +3,8 @@
 import dataclasses
 import math
 
-from m4jax.study.results import ORACLE, Estimate, Results
-from m4jax.study.style import display, number, signed
+from m4jax.report.results import ORACLE, Estimate, Results
+from m4jax.report.style import display, number, signed
 
 AB_MEAN = {"metric": "association_bias_mean", "split": "faces"}
 RB = {"metric": "representation_bias", "split": "objects"}

@@ -1,39 +1,27 @@
-"""The paper's claims as contrasts of runs, and whether the runs of a study bear them out.
+"""The paper's claims, each as contrasts of runs.
 
 Names of factors and levels are those of `configs/ablation.py`. Source: "CLIP the Bias", section by
 section as its abstract lists them; the report on 100 billion examples for the last one. The
 contrasts that stand for a claim, and what counts as its opposite, are derived.
 """
 
-import dataclasses
-from collections.abc import Sequence
-from typing import Literal
-
-import numpy as np
-
-from m4jax.evaluation import paired
-from m4jax.study import contrasts
-from m4jax.study.contrasts import (
+from m4jax.report import contrasts
+from m4jax.report.claims import Claim, Part
+from m4jax.report.contrasts import (
     AB,
     AB_FOLLOWS,
     DEFAULT,
     GENDER,
     IMAGE_TO_TEXT,
+    MAIN,
     OCCUPATIONS,
+    PLAIN,
     RB,
     TEXT_TO_IMAGE,
     THINGS,
     Contrast,
-    Metric,
-    Pairs,
-    Runs,
     difference,
 )
-from m4jax.study.results import Results
-
-ALPHA = 0.05  # of the whole family
-EQUAL = 0.02  # shares of pictures that differ by less count as equal
-Verdict = Literal["supported", "contradicted", "undecided", "not tested", "reported"]
 
 ORIGINAL, ORACLE = {"version": "original"}, {"version": "oracle"}
 SUBSAMPLE = {"version": "subsample"}
@@ -42,67 +30,7 @@ BALANCED = {"version": "balanced", "stage": "throughout"}
 PROXIES = {"version": "balanced_proxies", "stage": "throughout"}
 TUNED = {"version": "balanced", "stage": "after 90%"}
 BEFORE = {"version": "balanced", "stage": "first 90%"}
-# The main study; with DEFAULT all these are clean captions, no filter, all data, true attributes.
-MAIN = dict.fromkeys(("captions", "loss", "filter", "noise", "data"), DEFAULT)
-PLAIN = MAIN | {"stage": DEFAULT}
 NOISY = MAIN | {"captions": "noisy", "stage": DEFAULT}
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """One test of a claim.
-
-    Attributes:
-      text: what the runs should show.
-      metric: of the runs.
-      contrast: of which the mean is tested.
-      expected: 1 or −1, its sign; 0: within ±`EQUAL`.
-      decides: whether the verdict on the claim depends on it; otherwise it is reported for its
-        size, and is no member of the family of tests.
-    """
-
-    text: str
-    metric: Metric
-    contrast: Contrast
-    expected: int
-    decides: bool = True
-
-
-@dataclasses.dataclass(frozen=True)
-class Claim:
-    """A claim of the paper: it holds if all its parts that decide do."""
-
-    number: str
-    text: str
-    parts: tuple[Part, ...]
-    limits: str  # what this testbed can't tell about it
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """What the runs say of one part.
-
-    Attributes:
-      part: that was tested.
-      pairs: that it was tested on.
-      effect: mean, interval, Wilcoxon's p and effect size; None without pairs.
-      p: of the test that the mean has the expected sign (or lies within the margin).
-      p_against: of the test that it has the opposite one (or lies outside).
-      verdict: by the corrected values of these.
-      corrected: p of the verdict, corrected for the number of tests.
-      detectable: the least mean that this number of pairs finds 8 times of 10, corrected.
-      needed: pairs to find the mean that was seen.
-    """
-
-    part: Part
-    pairs: Pairs
-    effect: paired.Effect | None
-    p: float = float("nan")
-    p_against: float = float("nan")
-    verdict: Verdict = "not tested"
-    corrected: float = float("nan")
-    detectable: float = float("nan")
-    needed: int = 0
 
 
 def _halfway(tuned: contrasts.Levels) -> Contrast:
@@ -256,78 +184,3 @@ CLAIMS = (
         "Both are tiny; the claim is about models a hundred times as large.",
     ),
 )  # fmt: skip
-
-
-def test(results: Results, claims: Sequence[Claim] = CLAIMS) -> dict[str, list[Finding]]:
-    """Tests all parts of all claims, corrected by Holm for their number.
-
-    A part is supported if a one-sided Wilcoxon test of the expected sign has a corrected p below
-    `ALPHA`, contradicted if the test of the opposite sign has; of expected equality, if both
-    one-sided tests against the margins have, or if the test beyond the nearer margin has.
-
-    Args:
-      results: of a study, complete or not.
-      claims: to test.
-
-    Returns:
-      Number of the claim -> its findings, in the order of its parts.
-    """
-    runs = Runs(results)
-    raw = {claim.number: [_finding(runs, part) for part in claim.parts] for claim in claims}
-    every = [finding for findings in raw.values() for finding in findings]
-    # Both directions are looked at: twice the smaller one is what competes in the family.
-    two_sided = [
-        min(1.0, 2 * min(f.p, f.p_against)) if f.effect and f.part.decides else np.nan
-        for f in every
-    ]
-    corrected = iter(paired.holm(two_sided))
-    tests = max(1, int(np.isfinite(two_sided).sum()))
-    return {
-        number: [_judged(finding, float(next(corrected)), tests) for finding in findings]
-        for number, findings in raw.items()
-    }
-
-
-def verdict(findings: Sequence[Finding]) -> Verdict:
-    """Returns the verdict on a claim: that of its parts if they agree.
-
-    Supported if all parts are; contradicted if one is; else undecided.
-    """
-    verdicts = {finding.verdict for finding in findings}
-    for one in ("contradicted", "undecided", "not tested"):
-        if one in verdicts:
-            return one
-    return "supported"
-
-
-def _finding(runs: Runs, part: Part) -> Finding:
-    pairs = runs.pairs(part.contrast, part.metric)
-    if not len(pairs.values):
-        return Finding(part, pairs, None)
-    d = pairs.values
-    if part.expected:
-        p, p_against = (paired.wilcoxon(sign * part.expected * d, "greater") for sign in (1, -1))
-    else:
-        p = max(paired.wilcoxon(EQUAL - d, "greater"), paired.wilcoxon(EQUAL + d, "greater"))
-        p_against = min(
-            paired.wilcoxon(d - EQUAL, "greater"), paired.wilcoxon(-d - EQUAL, "greater")
-        )
-    return Finding(part, pairs, pairs.effect(), p, p_against)
-
-
-def _judged(finding: Finding, corrected: float, tests: int) -> Finding:
-    if finding.effect is None:
-        return finding
-    if not finding.part.decides:
-        return dataclasses.replace(finding, verdict="reported")
-    verdict: Verdict = "undecided"
-    if corrected < ALPHA:
-        verdict = "supported" if finding.p < finding.p_against else "contradicted"
-    effect, alpha = finding.effect, ALPHA / tests
-    return dataclasses.replace(
-        finding,
-        verdict=verdict,
-        corrected=corrected,
-        detectable=paired.detectable(effect.deviation, effect.n, alpha=alpha),
-        needed=paired.pairs_needed(effect.mean, effect.deviation, alpha=alpha),
-    )

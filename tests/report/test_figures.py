@@ -8,8 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 from tables_of_results import OCCUPATIONS, THINGS, VERSIONS, changed, plausible_rows, table
 
-from m4jax.study import figures, panels, style
-from m4jax.study.results import Estimate
+from m4jax.report import figures, panels, style
+from m4jax.report.results import Estimate
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from m4jax.study import claims, panels, style
-from m4jax.study.claims import ALPHA, Claim, Finding
-from m4jax.study.contrasts import AB_FOLLOWS
-from m4jax.study.results import Estimate, Results, Rows
-from m4jax.study.style import number, signed
+from m4jax.evaluation import paired
+from m4jax.report import beyond, claims, panels, paper_claims, style
+from m4jax.report.claims import ALPHA, Claim, Finding
+from m4jax.report.contrasts import AB_FOLLOWS
+from m4jax.report.results import Estimate, Results, Rows
+from m4jax.report.style import number, signed
 
 Findings = Mapping[str, Sequence[Finding]]
 COLOURS = {"supported": "#009E73", "contradicted": "#D55E00", "undecided": "#999999"}
@@ -32,20 +33,21 @@ def markdown(results: Results, found: Findings) -> str:
         "seed). Points are percentage points. Intervals (95%) hold both the chance of the runs and "
         f"that of the evaluation pictures; p is of Wilcoxon's signed-rank test, corrected by Holm "
         f"for all {tests} contrasts; *r* is the rank-biserial correlation (±1: all pairs have one "
-        f"sign). A contrast is decided if the corrected p is below {ALPHA:g}. A claim is supported "
-        "if all of its contrasts are, and contradicted if one of them is. What is only *reported* "
-        "tells a size and is not tested.",
+        f"sign). A contrast is decided if the corrected p is below {ALPHA:g} and the interval says "
+        "the same. A claim is supported if all of its contrasts are, and contradicted if one of "
+        "them is. What is only *reported* tells a size and is not tested.",
         "",
         "| claim | | verdict |",
         "| --- | --- | --- |",
     ]
-    tested = [claim for claim in claims.CLAIMS if claim.number in found]
+    tested = [claim for claim in paper_claims.CLAIMS if claim.number in found]
     for claim in tested:
         verdict = claims.verdict(found[claim.number])
         lines.append(f"| {claim.number} | {claim.text} | **{verdict}** |")
     for claim in tested:
         lines += ["", *_section(claim, found[claim.number])]
-    text = "\n".join([*lines, "", *_power(found), "", *_unknown(testbed)]) + "\n"
+    lines += ["", *beyond.markdown(results), "", *_power(found), "", *_unknown(testbed)]
+    text = "\n".join(lines) + "\n"
     return text.replace("|AB|", r"\|AB\|")  # in a table a bare stroke would end the cell
 
 
@@ -79,12 +81,11 @@ def rows(found: Findings) -> Rows:
     return table
 
 
-def at_a_glance(results: Results) -> tuple[Figure, Rows] | None:
+def at_a_glance(found: Findings) -> tuple[Figure, Rows] | None:
     """Draws every contrast of every claim: its mean in standard deviations, and the verdict."""
-    found = claims.test(results)
     known = [
         (f"{claim.number}  {finding.part.text}", finding)
-        for claim in claims.CLAIMS
+        for claim in paper_claims.CLAIMS
         for finding in found[claim.number]
         if finding.effect and finding.effect.deviation > 0 and finding.part.decides
     ]
@@ -95,6 +96,8 @@ def at_a_glance(results: Results) -> tuple[Figure, Rows] | None:
     for place, (_, finding) in enumerate(known):
         effect, colour = finding.effect, COLOURS[finding.verdict]
         scale = 100 * effect.deviation  # errorbar draws in percent
+        left, width = _expected(finding)
+        ax.barh(place, width, left=left, height=0.8, color=COLOURS["supported"], alpha=0.1)
         ends = (effect.mean, effect.low, effect.high)
         of = Estimate(*(np.clip(x / scale, -FAR / 100, FAR / 100) for x in ends))
         style.errorbar(ax, of, place, style.Mark(colour, "o", filled=True), markersize=5)
@@ -105,10 +108,18 @@ def at_a_glance(results: Results) -> tuple[Figure, Rows] | None:
     ax.tick_params(axis="y", labelsize=6.5)
     ax.set_xlabel(
         "mean difference in standard deviations of the pairs, with its 95% interval\n"
-        f"(what lies beyond ±{FAR:g} is drawn there; at the right: points)"
+        f"(beyond ±{FAR:g}: drawn there; at the right: points; shaded: where the claim has it)"
     )
     ax.set_title("The paper's claims at a glance")
     return figure, rows(found)
+
+
+def _expected(finding: Finding) -> tuple[float, float]:
+    """Returns start and width of where the claim has the mean, in standard deviations."""
+    if finding.part.expected:
+        return 0.0, finding.part.expected * FAR
+    margin = min(claims.EQUAL / finding.effect.deviation, FAR)
+    return -margin, 2 * margin
 
 
 def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
@@ -172,7 +183,7 @@ def _tests(found: Findings) -> int:
 
 
 def _detectable(effect, pairs: int, tests: int) -> float:
-    return claims.paired.detectable(effect.deviation, pairs, alpha=ALPHA / tests)
+    return paired.detectable(effect.deviation, pairs, alpha=ALPHA / tests)
 
 
 def _unknown(testbed: bool) -> list[str]:

@@ -5,8 +5,8 @@ import pytest
 from tables_of_results import plausible_rows, row, table
 
 from m4jax.errors import InputError
-from m4jax.study import results
-from m4jax.study.results import Estimate
+from m4jax.report import results
+from m4jax.report.results import Estimate
 
 
 def test_a_written_table_is_read_back(tmp_path):

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
-from m4jax.study import style
-from m4jax.study.results import Estimate
-from m4jax.study.style import Mark
+from m4jax.report import style
+from m4jax.report.results import Estimate
+from m4jax.report.style import Mark
 
 Row = dict[str, Any]
 

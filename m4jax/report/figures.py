@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from m4jax.study import panels, style
-from m4jax.study.results import ORACLE, Estimate, Results, Rows
+from m4jax.report import panels, style
+from m4jax.report.results import ORACLE, Estimate, Results, Rows
 
 Draw = Callable[[Results], tuple[Figure, Rows] | None]
 Metrics = dict[str, tuple[str, str]]

@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 
 from configs import ablation
-from m4jax.study import contrasts, grid, results
+from m4jax.report import contrasts, results
+from m4jax.report.contrasts import AB, Runs, difference
+from m4jax.study import grid
 from m4jax.study.cells import expand
-from m4jax.study.contrasts import AB, Runs, difference
 
 PUBLISHED = Path(__file__).parents[2] / "results" / "ablation-laptop"
 

@@ -11,13 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from m4jax.evaluation import paired
-from m4jax.study import contrasts, panels, style
-from m4jax.study.contrasts import AB, DEFAULT, RB, Metric, Runs
-from m4jax.study.results import ORACLE, Estimate, Results, Rows
+from m4jax.report import contrasts, panels, style
+from m4jax.report.contrasts import AB, DEFAULT, PLAIN, RB, Metric, Runs
+from m4jax.report.results import ORACLE, Estimate, Results, Rows
 
 Drawn = tuple[Figure, Rows]
 Conditions = dict[str, dict[str, str]]  # name of a line -> its levels
-PLAIN = dict.fromkeys(("captions", "loss", "filter", "noise", "data", "stage"), DEFAULT)
 OVER_RUNS = (
     "bars: 95% intervals over runs and pictures; dots: single runs (seeds that all lines have)"
 )
@@ -32,7 +31,7 @@ QUALITY = {
     "things,\n10-shot": contrasts.THINGS_PROBE,
     "occupations,\n10-shot": contrasts.OCCUPATIONS_PROBE,
     "perceived\ngender": contrasts.GENDER,
-    "occupation,\nnew vendor": Metric("acc1", "shift"),
+    "occupation,\nnew vendor": contrasts.NEW_VENDOR,
     "image→text\nrecall@5": contrasts.IMAGE_TO_TEXT,
     "text→image\nrecall@5": contrasts.TEXT_TO_IMAGE,
 }
@@ -65,7 +64,7 @@ def controls(results: Results) -> Drawn | None:
 
 def data_scale(results: Results) -> Drawn | None:
     """Draws RB and mean |AB| by the number of distinct training examples."""
-    sizes = _in_order(results, "data", key=lambda level: int(level.replace(",", "")))
+    sizes = contrasts.levels(results, "data", key=contrasts.examples)
     if len(sizes) < 2:
         return None
     conditions = {
@@ -79,7 +78,7 @@ def data_scale(results: Results) -> Drawn | None:
 
 def annotation_noise(results: Results) -> Drawn | None:
     """Draws RB and mean |AB| by the share of attributes that were wrong when balancing."""
-    levels = _in_order(results, "noise", key=lambda level: float(level.rstrip("%")))
+    levels = contrasts.levels(results, "noise", key=contrasts.percent)
     if len(levels) < 2:
         return None
     names = ("original", "subsample")
@@ -206,7 +205,7 @@ def prompt_sensitivity(results: Results) -> Drawn | None:
     """Draws RB and mean |AB| under each prompt template alone, by version."""
     plain = results.plain.select(kind="run")
     versions = [v for v in plain.versions if v in ("original", "subsample", "balanced", ORACLE)]
-    names = "representation_bias_by_prompt", "association_bias_mean_by_prompt"
+    names = contrasts.RB_BY_PROMPT, contrasts.AB_BY_PROMPT
     figure = Figure(figsize=(style.WIDTH, 1.2 + 0.5 * len(versions)), layout="constrained")
     marks, rows = {version: _mark(version) for version in versions}, []
     axes = figure.subplots(1, 2, sharey=True)
@@ -360,12 +359,6 @@ def _means(
         model: tuple(float(np.mean(of_model[model])) for of_model in by_model)
         for model in by_model[0]
     }
-
-
-def _in_order(results: Results, factor: str, *, key) -> list[str]:
-    if factor not in results.factors:
-        return []
-    return sorted(set(results.select(kind="run")[factor].tolist()), key=key)
 
 
 FIGURES = {

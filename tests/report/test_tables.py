@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from tables_of_results import VERSIONS, changed, plausible_rows, table
 
-from m4jax.study import tables
+from m4jax.report import tables
 
 
 def shown(results, width=100, **more):

@@ -1,0 +1,47 @@
+"""Results of the ablation's cells, without any run."""
+
+import numpy as np
+
+from m4jax.report import contrasts, results
+from m4jax.report.contrasts import AB, RB
+
+METRICS = (
+    contrasts.RB, contrasts.AB, contrasts.AB_FOLLOWS, contrasts.GENDER, contrasts.OCCUPATIONS,
+    contrasts.THINGS, contrasts.OCCUPATIONS_PROBE, contrasts.THINGS_PROBE,
+    contrasts.IMAGE_TO_TEXT, contrasts.TEXT_TO_IMAGE, contrasts.Metric("acc1", "shift"),
+)  # fmt: skip
+TEMPLATES = ("{}", "a photo of {}")
+
+
+def results_of(cells, value=None, noise=0.01):
+    """Returns results in which each metric of a run is value(cell, metric) plus chance."""
+    rng, rows = np.random.default_rng(0), []
+    pictures = {metric: rng.normal(0, 0.005, 50) for metric in METRICS}
+    for cell in cells:
+        base = {"kind": "run", **cell.factors, "run_id": cell.config.id, "seed": cell.seed,
+                "step": -1, "n": 500, "label": "", "metric_version": "t"}  # fmt: skip
+        of_run = rng.normal(0, noise, len(METRICS))
+        for metric, chance in zip(METRICS, of_run, strict=True):
+            middle = value(cell, metric) if value else 0.5
+            x = float(middle + chance)
+            row = base | {"metric": metric.name, "split": metric.split, "value": x}
+            row |= {"ci_low": x - 0.02, "ci_high": x + 0.02, "draws": tuple(pictures[metric])}
+            rows.append(row)
+            steps = [] if metric not in (RB, AB) else [100, 200]
+            rows += [row | {"kind": "along", "step": step, "draws": ()} for step in steps]
+        for name, split in (("association_bias_mean_by_prompt", "faces"),
+                            ("representation_bias_by_prompt", "objects")):  # fmt: skip
+            rows += [
+                base | {"metric": name, "split": split, "label": template, "value": 0.1,
+                        "ci_low": np.nan, "ci_high": np.nan, "draws": ()}
+                for template in TEMPLATES
+            ]  # fmt: skip
+    kinds = {"seed": int, "step": int, "n": int, "value": float, "ci_low": float, "ci_high": float}
+    columns = {}
+    for name in [*results.SCHEMA.names, *(n for n in cells[0].factors if n != "version")]:
+        column = np.empty(len(rows), object)
+        column[:] = [
+            np.array(row[name], float) if name == "draws" else row.get(name, "") for row in rows
+        ]
+        columns[name] = column if name == "draws" else column.astype(kinds.get(name, str))
+    return results.Results(columns)

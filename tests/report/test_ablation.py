@@ -1,0 +1,37 @@
+"""What is shown of the ablation fits its cells, at every scale."""
+
+from ablation_results import results_of
+
+from configs import ablation
+from m4jax.report import claims, figures_ablation, paper_claims
+from m4jax.study.cells import expand
+
+
+def test_the_claims_name_levels_that_the_ablation_has():
+    """A contrast of levels that don't exist would find no pairs, and the claim go untested."""
+    scales = [ablation.get_config(scale).to_dict()["factors"] for scale in ("laptop", "paper")]
+    factors = {name: dict(of) | dict(more) for (name, of), (_, more) in zip(*scales, strict=True)}
+    contrasts = [part.contrast for claim in paper_claims.CLAIMS for part in claim.parts]
+    for contrast in contrasts:
+        for levels in [contrast.fixed, *(x for t in contrast.alternatives for _, x in t)]:
+            for name, level in levels.items():
+                assert level == paper_claims.DEFAULT or level in factors[name], (name, level)
+
+
+def test_every_claim_can_be_tested_on_the_cells_of_the_ablation():
+    found = claims.test(results_of(expand(ablation.get_config().to_dict())), paper_claims.CLAIMS)
+    assert [number for number, of in found.items() if any(f.effect is None for f in of)] == []
+
+
+def test_at_the_papers_scale_only_what_needs_the_oracle_goes_untested():
+    found = claims.test(
+        results_of(expand(ablation.get_config("paper").to_dict())), paper_claims.CLAIMS
+    )
+    untested = [f.part.text for of in found.values() for f in of if f.effect is None]
+    assert len(untested) == 2 and all("the world at parity" in text for text in untested)
+
+
+def test_every_figure_can_be_drawn_of_the_ablation(tmp_path):
+    results = results_of(expand(ablation.get_config().to_dict()))
+    for name, draw in figures_ablation.FIGURES.items():
+        assert draw(results) is not None, name
