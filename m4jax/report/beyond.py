@@ -12,7 +12,7 @@ import numpy as np
 
 from m4jax.evaluation import paired
 from m4jax.report import contrasts
-from m4jax.report.contrasts import AB, PLAIN, RB, Contrast, Levels, Metric, Runs, difference
+from m4jax.report.contrasts import AB, PLAIN, RB, Contrast, Metric, Runs, difference
 from m4jax.report.results import Results, Rows
 from m4jax.report.style import signed
 
@@ -117,61 +117,77 @@ def _versions(**lines: str) -> Callable[[Results], Mapping[str, Contrast]]:
 
 
 def _by_size(results: Results) -> Mapping[str, Contrast]:
-    def line(version: str, size: str) -> Contrast:
-        fixed = PLAIN | {"data": size, "model": contrasts.DEFAULT}
-        return difference({"version": version}, ORIGINAL, fixed=fixed)
-
     return {
-        f"{size} examples: {version} − original": line(version, size)
-        for size in contrasts.levels(results, "data", key=contrasts.examples)
+        f"{version} − original, examples: {size}": _balancing(version, data=size)
+        for size in contrasts.levels(results, "data", key=contrasts.size)
         for version in ("subsample", "balanced")
     }
 
 
-def _by_noise(results: Results) -> Mapping[str, Contrast]:
-    def line(of: Levels, minus: Levels) -> Contrast:
-        plain = {name: level for name, level in PLAIN.items() if name != "noise"}
-        return difference(of, minus, fixed=plain | {"model": contrasts.DEFAULT})
-
-    levels = contrasts.levels(results, "noise", key=contrasts.percent)
-    clean = ORIGINAL | {"noise": levels[0]} if levels else ORIGINAL
+def _by_draw(results: Results) -> Mapping[str, Contrast]:
     return {
-        f"balanced with {level} wrong − original": line(BALANCED | {"noise": level}, clean)
+        f"{draw} draw: balanced − original": _balancing("balanced", draw=draw)
+        for draw in contrasts.levels(results, "draw", key=str)
+    }
+
+
+def _by_noise(results: Results) -> Mapping[str, Contrast]:
+    levels = contrasts.levels(results, "noise", key=contrasts.size)
+    clean = ORIGINAL | {"noise": levels[0]} if levels else ORIGINAL
+    fixed = contrasts.plain("noise", model=contrasts.DEFAULT)
+    return {
+        f"balanced with {level} wrong − original": difference(
+            BALANCED | {"noise": level}, clean, fixed=fixed
+        )
         for level in levels
     }
 
 
 def _filters(results: Results) -> Mapping[str, Contrast]:
-    plain = {name: level for name, level in PLAIN.items() if name != "filter"}
-    return {
-        f"{version}, {loss}: filter − none": difference(
-            {"version": version, "filter": "on"},
-            {"version": version, "filter": "off"},
-            fixed=plain | {"captions": "noisy", "loss": loss},
-        )
-        for version in ("original", "balanced")
-        for loss in ("CLIP", "SigLIP")
+    """Returns what a filter does to original data, and what balancing does beside each filter."""
+    del results
+    noisy = contrasts.plain("filter", captions="noisy", model=contrasts.DEFAULT)
+    by_original, by_balanced = {"filter": "on"}, {"filter": "balanced scorer"}
+    lines = {
+        "original: filter − none": difference(
+            ORIGINAL | by_original, ORIGINAL | {"filter": "off"}, fixed=noisy
+        ),
+        "original: filter by a balanced model − none": difference(
+            ORIGINAL | by_balanced, ORIGINAL | {"filter": "off"}, fixed=noisy
+        ),
     }
+    for told, level in (("no filter", "off"), ("filter", "on"),
+                        ("filter by a balanced model", "balanced scorer")):  # fmt: skip
+        change = _balancing("balanced", captions="noisy", filter=level)
+        lines[f"{told}: balanced − original"] = change
+    siglip = _balancing("balanced", captions="noisy", filter="on", loss="SigLIP")
+    return lines | {"SigLIP, filter: balanced − original": siglip}
+
+
+def _balancing(version: str, **levels: str) -> Contrast:
+    """Returns version − original, with the smallest model and other levels as given."""
+    fixed = contrasts.plain(model=contrasts.DEFAULT, **levels)
+    return difference({"version": version}, ORIGINAL, fixed=fixed)
 
 
 def _detection(results: Results) -> str:
-    """Says how well the filter finds wrong captions; nothing where they are not known."""
-    found = results.select(kind="data", version="original")
-    share, caught, all_ = (
-        100 * float(values[0]) if len(values) else math.nan
-        for values in (
-            found.select(metric=f"filter_{name}")["value"]
-            for name in ("precision", "recall", "prevalence")
-        )
-    )
-    if not math.isfinite(share):
+    """Says how well each filter finds wrong captions; nothing where they are not known."""
+    if "filter" not in results.factors:
         return ""
-    return (
-        f"Of the pairs that the filter leaves out, {share:.0f}% have a wrong caption (precision; "
-        f"of all pairs {all_:.0f}% have, which is what leaving out at random would find), and "
-        f"these are {caught:.0f}% of all that are wrong (recall). The model that scores was "
-        "trained on the same noisy pairs."
-    )
+    told = []
+    for level, scorer in (("on", "the same noisy pairs"), ("balanced scorer", "them, balanced,")):
+        found = results.select(kind="data", version="original", filter=level)
+        names = ("filter_precision", "filter_recall", "filter_prevalence", "keep_rate")
+        values = [found.select(metric=name)["value"] for name in names]
+        if not all(len(x) and math.isfinite(x[0]) for x in values):
+            continue
+        precision, recall, wrong, kept = (float(x[0]) for x in values)
+        told.append(
+            f"Of the {1 - kept:.0%} of the pairs that a model trained on {scorer} leaves out, "
+            f"{precision:.0%} have a wrong caption (precision; {wrong:.0%} of all have), and these "
+            f"are {recall:.0%} of all that are wrong (recall)."
+        )
+    return " ".join(told)
 
 
 def _templates(results: Results) -> str:
@@ -198,7 +214,7 @@ def _templates(results: Results) -> str:
 
 def _by_template(runs: Runs, metric: Metric) -> tuple[float, float]:
     """Returns the mean of the original's models, and what balancing changes, in points."""
-    fixed = PLAIN | {"model": contrasts.DEFAULT}
+    fixed = contrasts.plain(model=contrasts.DEFAULT)
     of = Contrast((((1.0, ORIGINAL),),), fixed), difference(BALANCED, ORIGINAL, fixed=fixed)
     values = [runs.pairs(contrast, metric).values for contrast in of]
     return tuple(100 * float(np.mean(x)) if len(x) else math.nan for x in values)
@@ -231,7 +247,12 @@ QUESTIONS = (
         BIAS | {"things": contrasts.THINGS, "occupations": contrasts.OCCUPATIONS},
     ),
     Question(
-        "Does the quality filter find wrong captions, and does it help?",
+        "Would another draw of the data have told the same?",
+        _by_draw,
+        BIAS | QUALITY,
+    ),
+    Question(
+        "Does the quality filter find wrong captions, and what does it do to bias?",
         _filters,
         BIAS | QUALITY,
         _detection,

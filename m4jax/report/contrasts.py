@@ -16,6 +16,11 @@ MAIN = dict.fromkeys(("captions", "loss", "filter", "noise", "data", "draw"), DE
 PLAIN = MAIN | {"stage": DEFAULT}
 
 
+def plain(*free: str, **levels: str) -> Levels:
+    """Returns the levels of the main study, but for factors that are free or at other levels."""
+    return {name: x for name, x in PLAIN.items() if name not in free} | levels
+
+
 class Metric(NamedTuple):
     """A number of a run: its name, its split, and of what it is, if of one thing of many."""
 
@@ -165,11 +170,8 @@ def levels(results: Results, factor: str, *, key) -> list[str]:
     return sorted(set(results.select(kind="run")[factor].tolist()), key=key)
 
 
-def examples(level: str) -> int:
-    """Returns the number that a level of the factor "data" names, "40,000" say."""
-    return int(level.replace(",", ""))
-
-
-def percent(level: str) -> float:
-    """Returns the number that a level such as "10%" names."""
-    return float(level.rstrip("%"))
+def size(level: str) -> float:
+    """Returns what orders levels of one kind: "40,000" by their number, "10%" and "all" too."""
+    if level == "all":
+        return 100.0
+    return float(level.replace(",", "").rstrip("%"))

@@ -4,26 +4,15 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from m4jax.evaluation import paired
-from m4jax.report import contrasts, panels, style
+from m4jax.report import comparisons, contrasts, panels, style
+from m4jax.report.comparisons import Conditions, Drawn
 from m4jax.report.contrasts import AB, DEFAULT, PLAIN, RB, Metric, Runs
-from m4jax.report.results import ORACLE, Estimate, Results, Rows
+from m4jax.report.results import ORACLE, Results, Rows
 
-Drawn = tuple[Figure, Rows]
-Conditions = dict[str, dict[str, str]]  # name of a line -> its levels
-OVER_RUNS = (
-    "bars: 95% intervals over runs and pictures; dots: single runs (seeds that all lines have)"
-)
-BIAS_LABELS = {
-    RB: "representation bias: share of pictures without\na person that prefer “man” − 50%, points",
-    AB: "association bias: mean over occupations of\nthe gap between men and women, points",
-}
 ORIGINAL, SUBSAMPLE = {"version": "original"}, {"version": "subsample"}
 QUALITY = {
     "thing\naccuracy": contrasts.THINGS,
@@ -50,21 +39,21 @@ def bias_by_stage(results: Results) -> Drawn | None:
             for stage in stages
         }
     conditions["oracle"] = {"version": ORACLE, "stage": stages[0]}
-    fixed = {name: level for name, level in PLAIN.items() if name != "stage"}
-    return _levels(results, conditions, fixed, (RB, AB), "by data version, and when it was used")
+    fixed = contrasts.plain("stage")
+    return comparisons.bias(results, conditions, fixed, "by data version, and when it was used")
 
 
 def controls(results: Results) -> Drawn | None:
     """Draws RB and mean |AB| of what should not help, beside what should."""
     names = ("original", "subsample", "shuffled", "census", "balanced", ORACLE)
     conditions = {style.display(name): {"version": name} for name in names}
-    fixed = PLAIN | {"model": DEFAULT}
-    return _levels(results, conditions, fixed, (RB, AB), "beside controls")
+    fixed = contrasts.plain(model=DEFAULT)
+    return comparisons.bias(results, conditions, fixed, "beside controls")
 
 
 def data_scale(results: Results) -> Drawn | None:
     """Draws RB and mean |AB| by the number of distinct training examples."""
-    sizes = contrasts.levels(results, "data", key=contrasts.examples)
+    sizes = contrasts.levels(results, "data", key=contrasts.size)
     if len(sizes) < 2:
         return None
     conditions = {
@@ -72,13 +61,13 @@ def data_scale(results: Results) -> Drawn | None:
         for size in sizes
         for version in ("original", "subsample", "balanced")
     }
-    fixed = {name: level for name, level in PLAIN.items() if name != "data"} | {"model": DEFAULT}
-    return _levels(results, conditions, fixed, (RB, AB), "by number of distinct examples")
+    fixed = contrasts.plain("data", model=DEFAULT)
+    return comparisons.bias(results, conditions, fixed, "by number of distinct examples")
 
 
 def annotation_noise(results: Results) -> Drawn | None:
     """Draws RB and mean |AB| by the share of attributes that were wrong when balancing."""
-    levels = contrasts.levels(results, "noise", key=contrasts.percent)
+    levels = contrasts.levels(results, "noise", key=contrasts.size)
     if len(levels) < 2:
         return None
     names = ("original", "subsample")
@@ -87,8 +76,8 @@ def annotation_noise(results: Results) -> Drawn | None:
         f"balanced, {level} wrong": {"version": "balanced", "noise": level} for level in levels
     }
     conditions["oracle"] = {"version": ORACLE, "noise": levels[0]}
-    fixed = {name: level for name, level in PLAIN.items() if name != "noise"} | {"model": DEFAULT}
-    return _levels(results, conditions, fixed, (RB, AB), "by annotation error")
+    fixed = contrasts.plain("noise", model=DEFAULT)
+    return comparisons.bias(results, conditions, fixed, "by annotation error")
 
 
 def quality_differences(results: Results) -> Drawn | None:
@@ -98,13 +87,13 @@ def quality_differences(results: Results) -> Drawn | None:
         style.display(version): contrasts.difference({"version": version}, ORIGINAL, fixed=PLAIN)
         for version in versions
     }
-    looks = {style.display(version): _mark(version) for version in versions}
-    return _changes(results, lines, QUALITY, looks, "What the data versions change")
+    looks = {style.display(version): style.mark(version) for version in versions}
+    return comparisons.changes(results, lines, QUALITY, looks, "What the data versions change")
 
 
 def filter_and_loss(results: Results) -> Drawn | None:
     """Draws what balancing changes with and without quality filter and SigLIP (paper's figure)."""
-    fixed = PLAIN | {"captions": "noisy"}
+    fixed = contrasts.plain(captions="noisy")
     lines, looks = {}, {}
     for version in ("balanced", "subsample"):
         places = itertools.product(("CLIP", "SigLIP"), (("off", "no filter"), ("on", "filter")))
@@ -112,10 +101,24 @@ def filter_and_loss(results: Results) -> Drawn | None:
             levels = fixed | {"loss": loss, "filter": switch}
             name = f"{version}: {loss}, {told}"
             lines[name] = contrasts.difference({"version": version}, ORIGINAL, fixed=levels)
-            looks[name] = dataclasses.replace(_mark(version), marker=marker, filled=switch == "on")
+            looks[name] = dataclasses.replace(
+                style.mark(version), marker=marker, filled=switch == "on"
+            )
     chosen = {n: m for n, m in QUALITY.items() if "vendor" not in n and "10-shot" not in n}
     title = "What balancing changes on noisy captions, by loss and quality filter"
-    return _changes(results, lines, chosen, looks, title)
+    return comparisons.changes(results, lines, chosen, looks, title)
+
+
+def filter_and_bias(results: Results) -> Drawn | None:
+    """Draws RB and mean |AB| on noisy captions, by data version, quality filter and its scorer."""
+    told = {"off": "no filter", "on": "filter", "balanced scorer": "filter by a balanced model"}
+    conditions = {
+        f"{version}: {name}": {"version": version, "filter": level}
+        for version in ("original", "subsample", "balanced")
+        for level, name in told.items()
+    }
+    fixed = contrasts.plain("filter", captions="noisy", model=DEFAULT)
+    return comparisons.bias(results, conditions, fixed, "by quality filter and its scorer")
 
 
 def learning_curves(results: Results) -> Drawn | None:
@@ -129,11 +132,17 @@ def learning_curves(results: Results) -> Drawn | None:
         "oracle": {"version": ORACLE, "stage": DEFAULT},
     }
     rows: Rows = []
-    fixed = {name: level for name, level in PLAIN.items() if name != "stage"} | {"model": DEFAULT}
+    fixed = contrasts.plain("stage", model=DEFAULT)
     along = results.select(kind="along")
     figure = Figure(figsize=(style.WIDTH, 3.5), layout="constrained")
     hollow = [dataclasses.replace(mark, filled=False) for mark in (style.MARKS[5], style.MARKS[6])]
-    looks = [_mark("original"), _mark("balanced"), *hollow, _mark("subsample"), _mark(ORACLE)]
+    looks = [
+        style.mark("original"),
+        style.mark("balanced"),
+        *hollow,
+        style.mark("subsample"),
+        style.mark(ORACLE),
+    ]
     marks = dict(zip(conditions, looks, strict=True))
     for ax, metric in zip(figure.subplots(1, 2), (RB, AB), strict=True):
         for name, levels in conditions.items():
@@ -156,7 +165,7 @@ def learning_curves(results: Results) -> Drawn | None:
         ax.set_xlabel("training step")
         ax.set_ylabel({RB: "representation bias, points", AB: "mean |AB|, points"}[metric])
         ax.grid(axis="both")
-    _title(figure, "Bias along training: learnt and unlearnt")
+    style.heading(figure, "Bias along training: learnt and unlearnt")
     if not rows:
         return None
     shown = [name for name in conditions if any(row["condition"] == name for row in rows)]
@@ -185,11 +194,11 @@ def bias_and_quality(results: Results) -> Drawn | None:
                 rows.append({"version": version, "model": model, "bias": bias.name, "x": x,
                              "quality": good.name, "split": good.split, "y": y})  # fmt: skip
         ax.axvline(0, color="0.6", linewidth=0.8)
-        ax.set_xlabel(BIAS_LABELS[bias], fontsize=7)
+        ax.set_xlabel(comparisons.BIAS_LABELS[bias], fontsize=7)
         name = {v: k for k, v in QUALITY.items()}[good].replace("\n", " ")
         ax.set_ylabel(f"{name}, %")
         ax.grid(axis="both")
-    _title(figure, "Bias and quality")
+    style.heading(figure, "Bias and quality")
     if not rows:
         return None
     shown = [version for version in versions if any(row["version"] == version for row in rows)]
@@ -207,7 +216,7 @@ def prompt_sensitivity(results: Results) -> Drawn | None:
     versions = [v for v in plain.versions if v in ("original", "subsample", "balanced", ORACLE)]
     names = contrasts.RB_BY_PROMPT, contrasts.AB_BY_PROMPT
     figure = Figure(figsize=(style.WIDTH, 1.2 + 0.5 * len(versions)), layout="constrained")
-    marks, rows = {version: _mark(version) for version in versions}, []
+    marks, rows = {version: style.mark(version) for version in versions}, []
     axes = figure.subplots(1, 2, sharey=True)
     for ax, name, metric in zip(axes, names, (RB, AB), strict=True):
         for place, version in enumerate(versions):
@@ -223,108 +232,10 @@ def prompt_sensitivity(results: Results) -> Drawn | None:
                     color=marks[version].color, markerfacecolor=marks[version].face)  # fmt: skip
         panels.lines(ax, [style.display(version) for version in versions])
         ax.axvline(0, color="0.6", linewidth=0.8)
-        ax.set_xlabel(BIAS_LABELS[metric], fontsize=7)
-    _title(figure, "Bias by prompt template")
+        ax.set_xlabel(comparisons.BIAS_LABELS[metric], fontsize=7)
+    style.heading(figure, "Bias by prompt template")
     figure.supxlabel("strokes: one template alone; symbols: all templates averaged", fontsize=7)
     return (figure, rows) if rows else None
-
-
-def _levels(
-    results: Results, conditions: Conditions, fixed: Mapping[str, str], metrics: Sequence[Metric],
-    title: str,
-) -> Drawn | None:  # fmt: skip
-    """Draws metrics by condition, one line each: the mean of its runs, interval, single runs."""
-    runs, rows = Runs(results), []
-    found: dict[str, dict[Metric, contrasts.Pairs]] = {}
-    for name, levels in conditions.items():
-        contrast = contrasts.Contrast((((1.0, levels),),), fixed)
-        pairs = {metric: runs.pairs(contrast, metric) for metric in metrics}
-        if all(len(of.values) for of in pairs.values()):
-            found[name] = pairs
-    if len(found) < 2:
-        return None
-    found = _of_shared_seeds(found)
-    figure = Figure(figsize=(style.WIDTH, 1.3 + 0.27 * len(found)), layout="constrained")
-    for ax, metric in zip(figure.subplots(1, len(metrics), sharey=True), metrics, strict=True):
-        for place, (name, pairs) in enumerate(found.items()):
-            estimate, row = _estimate(pairs[metric].effect())
-            rows.append({"metric": metric.name, "condition": name} | row)
-            mark = _mark(conditions[name]["version"])
-            _line(ax, place, estimate, pairs[metric].values, mark)
-        ax.axvline(0, color="0.6", linewidth=0.8)
-        panels.lines(ax, list(found))
-        ax.set_xlabel(BIAS_LABELS[metric], fontsize=7)
-    _title(figure, f"Bias of the models, {title}")
-    figure.supxlabel(OVER_RUNS, fontsize=7)
-    return figure, rows
-
-
-def _of_shared_seeds(
-    found: dict[str, dict[Metric, contrasts.Pairs]],
-) -> dict[str, dict[Metric, contrasts.Pairs]]:
-    """Returns the runs of the seeds that all conditions have, lest a difference be one of seeds."""
-    seeds = [set(of.seeds.tolist()) for by_metric in found.values() for of in by_metric.values()]
-    shared = sorted(set.intersection(*seeds))
-    if not shared:  # of a study that has only begun
-        return found
-    return {
-        name: {metric: of.rows(np.isin(of.seeds, shared)) for metric, of in by_metric.items()}
-        for name, by_metric in found.items()
-    }
-
-
-def _changes(
-    results: Results, lines: Mapping[str, contrasts.Contrast], metrics: Mapping[str, Metric],
-    looks: Mapping[str, style.Mark], title: str,
-) -> Drawn | None:  # fmt: skip
-    """Draws mean differences to original as a forest plot, one mark for each contrast."""
-    runs, rows = Runs(results), []
-    table: dict[str, dict[str, Estimate]] = {}
-    for name, metric in metrics.items():
-        table[name] = {}
-        for line, contrast in lines.items():
-            pairs = runs.pairs(contrast, metric)
-            if not len(pairs.values):
-                continue
-            table[name][line], row = _estimate(pairs.effect())
-            rows.append({"metric": metric.name, "split": metric.split, "contrast": line} | row)
-    shown = [line for line in lines if any(line in by_line for by_line in table.values())]
-    if not shown:
-        return None
-    looks = {line: looks[line] for line in shown}
-    whole = {n: {line: of.get(line, Estimate()) for line in shown} for n, of in table.items()}
-    height = 1.3 + len(metrics) * max(0.13 * len(shown), 0.32)
-    figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
-    ax = figure.subplots()
-    panels.forest(ax, whole, looks=looks)
-    ax.set_xlabel("difference to original, percentage points")
-    _title(figure, title)
-    figure.legend(
-        handles=[style.handle(line, looks[line]) for line in shown], loc="outside lower center",
-        ncols=4 if len(shown) <= 4 else 2, title="bars: 95% intervals over runs and pictures",
-        title_fontsize=7,
-    )  # fmt: skip
-    return figure, rows
-
-
-def _title(figure: Figure, text: str) -> None:
-    figure.suptitle(text, fontsize=9, fontweight="bold", x=0.01, ha="left")
-
-
-def _estimate(effect: paired.Effect) -> tuple[Estimate, dict[str, Any]]:
-    """Returns an effect as it is drawn, and as a row."""
-    row = {k: v for k, v in effect._asdict().items() if k in ("mean", "low", "high", "n")}
-    return Estimate(effect.mean, effect.low, effect.high), row
-
-
-def _line(ax: Axes, place: int, estimate: Estimate, values: np.ndarray, mark: style.Mark) -> None:
-    ax.plot(100 * values, np.full(len(values), place + 0.24), linestyle="", marker=".",
-            markersize=3, color=mark.color, alpha=0.6)  # fmt: skip
-    style.errorbar(ax, estimate, place, mark, markersize=6)
-
-
-def _mark(version: str) -> style.Mark:
-    return style.marks((version,))[version]
 
 
 def _curve(
@@ -366,6 +277,7 @@ FIGURES = {
     "learning_curves": learning_curves,
     "quality_differences": quality_differences,
     "filter_and_loss": filter_and_loss,
+    "filter_and_bias": filter_and_bias,
     "controls": controls,
     "bias_and_quality": bias_and_quality,
     "data_scale": data_scale,

@@ -85,6 +85,16 @@ def marks(versions: Sequence[str]) -> dict[str, Mark]:
     }
 
 
+def mark(version: str) -> Mark:
+    """Returns how a known version is drawn."""
+    return marks((version,))[version]
+
+
+def heading(figure: Figure, text: str) -> None:
+    """Writes the heading of a figure of several panels."""
+    figure.suptitle(text, fontsize=9, fontweight="bold", x=0.01, ha="left")
+
+
 def display(version: str) -> str:
     """Returns the name of a data version as people read it."""
     return version.replace("_proxies", " + proxies").replace("_", " ")

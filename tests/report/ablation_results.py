@@ -8,14 +8,15 @@ from m4jax.report.contrasts import AB, RB
 METRICS = (
     contrasts.RB, contrasts.AB, contrasts.AB_FOLLOWS, contrasts.GENDER, contrasts.OCCUPATIONS,
     contrasts.THINGS, contrasts.OCCUPATIONS_PROBE, contrasts.THINGS_PROBE,
-    contrasts.IMAGE_TO_TEXT, contrasts.TEXT_TO_IMAGE, contrasts.Metric("acc1", "shift"),
+    contrasts.IMAGE_TO_TEXT, contrasts.TEXT_TO_IMAGE, contrasts.NEW_VENDOR,
+    contrasts.NEW_VENDOR_GENDER,
 )  # fmt: skip
 TEMPLATES = ("{}", "a photo of {}")
 
 
-def results_of(cells, value=None, noise=0.01):
+def results_of(cells, value=None, noise=0.01, seed=0):
     """Returns results in which each metric of a run is value(cell, metric) plus chance."""
-    rng, rows = np.random.default_rng(0), []
+    rng, rows = np.random.default_rng(seed), []
     pictures = {metric: rng.normal(0, 0.005, 50) for metric in METRICS}
     for cell in cells:
         base = {"kind": "run", **cell.factors, "run_id": cell.config.id, "seed": cell.seed,
@@ -29,13 +30,15 @@ def results_of(cells, value=None, noise=0.01):
             rows.append(row)
             steps = [] if metric not in (RB, AB) else [100, 200]
             rows += [row | {"kind": "along", "step": step, "draws": ()} for step in steps]
-        for name, split in (("association_bias_mean_by_prompt", "faces"),
-                            ("representation_bias_by_prompt", "objects")):  # fmt: skip
+        for name, metric in ((contrasts.AB_BY_PROMPT, AB), (contrasts.RB_BY_PROMPT, RB)):
+            middle = value(cell, metric) if value else 0.1
             rows += [
-                base | {"metric": name, "split": split, "label": template, "value": 0.1,
-                        "ci_low": np.nan, "ci_high": np.nan, "draws": ()}
-                for template in TEMPLATES
+                base | {"metric": name, "split": metric.split, "label": template,
+                        "value": (1 + i) * middle, "ci_low": np.nan, "ci_high": np.nan,
+                        "draws": ()}
+                for i, template in enumerate(TEMPLATES)
             ]  # fmt: skip
+    rows += [row for cell in cells if cell.config.filter for row in _filter_rows(cell)]
     kinds = {"seed": int, "step": int, "n": int, "value": float, "ci_low": float, "ci_high": float}
     columns = {}
     for name in [*results.SCHEMA.names, *(n for n in cells[0].factors if n != "version")]:
@@ -45,3 +48,15 @@ def results_of(cells, value=None, noise=0.01):
         ]
         columns[name] = column if name == "draws" else column.astype(kinds.get(name, str))
     return results.Results(columns)
+
+
+def _filter_rows(cell):
+    """What the data of a filtered run tell of the filter."""
+    told = {"precision": 0.6, "recall": 0.7, "prevalence": 0.3}
+    values = {f"filter_{name}": x for name, x in told.items()} | {"keep_rate": 0.7}
+    empty = {"run_id": "", "seed": -1, "step": -1, "split": "", "label": "", "n": 500,
+             "metric_version": "", "ci_low": np.nan, "ci_high": np.nan, "draws": ()}  # fmt: skip
+    return [
+        {"kind": "data", **cell.factors, **empty, "metric": name, "value": x}
+        for name, x in values.items()
+    ]

@@ -1,5 +1,6 @@
 """What is shown of the ablation fits its cells, at every scale."""
 
+import pytest
 from ablation_results import results_of
 
 from configs import ablation
@@ -31,7 +32,11 @@ def test_at_the_papers_scale_only_what_needs_the_oracle_goes_untested():
     assert len(untested) == 2 and all("the world at parity" in text for text in untested)
 
 
-def test_every_figure_can_be_drawn_of_the_ablation(tmp_path):
-    results = results_of(expand(ablation.get_config().to_dict()))
-    for name, draw in figures_ablation.FIGURES.items():
-        assert draw(results) is not None, name
+@pytest.mark.parametrize("scale", ["laptop", "gpu", "paper"])
+def test_every_figure_can_be_drawn_of_the_ablation(scale):
+    results = results_of(expand(ablation.get_config(scale).to_dict()))
+    drawn = {name for name, draw in figures_ablation.FIGURES.items() if draw(results)}
+    # The paper's data have neither clean captions nor known errors, and nothing was fine-tuned
+    # in the middle of training.
+    missing = {"annotation_noise"} if scale == "paper" else set()
+    assert drawn == set(figures_ablation.FIGURES) - missing

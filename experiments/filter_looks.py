@@ -1,0 +1,37 @@
+"""Whom the quality filter of a finished ablation leaves in, and why that brings bias back.
+
+    python -m experiments.filter_looks --config=configs/ablation.py:laptop --workdir=runs/ablation
+
+Writes `looks.png`, `looks.svg` and `looks.csv` into the study's figures, within seconds; see
+`m4jax/study/looks.py`.
+"""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from experiments import command
+from m4jax.report import figures_looks, style
+from m4jax.study import looks
+from m4jax.study.cells import expand
+from m4jax.study.layout import Layout
+
+
+def main(console: Console) -> int:
+    """Measures, draws, and prints the slopes."""
+    layout = Layout(Path(command.WORKDIR.value).absolute())
+    rows = looks.of_study(expand(command.config()), layout)
+    with style.page():
+        style.save(figures_looks.draw(rows), layout.root / "figures" / "looks", rows)
+    for switch, version in dict.fromkeys((row["filter"], row["version"]) for row in rows):
+        chosen = [r for r in rows if (r["filter"], r["version"]) == (switch, version)]
+        total, within = (figures_looks.slope(chosen, part) for part in figures_looks.PARTS)
+        console.print(
+            f"filter {switch}, {version}: slope {total:+.2f}, of it within gender {within:+.2f}"
+        )
+    console.print(f"Figure: {layout.root / 'figures' / 'looks.png'}")
+    return 0
+
+
+if __name__ == "__main__":
+    command.run(main)

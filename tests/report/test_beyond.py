@@ -1,0 +1,94 @@
+"""What is told beyond the paper's claims: the right runs compared, in all scales."""
+
+import numpy as np
+import pytest
+from ablation_results import results_of
+
+from configs import ablation
+from m4jax.report import beyond, contrasts
+from m4jax.report.contrasts import AB, RB
+from m4jax.study.cells import expand
+
+
+def known(cell, metric):
+    """A world in which each factor adds something of its own to RB, and half of it to AB."""
+    size = {"2,000": 0.01, "250,000": -0.02}.get(cell.factors["data"], 0.0)
+    noise = contrasts.size(cell.factors["noise"]) / 1000
+    switch = {"on": 0.03, "balanced scorer": 0.05}.get(cell.factors["filter"], 0.0)
+    draw = 0.04 * (cell.factors["draw"] == "second")
+    of = {"balanced": -0.2 + size + noise + draw + switch, "census": -0.1, "oracle": -0.3}
+    x = 0.5 + of.get(cell.version, 0.0) + (switch if cell.version == "original" else 0.0)
+    return {RB: x, AB: x / 2}.get(metric, 0.7)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return results_of(expand(ablation.get_config().to_dict()), known, noise=0)
+
+
+@pytest.fixture(scope="module")
+def rows(table):
+    return {(r["compared"], r["metric"]): r for r in beyond.rows(table) if r["split"] != "shift"}
+
+
+@pytest.mark.parametrize(
+    ("compared", "change"),
+    [
+        ("a random subsample of the same size − original", 0.0),
+        ("the same weights, shuffled − original", 0.0),
+        ("the world at parity (oracle) − original", -0.3),
+        ("balanced towards the census − original", -0.1),
+        ("balanced with 0% wrong − original", -0.2),
+        ("balanced with 40% wrong − original", -0.16),
+        ("balanced − original, examples: 2,000", -0.19),
+        ("subsample − original, examples: 2,000", 0.0),
+        ("balanced − original, examples: 250,000", -0.22),
+        ("first draw: balanced − original", -0.2),
+        ("second draw: balanced − original", -0.16),
+        ("original: filter − none", 0.03),
+        ("original: filter by a balanced model − none", 0.05),
+        ("no filter: balanced − original", -0.2),
+        ("filter: balanced − original", -0.2),
+        ("filter by a balanced model: balanced − original", -0.2),
+        ("SigLIP, filter: balanced − original", -0.2),
+    ],
+)
+def test_each_line_compares_what_it_says(rows, compared, change):
+    for metric, share in ((RB, 1.0), (AB, 0.5)):
+        row = rows[compared, metric.name]
+        assert row["mean"] == pytest.approx(share * change, abs=1e-9) and row["n"] >= 3
+        assert row["low"] <= row["mean"] + 1e-9 and row["high"] >= row["mean"] - 1e-9
+
+
+def test_every_question_is_told_once_with_its_numbers(table):
+    text = "\n".join(beyond.markdown(table))
+    for question in beyond.QUESTIONS:
+        assert text.count(f"### {question.text}") == 1
+    # Balancing changes RB by −20 points with the first template and by −40 with the second.
+    assert "and what balancing changes of it from −40.0 to −20.0" in text
+    assert "30% of the pairs that a model trained on the same noisy pairs leaves out, 60%" in text
+    assert text.count("(recall)") == 2
+    for line in text.splitlines():
+        if line.startswith("| "):
+            assert line.endswith("|")
+
+
+def test_only_intervals_without_zero_are_bold(table):
+    noisy = results_of(expand(ablation.get_config().to_dict()), known, noise=0.01)
+    told = [line for line in beyond.markdown(noisy) if line.startswith("| balanced − original")]
+    assert "**−20." in told[0]
+    changes = [line for line in beyond.markdown(noisy) if "shuffled − original" in line]
+    row = next(r for r in beyond.rows(noisy) if "shuffled" in r["compared"])
+    assert ("**" in changes[0].split("|")[2]) == (row["low"] > 0 or row["high"] < 0)
+
+
+def test_at_the_papers_scale_what_there_is_is_told():
+    table = results_of(expand(ablation.get_config("paper").to_dict()))
+    compared = {row["compared"] for row in beyond.rows(table)}
+    assert "a random subsample of the same size − original" in compared
+    assert not any("oracle" in name or "draw" in name.split() for name in compared)
+    assert all(np.isfinite(row["mean"]) for row in beyond.rows(table))
+
+
+def test_of_a_study_of_something_else_nothing_is_told(table):
+    assert beyond.markdown(table.select(version="oracle")) == []
