@@ -17,7 +17,6 @@ from experiments import command
 from m4jax import files
 from m4jax.study import pool, weigh
 from m4jax.study.progress import Display
-from m4jax.study.weigh_config import weigh_config
 
 SHOWN = {
     "examples": "examples",
@@ -37,7 +36,7 @@ SHOWN = {
 
 def main(console: Console) -> int:
     """Carries out the stages that are not done yet, and says what was found and where it lies."""
-    config = weigh_config(command.config())
+    config = weigh.weigh_config(command.config())
     job = weigh.Job(config, Path(command.WORKDIR.value).absolute())
     stages = weigh.stages(config)
     display = Display(console, dict.fromkeys(stages, 1.0))

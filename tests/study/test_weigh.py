@@ -8,7 +8,6 @@ from m4jax import balance, files
 from m4jax.data import weights
 from m4jax.errors import InputError
 from m4jax.study import weigh
-from m4jax.study.weigh_config import weigh_config
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,7 @@ def examples(tmp_path_factory):
 def run(examples, folder, stages=None, **more):
     fields = {"files": (str(examples / "*.parquet"),), "attributes": ("man",),
               "labels": ("nurse",), "frontier": (0.3, 0.9)}  # fmt: skip
-    config = weigh_config(settings.get_config().to_dict() | fields | more)
+    config = weigh.weigh_config(settings.get_config().to_dict() | fields | more)
     job = weigh.Job(config, folder)
     for stage in stages or weigh.stages(config):
         weigh.STAGES[stage](job, lambda what, done, total: None)

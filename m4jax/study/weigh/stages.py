@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 from m4jax import balance, files
 from m4jax.data import annotate, folding, joining, selection, testbed, weights
 from m4jax.errors import InputError
-from m4jax.study import weigh_report, weigh_solve
-from m4jax.study.weigh_config import WeighConfig
-from m4jax.study.weigh_job import Job, Progress
+from m4jax.study.weigh import solving, tables
+from m4jax.study.weigh.config import WeighConfig
+from m4jax.study.weigh.job import Job, Progress
 
 
 def write_examples(job: Job, progress: Progress) -> None:
@@ -63,13 +63,13 @@ def solve(job: Job, progress: Progress) -> None:
     Weights of another configuration are removed first, lest they be mistaken for what was refused.
     """
     _remove_others(job)
-    weigh_solve.solve(job, progress)
+    solving.solve(job, progress)
 
 
 def write_weights(job: Job, progress: Progress) -> None:
     """Writes a weight for every example, and which of them are kept if a seed is set."""
     if not _is_current(job):
-        certificate = weigh_solve.read(job).certificate
+        certificate = solving.read(job).certificate
         certificate |= {"rows": len(job.table), "solution": job.solution_id}
         with job.connect() as connection:
             if job.config.check_uids:
@@ -78,7 +78,7 @@ def write_weights(job: Job, progress: Progress) -> None:
             with weights.writing(job.folder, certificate) as path:
                 rows = functools.partial(progress, "weights")
                 if job.columns.utility_levels:
-                    weigh_solve.weigh_each(job, path, rows)
+                    solving.weigh_each(job, path, rows)
                 else:
                     joining.assign(connection, job.table, job.solution, path, rows)
     _select(job, progress)
@@ -98,9 +98,7 @@ def trace_frontier(job: Job, progress: Progress) -> None:
         )
     except balance.ProblemError as error:
         raise InputError(f"config.frontier: {error}") from None
-    points = [
-        {name: getattr(point, name) for name in weigh_report.FRONTIER} for point in found.points
-    ]
+    points = [{name: getattr(point, name) for name in tables.FRONTIER} for point in found.points]
     known = {"largest": found.largest.keep_rate, "points": points}
     files.write_json(job.frontier, known)
 
@@ -108,10 +106,10 @@ def trace_frontier(job: Job, progress: Progress) -> None:
 def report(job: Job, progress: Progress) -> None:
     """Writes the tables and the figures; made anew each time, to the same bytes."""
     progress("tables and figures", 0, 1)
-    found = weigh_solve.read(job)
-    weigh_report.write(
+    found = solving.read(job)
+    tables.write(
         job.folder,
-        problem=weigh_solve.solved(job, found),
+        problem=solving.solved(job, found),
         frontier=files.read_json(job.frontier) if job.config.frontier else None,
         weights=pq.read_table(job.solution)["weight"].to_numpy(),
         multipliers=found.multipliers,

@@ -15,7 +15,7 @@ from m4jax.data import blocks, folding, tables
 from m4jax.data.folding import Patterns
 from m4jax.data.tables import Columns, Table
 from m4jax.errors import InputError
-from m4jax.study.weigh_config import LARGEST, WeighConfig
+from m4jax.study.weigh.config import LARGEST, WeighConfig
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 

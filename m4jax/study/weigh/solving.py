@@ -15,8 +15,8 @@ from m4jax.balance import stream
 from m4jax.data import blocks, joining
 from m4jax.errors import InputError
 from m4jax.study import verdict
-from m4jax.study.weigh_config import LARGEST
-from m4jax.study.weigh_job import Job, Progress
+from m4jax.study.weigh.config import LARGEST
+from m4jax.study.weigh.job import Job, Progress
 
 MAX_STEPS = 200
 MAX_PASSES = 50
