@@ -49,7 +49,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.filter.enabled = False  # False: all pairs stay
     config.filter.drop = 0.3  # share that is left out, the pairs of the lowest similarity
     config.filter.scorer = "emoji-S/8"  # variant of the model that scores; it is trained on all
-    config.filter.scorer_seed = 0  # of that model
+    config.filter.scorer_seed = -1  # of that model; -1: the run's own
     config.filter.scorer_balanced = False  # whether it is trained on data balanced as below
 
     # Balancing the training data (m4jax/balance): the paper's M4.
@@ -68,7 +68,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.balance.tolerance = 1e-6  # relative duality gap at which the solver stops
     config.balance.attribute_noise = 0.0  # known attributes that are flipped before balancing
     config.balance.control = "none"  # "subsample" as large, or "shuffle" of the weights, instead
-    config.balance.seed = 0  # of the noise and the control
+    config.balance.seed = -1  # of the noise and the control; -1: the run's own
 
     # The model (m4jax/models): a name of the variant table.
     config.model = ml_collections.ConfigDict()

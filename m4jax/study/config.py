@@ -19,6 +19,7 @@ from m4jax.training import TrainConfig
 CENSUS = "census"  # a target: the census' shares instead of a number for all labels
 LARGEST = "max"  # a keep rate: the largest at which all constraints hold
 CONTROLS = ("none", "subsample", "shuffle")
+OWN = -1  # a seed: that of the run, so that what is drawn differs from run to run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +32,7 @@ class BalanceConfig:
       attribute_noise: share of the known attributes that is flipped before balancing.
       control: "none"; "subsample": in place of the weights q, equal weights of round(Σq) examples
         drawn at random; "shuffle": the weights q, permuted at random over the examples.
-      seed: of the noise and the control.
+      seed: of the noise and the control; 0 where nothing is drawn.
     """
 
     labels: tuple[str, ...]
@@ -224,10 +225,15 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
     if "during" not in config["balance"]:
         raise InputError("missing field config.balance.during: configs/base.py has all of them")
     during = _convert(tuple[float, ...], config["balance"].pop("during"), "config.balance.during")
+    seed = _convert(int, config["seed"], "config.seed")
     balance = record(BalanceConfig, config["balance"], "config.balance")
     fair = _take(config["filter"], "filter", "scorer_balanced")
-    of_scorer = dataclasses.replace(balance, control="none") if fair else None
+    of_scorer = dataclasses.replace(balance, control="none")
+    of_scorer = _with_own_seed(of_scorer, seed) if fair else None
+    balance = _with_own_seed(balance, seed)
     chosen = record(FilterConfig, config["filter"] | {"balance": of_scorer}, "config.filter")
+    if chosen.scorer_seed == OWN:
+        chosen = dataclasses.replace(chosen, scorer_seed=seed)
     if "seed" in config["train"]:
         raise InputError("unknown field config.train.seed: set config.seed")
     world = record(World, config["world"], "config.world")
@@ -241,10 +247,20 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
         init_from=_convert(str, config["init_from"], "config.init_from"),
         in_memory_gb=_convert(float, config["in_memory_gb"], "config.in_memory_gb"),
         model=record(ModelConfig, config["model"], "config.model"),
-        train=record(TrainConfig, config["train"] | {"seed": config["seed"]}, "config.train"),
+        train=record(TrainConfig, config["train"] | {"seed": seed}, "config.train"),
         track=_convert(bool, config["track"], "config.track"),
         evaluate=record(EvaluateConfig, config["evaluate"], "config.evaluate"),
     )
+
+
+def _with_own_seed(balance: BalanceConfig, seed: int) -> BalanceConfig:
+    """Returns the settings with the seed of what is drawn; 0 if nothing is.
+
+    Runs whose weights need no chance thus share them, whatever their seed.
+    """
+    if balance.control == "none" and not balance.attribute_noise:
+        return dataclasses.replace(balance, seed=0)
+    return dataclasses.replace(balance, seed=seed) if balance.seed == OWN else balance
 
 
 def from_json(value: Mapping[str, Any]) -> RunConfig:
