@@ -31,12 +31,12 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def sweep(folder: str | os.PathLike) -> None:
-    """Removes what `atomic` left anywhere in `folder` when its process was killed.
+def sweep(folder: str | os.PathLike, *, deep: bool = True) -> None:
+    """Removes what `atomic` left in `folder`, and below it if `deep`, by a process that was killed.
 
     Only for a folder in which no other process writes.
     """
-    for path in Path(folder).rglob(".*.tmp"):
+    for path in Path(folder).glob("**/.*.tmp" if deep else ".*.tmp"):
         path.unlink(missing_ok=True)
 
 

@@ -8,20 +8,21 @@ import numpy as np
 from scipy import stats
 
 from m4jax.errors import InputError
-from m4jax.evaluation.statistics import tail_probability
 
+EXACT = 200  # differences, up to which all signs are gone through
 WILCOXON_EFFICIENCY = 3 / np.pi  # relative to the t-test, where differences are normal
 
 
 class Effect(NamedTuple):
-    """A mean difference over pairs of runs.
+    """A mean difference over pairs.
 
     Attributes:
       mean: of the differences.
-      low: lower end of the interval over pairs and pictures.
+      low: lower end of the interval over pairs and pictures; NaN with one pair.
       high: upper end.
       p: two-sided, of the Wilcoxon signed-rank test that the differences are symmetric around 0.
       deviation: standard deviation of the differences.
+      pictures: standard deviation of the mean over other pictures; 0 if it is left out.
       rank_biserial: (W₊ − W₋)/(W₊ + W₋), from −1 to 1; ±1: all differences have one sign.
       n: number of pairs.
     """
@@ -31,43 +32,37 @@ class Effect(NamedTuple):
     high: float
     p: float
     deviation: float
+    pictures: float
     rank_biserial: float
     n: int
 
 
 def effect(
-    differences: Sequence[float],
-    deviations: np.ndarray | None = None,
-    *,
-    groups: Sequence | None = None,
-    level: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
+    differences: Sequence[float], deviations: np.ndarray | None = None, *, level: float = 0.95
 ) -> Effect:
-    """Estimates a mean difference over pairs of runs.
+    """Estimates a mean difference over independent pairs, seeds say.
 
-    The interval is a bootstrap of two sources of chance at once: which runs there are (pairs are
-    drawn with replacement, those of one group together) and which pictures they were asked about
-    (one column of `deviations` is drawn for all pairs, since all runs answer the same pictures):
+    The interval holds two sources of chance: which pairs there are, and which pictures they were
+    asked about, since all runs answer the same pictures. With s the standard deviation of the n
+    differences and v that of the mean over resamples of the pictures,
 
-        mean_p d_p(pairs drawn) + mean_p δ_pb(pairs drawn),    b drawn from the B columns.
+        mean ± √(t² s²/n + z² v²)
 
-    Simulated coverage of the 95% interval (tests): 0.93–0.98 for 5 to 24 groups.
+    where t is the quantile of Student's distribution with n − 1 degrees of freedom and z that of
+    the normal one: each source alone has its usual interval. Simulated coverage of the 95%
+    interval is 0.94 to 0.99 for 2 to 24 pairs (tests).
 
     Args:
-      differences: [p] of a metric.
-      deviations: [p, B] of the same differences over resamples of the pictures, around their mean;
+      differences: [n] of a metric.
+      deviations: [n, B] of the same differences over resamples of the pictures, around their mean;
         None: chance of the pictures is left out.
-      groups: [p] ids of what is not independent of each other (the seed, say); None: every pair is.
       level: of the interval.
-      resamples: number of draws.
-      seed: of the draws.
 
     Returns:
       The effect; NaN where there are too few pairs.
 
     Raises:
-      InputError: if the shapes don't fit, or a difference is not finite.
+      InputError: if the shapes don't fit, or a number is not finite.
 
     Source: Wilcoxon's test as in "CLIP the Bias"; the interval is derived.
     """
@@ -75,32 +70,56 @@ def effect(
     if d.ndim != 1 or not d.size or not np.isfinite(d).all():
         raise InputError(f"differences: expected finite numbers, one for each pair, got {d}")
     deviations = np.zeros((d.size, 1)) if deviations is None else np.asarray(deviations, float)
-    if deviations.shape[:1] != d.shape:
-        raise InputError(f"deviations: expected [{d.size}, B], got {deviations.shape}")
-    ids = np.arange(d.size) if groups is None else np.unique(groups, return_inverse=True)[1]
-    low, high = _interval(d, deviations, ids, level, resamples, seed)
-    deviation = float(d.std(ddof=1)) if d.size > 1 else float("nan")
-    return Effect(float(d.mean()), low, high, wilcoxon(d), deviation, rank_biserial(d), d.size)
+    if deviations.shape[:1] != d.shape or not np.isfinite(deviations).all():
+        raise InputError(f"deviations: expected [{d.size}, B], finite, got {deviations.shape}")
+    mean, n, pictures = float(d.mean()), d.size, float(deviations.mean(0).std())
+    deviation = half = float("nan")
+    if n > 1:
+        deviation = float(d.std(ddof=1))
+        quantile = (1 + level) / 2
+        of_runs = stats.t.ppf(quantile, n - 1) * deviation / np.sqrt(n)
+        half = np.hypot(of_runs, stats.norm.ppf(quantile) * pictures)
+    ends = (float(mean - half), float(mean + half))
+    return Effect(mean, *ends, wilcoxon(d), deviation, pictures, rank_biserial(d), n)
 
 
 def wilcoxon(differences: np.ndarray, alternative: str = "two-sided") -> float:
     """Returns the p-value of the Wilcoxon signed-rank test; 1 if all differences are zero.
 
-    Exact up to 50 pairs without ties, else by the normal approximation. With n pairs it can't be
-    less than 2^(1−n) (two-sided).
+    Up to `EXACT` differences it is exact, also with ties, of which ranks are averaged: all 2^n
+    signs are gone through; else by the normal approximation. Differences of zero are left out.
+    With n pairs it can't be less than 2^(1−n) (two-sided).
+
+    Args:
+      differences: [n]; such as differ by less than 1e-12 are ties.
+      alternative: "two-sided" or "greater".
+
+    Raises:
+      InputError: for another alternative.
     """
-    d = np.asarray(differences, np.float64)
+    if alternative not in ("two-sided", "greater"):
+        raise InputError(f"alternative: expected two-sided or greater, got {alternative!r}")
+    d = np.round(np.asarray(differences, np.float64), 12)
     d = d[d != 0]
     if not d.size:
         return 1.0
-    ties = np.unique(np.abs(d)).size < d.size
-    method = "exact" if d.size <= 50 and not ties else "approx"
-    return float(stats.wilcoxon(d, alternative=alternative, method=method).pvalue)
+    if d.size > EXACT:
+        return float(stats.wilcoxon(d, alternative=alternative, method="approx").pvalue)
+    rank = np.round(2 * stats.rankdata(np.abs(d))).astype(int)  # whole numbers, also of ties
+    ways = np.ones(1)  # ways[w]: in how many of the 2^n ways the positive ranks sum to w
+    for r in rank:
+        grown = np.zeros(ways.size + r)
+        grown[: ways.size] += ways
+        grown[r:] += ways
+        ways = grown
+    share, seen = ways / ways.sum(), int(rank[d > 0].sum())
+    above, below = share[seen:].sum(), share[: seen + 1].sum()
+    return float(above if alternative == "greater" else min(1.0, 2 * min(above, below)))
 
 
 def rank_biserial(differences: np.ndarray) -> float:
     """Returns (W₊ − W₋)/(W₊ + W₋), W± the sums of the ranks of |d| with that sign; 0 if none."""
-    d = np.asarray(differences, np.float64)
+    d = np.round(np.asarray(differences, np.float64), 12)
     d = d[d != 0]
     if not d.size:
         return 0.0
@@ -163,22 +182,3 @@ def pairs_needed(difference: float, deviation: float, *, alpha: float, power: fl
         return least
     found = detectable(deviation, least, alpha=alpha, power=power)
     return max(least, int(np.ceil(least * (found / abs(difference)) ** 2)))
-
-
-def _interval(
-    d: np.ndarray, deviations: np.ndarray, ids: np.ndarray, level: float, resamples: int, seed: int
-) -> tuple[float, float]:
-    count = int(ids.max()) + 1
-    if count < 2:
-        return float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
-    size = np.bincount(ids, minlength=count)
-    total = np.bincount(ids, weights=d, minlength=count)
-    moved = np.stack([np.bincount(ids, weights=x, minlength=count) for x in deviations.T], 1)
-    drawn = rng.integers(count, size=(resamples, count))
-    column = rng.integers(deviations.shape[1], size=resamples)
-    pairs = size[drawn].sum(1)
-    samples = (total[drawn].sum(1) + moved[drawn, column[:, None]].sum(1)) / pairs
-    tail = tail_probability(level, count)
-    low, high = np.quantile(samples, [tail, 1 - tail])
-    return float(low), float(high)

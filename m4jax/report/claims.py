@@ -14,7 +14,6 @@ from m4jax.report.contrasts import Contrast, Metric, Pairs, Runs
 from m4jax.report.results import Results
 
 ALPHA = 0.05  # of the whole family
-EQUAL = 0.02  # shares of pictures that differ by less count as equal
 Verdict = Literal["supported", "contradicted", "undecided", "not tested", "reported"]
 
 
@@ -26,7 +25,9 @@ class Part:
       text: what the runs should show.
       metric: of the runs.
       contrast: of which the mean is tested.
-      expected: 1 or −1, its sign; 0: within ±`EQUAL`.
+      expected: 1 or −1, its sign.
+      margin: how far on the other side of zero it may be all the same: "does not fall" stands for
+        a mean above −margin.
       decides: whether the verdict on the claim depends on it; otherwise it is reported for its
         size, and is no member of the family of tests.
     """
@@ -35,7 +36,12 @@ class Part:
     metric: Metric
     contrast: Contrast
     expected: int
+    margin: float = 0.0
     decides: bool = True
+
+    def distance(self, values: np.ndarray | float) -> np.ndarray | float:
+        """Returns how far differences are on the expected side: expected · d + margin."""
+        return self.expected * values + self.margin
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,12 +62,12 @@ class Finding:
       part: that was tested.
       pairs: that it was tested on.
       effect: mean, interval, Wilcoxon's p and effect size; None without pairs.
-      p: of the test that the mean has the expected sign (or lies within the margin).
-      p_against: of the test that it has the opposite one (or lies outside).
+      p: of the test that the mean is on the expected side.
+      p_against: of the test that it is on the other one.
       verdict: by the corrected values of these, and by the interval.
       corrected: p of the verdict, corrected for the number of tests.
-      detectable: the least mean that this number of pairs finds 8 times of 10, corrected.
-      needed: pairs to find the mean that was seen.
+      detectable: the least distance that this number of seeds finds 8 times of 10, corrected.
+      needed: seeds to find the distance that was seen.
     """
 
     part: Part
@@ -78,11 +84,10 @@ class Finding:
 def test(results: Results, claims: Sequence[Claim]) -> dict[str, list[Finding]]:
     """Tests all parts of all claims, corrected by Holm for their number.
 
-    A part is supported if a one-sided Wilcoxon test of the expected sign has a corrected p below
-    `ALPHA`, contradicted if the test of the opposite sign has; of expected equality, if both
-    one-sided tests against the margins have, or if the test beyond the nearer margin has. In
-    either case the interval must say the same: the test takes the pictures as given and every pair
-    for itself, the interval does neither.
+    A part is supported if a one-sided Wilcoxon test that the mean is on the expected side has a
+    corrected p below `ALPHA`, contradicted if the test of the other side has. In either case the
+    interval must say the same: the test takes the pictures as given, the interval does not. What
+    is tested are means by seed, over model sizes.
 
     Args:
       results: of a study, complete or not.
@@ -123,41 +128,29 @@ def _finding(runs: Runs, part: Part) -> Finding:
     pairs = runs.pairs(part.contrast, part.metric)
     if not len(pairs.values):
         return Finding(part, pairs, None)
-    d = pairs.values
-    if part.expected:
-        p, p_against = (paired.wilcoxon(sign * part.expected * d, "greater") for sign in (1, -1))
-    else:
-        p = max(paired.wilcoxon(EQUAL - d, "greater"), paired.wilcoxon(EQUAL + d, "greater"))
-        p_against = min(
-            paired.wilcoxon(d - EQUAL, "greater"), paired.wilcoxon(-d - EQUAL, "greater")
-        )
+    distance = part.distance(pairs.by_seed()[0])
+    p, p_against = (paired.wilcoxon(sign * distance, "greater") for sign in (1, -1))
     return Finding(part, pairs, pairs.effect(), p, p_against)
 
 
 def _judged(finding: Finding, corrected: float, tests: int) -> Finding:
-    if finding.effect is None:
+    effect, part = finding.effect, finding.part
+    if effect is None:
         return finding
-    if not finding.part.decides:
+    if not part.decides:
         return dataclasses.replace(finding, verdict="reported")
     verdict: Verdict = "undecided"
-    holds = finding.p < finding.p_against
-    if corrected < ALPHA and _interval_says(finding.effect, finding.part.expected, holds=holds):
-        verdict = "supported" if holds else "contradicted"
-    effect, alpha = finding.effect, ALPHA / tests
+    ends = part.distance(np.array([effect.low, effect.high]))  # NaN: no interval, undecided
+    if corrected < ALPHA:
+        if finding.p < finding.p_against and (ends > 0).all():
+            verdict = "supported"
+        elif finding.p > finding.p_against and (ends < 0).all():
+            verdict = "contradicted"
+    alpha, seen = ALPHA / tests, part.distance(effect.mean)
     return dataclasses.replace(
         finding,
         verdict=verdict,
         corrected=corrected,
         detectable=paired.detectable(effect.deviation, effect.n, alpha=alpha),
-        needed=paired.pairs_needed(effect.mean, effect.deviation, alpha=alpha),
+        needed=paired.pairs_needed(seen, effect.deviation, alpha=alpha),
     )
-
-
-def _interval_says(effect: paired.Effect, expected: int, *, holds: bool) -> bool:
-    """Tells whether all of the interval lies where the expectation holds, or where it does not."""
-    ends = np.array([effect.low, effect.high])  # NaN: no interval, which says nothing
-    if expected:
-        return bool((expected * ends > 0).all() if holds else (expected * ends < 0).all())
-    if holds:
-        return bool((np.abs(ends) < EQUAL).all())
-    return bool((ends > EQUAL).all() or (ends < -EQUAL).all())

@@ -17,6 +17,7 @@ Findings = Mapping[str, Sequence[Finding]]
 COLOURS = {"supported": "#009E73", "contradicted": "#D55E00", "undecided": "#999999"}
 FAR = 5.0  # standard deviations, beyond which an effect is drawn at the edge
 SEEDS = (3, 5, 10)  # of the power note
+NORMAL = 1.96  # quantile of the normal distribution, for 95% two-sided
 
 
 def markdown(results: Results, found: Findings) -> str:
@@ -30,12 +31,14 @@ def markdown(results: Results, found: Findings) -> str:
         "",
         f"From {count} models with the seeds {', '.join(map(str, seeds))}. Each claim stands for "
         "one contrast or several: differences between runs that agree in all else (model size, "
-        "seed). Points are percentage points. Intervals (95%) hold both the chance of the runs and "
-        f"that of the evaluation pictures; p is of Wilcoxon's signed-rank test, corrected by Holm "
-        f"for all {tests} contrasts; *r* is the rank-biserial correlation (±1: all pairs have one "
-        f"sign). A contrast is decided if the corrected p is below {ALPHA:g} and the interval says "
-        "the same. A claim is supported if all of its contrasts are, and contradicted if one of "
-        "them is. What is only *reported* tells a size and is not tested.",
+        "seed), averaged over model sizes for each seed, since runs of one seed are not "
+        "independent of each other. Points are percentage points. Intervals (95%) hold both the "
+        "chance of the seeds and that of the evaluation pictures; p is of Wilcoxon's signed-rank "
+        f"test over seeds, corrected by Holm for all {tests} contrasts; *r* is the rank-biserial "
+        f"correlation (±1: all seeds have one sign). A contrast is decided if the corrected p is "
+        f"below {ALPHA:g} and the interval says the same. A claim is supported if all of its "
+        "contrasts are, and contradicted if one of them is. What is only *reported* tells a size "
+        "and is not tested.",
         "",
         "| claim | | verdict |",
         "| --- | --- | --- |",
@@ -63,9 +66,7 @@ def rows(found: Findings) -> Rows:
                     "contrast": finding.part.text,
                     "metric": finding.part.metric.name,
                     "split": finding.part.metric.split,
-                    "expected": {1: "above 0", -1: "below 0", 0: f"within ±{claims.EQUAL}"}[
-                        finding.part.expected
-                    ],
+                    "expected": _side(finding.part),
                     "mean": effect.mean if effect else math.nan,
                     "low": effect.low if effect else math.nan,
                     "high": effect.high if effect else math.nan,
@@ -73,7 +74,9 @@ def rows(found: Findings) -> Rows:
                     "p_corrected": finding.corrected,
                     "rank_biserial": effect.rank_biserial if effect else math.nan,
                     "deviation": effect.deviation if effect else math.nan,
-                    "pairs": effect.n if effect else 0,
+                    "pictures": effect.pictures if effect else math.nan,
+                    "seeds": effect.n if effect else 0,
+                    "pairs": len(finding.pairs.values),
                     "detectable": finding.detectable,
                     "verdict": finding.verdict,
                 }
@@ -107,7 +110,7 @@ def at_a_glance(found: Findings) -> tuple[Figure, Rows] | None:
     panels.lines(ax, [_broken(name) for name, _ in known])
     ax.tick_params(axis="y", labelsize=6.5)
     ax.set_xlabel(
-        "mean difference in standard deviations of the pairs, with its 95% interval\n"
+        "mean difference in standard deviations of the seeds, with its 95% interval\n"
         f"(beyond ±{FAR:g}: drawn there; at the right: points; shaded: where the claim has it)"
     )
     ax.set_title("The paper's claims at a glance")
@@ -116,10 +119,15 @@ def at_a_glance(found: Findings) -> tuple[Figure, Rows] | None:
 
 def _expected(finding: Finding) -> tuple[float, float]:
     """Returns start and width of where the claim has the mean, in standard deviations."""
-    if finding.part.expected:
-        return 0.0, finding.part.expected * FAR
-    margin = min(claims.EQUAL / finding.effect.deviation, FAR)
-    return -margin, 2 * margin
+    part = finding.part
+    margin = min(part.margin / finding.effect.deviation, FAR)
+    return -part.expected * margin, part.expected * (FAR + margin)
+
+
+def _side(part: claims.Part) -> str:
+    """Returns what the claim says of the mean, "above -0.02" say."""
+    bound = -part.expected * part.margin
+    return f"{'above' if part.expected > 0 else 'below'} {bound or 0:g}"
 
 
 def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
@@ -128,7 +136,7 @@ def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
         "",
         f"**{claims.verdict(findings).capitalize()}.**",
         "",
-        "| what the runs should show | mean [95%] | pairs | r | p (Holm) | |",
+        "| what the runs should show | mean [95%] | seeds | r | p (Holm) | |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for finding in findings:
@@ -151,27 +159,27 @@ def _power(found: Findings) -> list[str]:
     lines = [
         "## What could have been seen",
         "",
-        "The least mean difference that Wilcoxon's test finds 8 times of 10, corrected for "
-        f"{tests} contrasts, given the spread of these pairs and as many pairs a seed; – where so "
-        "few pairs can never reach the level. The last column is how many pairs it would take to "
-        "find the mean that was seen.",
+        "The least distance from zero (or from the margin) that Wilcoxon's test finds 8 times of "
+        f"10, corrected for {tests} contrasts, given the spread of these seeds; – where so few "
+        "seeds can never reach the level. The last column is how many seeds it would take to find "
+        "the distance that was seen. Seeds do not make up for pictures: where the chance of the "
+        "pictures alone makes up for the distance, no number of them would do.",
         "",
-        f"| claim | contrast | seen | {' | '.join(f'{n} seeds' for n in SEEDS)} | pairs needed |",
+        f"| claim | contrast | seen | {' | '.join(f'{n} seeds' for n in SEEDS)} | seeds needed |",
         f"| --- | --- | --- | {' | '.join('---' for _ in SEEDS)} | --- |",
     ]
     for claim_number, findings in found.items():
         for finding in findings:
-            effect = finding.effect
-            if effect is None or not finding.part.decides:
+            effect, part = finding.effect, finding.part
+            if effect is None or not part.decides:
                 continue
-            each = effect.n / len(set(finding.pairs.seeds.tolist()))
-            cells = [
-                _points(finding, _detectable(effect, round(each * n), tests)).lstrip("+")
-                for n in SEEDS
-            ]
+            cells = [_points(finding, _detectable(effect, n, tests)).lstrip("+") for n in SEEDS]
+            seen = part.distance(effect.mean)
+            enough = abs(seen) > NORMAL * effect.pictures
+            needed = f"{finding.needed:,}" if enough else "more pictures"
             lines.append(
-                f"| {claim_number} | {finding.part.text} | {_points(finding, effect.mean)} | "
-                f"{' | '.join(cells)} | {finding.needed:,} |"
+                f"| {claim_number} | {part.text} | {_points(finding, part.expected * seen)} | "
+                f"{' | '.join(cells)} | {needed} |"
             )
     return lines
 
@@ -182,8 +190,8 @@ def _tests(found: Findings) -> int:
     return sum(finding.effect is not None and finding.part.decides for finding in every)
 
 
-def _detectable(effect, pairs: int, tests: int) -> float:
-    return paired.detectable(effect.deviation, pairs, alpha=ALPHA / tests)
+def _detectable(effect: paired.Effect, seeds: int, tests: int) -> float:
+    return paired.detectable(effect.deviation, seeds, alpha=ALPHA / tests)
 
 
 def _unknown(testbed: bool) -> list[str]:
@@ -198,8 +206,8 @@ def _unknown(testbed: bool) -> list[str]:
         "",
         *(of_testbed if testbed else ()),
         "- Pairs of one model size and seed share their initial parameters and the order of their "
-        "examples, not all of their chance. Seeds and sizes are pooled: an effect that only some "
-        "sizes have appears as an undecided one.",
+        "examples, not all of their chance. Model sizes are averaged, and some seeds have the "
+        "smallest one alone: an effect that only some sizes have may go unnoticed.",
         "- Evaluation pictures are shared by all runs; the intervals allow for that, Wilcoxon's p "
         "does not: it speaks of these pictures.",
     ]

@@ -14,9 +14,7 @@ from m4jax.report.results import Estimate, Results, Rows
 
 Drawn = tuple[Figure, Rows]
 Conditions = dict[str, dict[str, str]]  # name of a line -> its levels
-OVER_RUNS = (
-    "bars: 95% intervals over runs and pictures; dots: single runs (seeds that all lines have)"
-)
+OVER_RUNS = "bars: 95% intervals over seeds and pictures; dots: single runs, alike for all lines"
 BIAS_LABELS = {
     RB: "representation bias: share of pictures without\na person that prefer “man” − 50%, points",
     AB: "association bias: mean over occupations of\nthe gap between men and women, points",
@@ -24,15 +22,21 @@ BIAS_LABELS = {
 
 
 def bias(
-    results: Results, conditions: Conditions, fixed: Mapping[str, str], heading: str
+    results: Results,
+    conditions: Conditions,
+    heading: str,
+    *,
+    free: tuple[str, ...] = (),
+    **fixed: str,
 ) -> Drawn | None:
     """Draws RB and mean |AB| by condition, one line each: mean of its runs, interval, single runs.
 
     Args:
       results: of a study.
       conditions: what is compared.
-      fixed: levels that all have.
       heading: what comes after "Bias of the models, ".
+      free: factors over whose levels it is averaged, the model say.
+      **fixed: levels that all have.
 
     Returns:
       The figure and its data; None if there are runs of less than two conditions.
@@ -40,13 +44,13 @@ def bias(
     runs, rows = Runs(results), []
     found: dict[str, dict[Metric, contrasts.Pairs]] = {}
     for name, chosen in conditions.items():
-        contrast = contrasts.Contrast((((1.0, chosen),),), fixed)
+        contrast = contrasts.Contrast((((1.0, chosen),),), fixed, free)
         pairs = {metric: runs.pairs(contrast, metric) for metric in BIAS_LABELS}
         if all(len(of.values) for of in pairs.values()):
             found[name] = pairs
     if len(found) < 2:
         return None
-    found = _of_shared_seeds(found)
+    found = _of_shared_units(found)
     figure = Figure(figsize=(style.WIDTH, 1.3 + 0.27 * len(found)), layout="constrained")
     axes = figure.subplots(1, len(BIAS_LABELS), sharey=True)
     for ax, (metric, label) in zip(axes, BIAS_LABELS.items(), strict=True):
@@ -63,16 +67,19 @@ def bias(
     return figure, rows
 
 
-def _of_shared_seeds(
+def _of_shared_units(
     found: dict[str, dict[Metric, contrasts.Pairs]],
 ) -> dict[str, dict[Metric, contrasts.Pairs]]:
-    """Returns the runs of the seeds that all conditions have, lest a difference be one of seeds."""
-    seeds = [set(of.seeds.tolist()) for by_metric in found.values() for of in by_metric.values()]
-    shared = sorted(set.intersection(*seeds))
+    """Returns the runs of the seeds and models that all conditions have.
+
+    Else a difference between lines could be one of seeds or of models.
+    """
+    every = [set(of.units) for by_metric in found.values() for of in by_metric.values()]
+    shared = set.intersection(*every)
     if not shared:  # of a study that has only begun
         return found
     return {
-        name: {metric: of.rows(np.isin(of.seeds, shared)) for metric, of in by_metric.items()}
+        name: {metric: of.of(shared) for metric, of in by_metric.items()}
         for name, by_metric in found.items()
     }
 
@@ -116,10 +123,19 @@ def changes(
     style.heading(figure, heading)
     figure.legend(
         handles=[style.handle(line, looks[line]) for line in shown], loc="outside lower center",
-        ncols=4 if len(shown) <= 4 else 2, title="bars: 95% intervals over runs and pictures",
+        ncols=4 if len(shown) <= 4 else 2, title=_told(rows),
         title_fontsize=7,
     )  # fmt: skip
     return figure, rows
+
+
+def _told(rows: Rows) -> str:
+    """Says what the bars are, and of how many seeds."""
+    counts = sorted({row["n"] for row in rows})
+    seeds = (
+        f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds a line"
+    )
+    return f"bars: 95% intervals over seeds and pictures; {seeds}"
 
 
 def _estimate(effect: paired.Effect) -> tuple[Estimate, dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Contrasts of runs: the same metric under other levels of some factors, all else being equal."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,14 +11,6 @@ from m4jax.report.results import Results
 
 Levels = Mapping[str, str]
 DEFAULT = "(default)"  # stands for the first level of a factor, whatever its name
-# The main study: clean captions, no filter, all data of one draw, true attributes; and one stage.
-MAIN = dict.fromkeys(("captions", "loss", "filter", "noise", "data", "draw"), DEFAULT)
-PLAIN = MAIN | {"stage": DEFAULT}
-
-
-def plain(*free: str, **levels: str) -> Levels:
-    """Returns the levels of the main study, but for factors that are free or at other levels."""
-    return {name: x for name, x in PLAIN.items() if name not in free} | levels
 
 
 class Metric(NamedTuple):
@@ -52,12 +44,21 @@ class Contrast:
     Attributes:
       alternatives: each is a tuple of pairs (a_j, L_j); they are ways to form the same contrast
         (B against S at each patch size, say) and give pairs of their own.
-      fixed: levels that all runs share. A factor that neither this nor an alternative names must be
-        equal within a pair, and may be anything; the seed is such a factor.
+      fixed: levels that all runs share.
+      free: factors that may be anything, but equal within a pair; so is the seed. All factors that
+        are not named in any of these ways are at their default.
     """
 
     alternatives: tuple[tuple[tuple[float, Levels], ...], ...]
     fixed: Levels = dataclasses.field(default_factory=dict)
+    free: tuple[str, ...] = ("model",)
+
+
+class Unit(NamedTuple):
+    """What a pair of runs has in common: the levels of the free factors, and the seed."""
+
+    levels: tuple[str, ...]
+    seed: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,30 +68,44 @@ class Pairs:
     Attributes:
       values: [p].
       deviations: [p, B], of the same over resamples of the pictures; [p, 0] if unknown.
-      seeds: [p].
-      units: [p] what each pair is: the levels of the factors that are free, and the seed.
+      units: [p].
     """
 
     values: np.ndarray
     deviations: np.ndarray
-    seeds: np.ndarray
-    units: tuple[str, ...]
+    units: tuple[Unit, ...]
 
-    def rows(self, chosen: np.ndarray) -> "Pairs":
-        """Returns the pairs that are chosen, bool [p]."""
-        units = tuple(unit for unit, one in zip(self.units, chosen, strict=True) if one)
-        return Pairs(self.values[chosen], self.deviations[chosen], self.seeds[chosen], units)
+    @property
+    def seeds(self) -> np.ndarray:
+        """The seed of each pair, [p]."""
+        return np.array([unit.seed for unit in self.units], int)
+
+    def of(self, units: Collection[Unit]) -> "Pairs":
+        """Returns the pairs of some units."""
+        chosen = np.array([unit in units for unit in self.units], bool)
+        kept = tuple(unit for unit in self.units if unit in units)
+        return Pairs(self.values[chosen], self.deviations[chosen], kept)
+
+    def by_seed(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the means over the pairs of each seed, [s] and [s, B].
+
+        Runs of one seed share initial parameters, order of examples and controls: what is
+        independent is the seed.
+        """
+        seeds = np.unique(self.seeds)
+        of = [self.seeds == seed for seed in seeds]
+        values = np.array([self.values[rows].mean() for rows in of])
+        return values, np.array([self.deviations[rows].mean(0) for rows in of])
 
     def effect(self) -> paired.Effect:
-        """Returns the mean over pairs; pairs of one seed are drawn together."""
-        known = self.deviations if self.deviations.shape[1] else None
-        groups = self.seeds if np.unique(self.seeds).size >= 5 else None
-        return paired.effect(self.values, known, groups=groups)
+        """Returns the mean over seeds; see `by_seed`."""
+        values, deviations = self.by_seed()
+        return paired.effect(values, deviations if deviations.shape[1] else None)
 
 
-def difference(of: Levels, minus: Levels, *, fixed: Levels | None = None) -> Contrast:
+def difference(of: Levels, minus: Levels, *, free: tuple[str, ...] = ("model",), **fixed: str):
     """Returns the contrast metric(of) − metric(minus)."""
-    return Contrast((((1.0, of), (-1.0, minus)),), fixed or {})
+    return Contrast((((1.0, of), (-1.0, minus)),), fixed, free)
 
 
 class Runs:
@@ -102,65 +117,70 @@ class Runs:
         ids, first, place = np.unique(runs["run_id"], return_index=True, return_inverse=True)
         self.levels = {name: runs[name][first] for name in [*self.factors, "seed"]}
         self.ids = ids
-        self._default = {name: runs[name][0] for name in self.factors if len(runs)}
+        self._default = {name: results.default(name) for name in self.factors}
         self._place, self._runs = place, runs
 
     def values(self, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
-        """Returns a metric of each run [r], NaN if it has none, and its deviations [r, B]."""
+        """Returns a metric of each run [r], NaN if it has none, and its deviations [r, B].
+
+        The deviations are NaN for a run that has none, where others have some.
+        """
         wanted = zip(("metric", "split", "label"), metric, strict=True)
         chosen = np.all([self._runs[column] == value for column, value in wanted], axis=0)
         values = np.full(len(self.ids), np.nan)
         values[self._place[chosen]] = self._runs["value"][chosen]
         draws = list(self._runs["draws"][chosen])
-        count = min((len(x) for x in draws), default=0)
-        deviations = np.zeros((len(self.ids), count))
+        count = min((len(x) for x in draws if len(x)), default=0)
+        deviations = np.full((len(self.ids), count), np.nan)
         for row, x in zip(self._place[chosen], draws, strict=True):
-            deviations[row] = x[:count]
+            if len(x):
+                deviations[row] = x[:count]
         return values, deviations
 
     def pairs(self, contrast: Contrast, metric: Metric) -> Pairs:
         """Returns the values of a contrast for all runs that it can be formed of."""
         values, deviations = self.values(metric)
-        found: list[tuple[str, int, float, np.ndarray]] = []
+        found: list[tuple[Unit, float, np.ndarray]] = []
         for terms in contrast.alternatives:
-            found += self._pairs_of(terms, contrast.fixed, values, deviations)
-        found.sort(key=lambda pair: pair[:2])
-        return Pairs(
-            np.array([pair[2] for pair in found]),
-            np.array([pair[3] for pair in found]) if found else np.zeros((0, 0)),
-            np.array([pair[1] for pair in found], int),
-            tuple(pair[0] for pair in found),
-        )
+            found += self._pairs_of(terms, contrast, values, deviations)
+        found.sort(key=lambda pair: pair[0])
+        moved = np.array([pair[2] for pair in found]) if found else np.zeros((0, 0))
+        if not np.isfinite(moved).all():
+            moved = np.zeros((len(found), 0))  # of a pair the chance of the pictures is unknown
+        return Pairs(np.array([pair[1] for pair in found]), moved, tuple(p[0] for p in found))
 
-    def _pairs_of(self, terms, fixed: Levels, values, deviations):
-        # A factor that the study lacks is at its default in all runs.
-        fixed = {k: x for k, x in fixed.items() if k in self.factors or x != DEFAULT}
+    def _pairs_of(self, terms, contrast: Contrast, values, deviations):
         named = {name for _, levels in terms for name in levels}
-        free = [name for name in self.factors if name not in named]
-        if named.union(fixed).difference(self.factors):
-            return
-        by_term = [self._by_unit({**fixed, **levels}, free, values) for _, levels in terms]
+        free = [name for name in self.factors if name in contrast.free and name not in named]
+        by_term = [self._by_unit({**contrast.fixed, **x}, free, values) for _, x in terms]
+        # Which of several alternatives it is belongs to what the pair is.
+        told = [x for k, x in terms[0][1].items() if k != "version"]
+        told = told if len(contrast.alternatives) > 1 else []
         for unit in by_term[0]:
             rows = [of_term.get(unit) for of_term in by_term]
             if None in rows:
                 continue
             total = sum(a * values[row] for (a, _), row in zip(terms, rows, strict=True))
             moved = sum(a * deviations[row] for (a, _), row in zip(terms, rows, strict=True))
-            told = [level for name, level in zip(free, unit, strict=False) if name not in fixed]
-            # Which of the alternatives it is belongs to what the pair is.
-            told += [x for _, levels in terms[:1] for k, x in levels.items() if k != "version"]
-            yield ", ".join(told), int(unit[-1]), float(total), moved
+            yield Unit((*unit.levels, *told), unit.seed), float(total), moved
 
-    def _by_unit(self, levels: Levels, free, values) -> dict[tuple, int]:
-        """Returns (levels of the free factors, seed) -> row, of the runs with the given levels."""
+    def _by_unit(self, levels: Levels, free: Sequence[str], values) -> dict[Unit, int]:
+        """Returns the rows of the runs with given levels, all other factors at their defaults."""
         keep = np.isfinite(values)
-        for name, level in levels.items():
-            wanted = self._default.get(name) if level == DEFAULT else level
+        if any(name not in self.factors and x != DEFAULT for name, x in levels.items()):
+            return {}  # the study has no such factor
+        for name in self.factors:
+            if name in free:
+                continue
+            level = levels.get(name, DEFAULT)
+            wanted = self._default[name] if level == DEFAULT else level
             keep = keep & (self.levels[name] == wanted)
-        names = [*free, "seed"]
-        return {
-            tuple(self.levels[name][row] for name in names): row for row in np.flatnonzero(keep)
-        }
+        columns = [*(self.levels[name] for name in free), self.levels["seed"]]
+        found = {}
+        for row in np.flatnonzero(keep):
+            *told, seed = (column[row] for column in columns)
+            found[Unit(tuple(map(str, told)), int(seed))] = row
+        return found
 
 
 def levels(results: Results, factor: str, *, key) -> list[str]:

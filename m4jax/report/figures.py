@@ -32,14 +32,20 @@ FOREST: dict[str, Metrics] = {  # title of a panel -> name of a line -> metric a
 
 
 def render(
-    results: Results, directory: str | os.PathLike, figures: Mapping[str, Draw]
+    results: Results,
+    directory: str | os.PathLike,
+    figures: Mapping[str, Draw],
+    *,
+    part: str = "",
 ) -> list[Path]:
     """Draws every figure for which there are results; the same results give the same bytes.
 
     Args:
       results: of a study, complete or not.
-      directory: where name.png, name.svg and name.csv are written.
+      directory: where name.png, name.svg and name.csv are written; those of a figure for which
+        there are no results any more are removed.
       figures: name -> function that draws it, or returns None.
+      part: "3 of 8 runs", say, written on every figure; "": the study is complete.
 
     Returns:
       The paths of the png files.
@@ -49,7 +55,12 @@ def render(
         with style.page():
             drawn = draw(results)
             if drawn is None:
+                for kind in style.KINDS:
+                    (Path(directory) / f"{name}.{kind}").unlink(missing_ok=True)
                 continue
+            if part:
+                drawn[0].text(0.995, 0.995, f"incomplete: {part}", ha="right", va="top",
+                              fontsize=7, color=style.WARNING)  # fmt: skip
             style.save(drawn[0], Path(directory) / name, drawn[1])
         paths.append(Path(directory) / f"{name}.png")
     return paths

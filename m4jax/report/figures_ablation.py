@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from m4jax.report import comparisons, contrasts, panels, style
 from m4jax.report.comparisons import Conditions, Drawn
-from m4jax.report.contrasts import AB, DEFAULT, PLAIN, RB, Metric, Runs
-from m4jax.report.results import ORACLE, Results, Rows
+from m4jax.report.contrasts import AB, RB, Metric, Runs
+from m4jax.report.results import ORACLE, Results
 
 ORIGINAL, SUBSAMPLE = {"version": "original"}, {"version": "subsample"}
 QUALITY = {
@@ -39,16 +39,15 @@ def bias_by_stage(results: Results) -> Drawn | None:
             for stage in stages
         }
     conditions["oracle"] = {"version": ORACLE, "stage": stages[0]}
-    fixed = contrasts.plain("stage")
-    return comparisons.bias(results, conditions, fixed, "by data version, and when it was used")
+    heading = "by data version, and when it was used"
+    return comparisons.bias(results, conditions, heading, free=("model",))
 
 
 def controls(results: Results) -> Drawn | None:
     """Draws RB and mean |AB| of what should not help, beside what should."""
     names = ("original", "subsample", "shuffled", "census", "balanced", ORACLE)
     conditions = {style.display(name): {"version": name} for name in names}
-    fixed = contrasts.plain(model=DEFAULT)
-    return comparisons.bias(results, conditions, fixed, "beside controls")
+    return comparisons.bias(results, conditions, "beside controls")
 
 
 def data_scale(results: Results) -> Drawn | None:
@@ -61,8 +60,7 @@ def data_scale(results: Results) -> Drawn | None:
         for size in sizes
         for version in ("original", "subsample", "balanced")
     }
-    fixed = contrasts.plain("data", model=DEFAULT)
-    return comparisons.bias(results, conditions, fixed, "by number of distinct examples")
+    return comparisons.bias(results, conditions, "by number of distinct examples")
 
 
 def annotation_noise(results: Results) -> Drawn | None:
@@ -76,15 +74,14 @@ def annotation_noise(results: Results) -> Drawn | None:
         f"balanced, {level} wrong": {"version": "balanced", "noise": level} for level in levels
     }
     conditions["oracle"] = {"version": ORACLE, "noise": levels[0]}
-    fixed = contrasts.plain("noise", model=DEFAULT)
-    return comparisons.bias(results, conditions, fixed, "by annotation error")
+    return comparisons.bias(results, conditions, "by annotation error")
 
 
 def quality_differences(results: Results) -> Drawn | None:
     """Draws what each version changes in classification and retrieval (paper's figure)."""
     versions = ("balanced", "balanced_proxies", "subsample", ORACLE)
     lines = {
-        style.display(version): contrasts.difference({"version": version}, ORIGINAL, fixed=PLAIN)
+        style.display(version): contrasts.difference({"version": version}, ORIGINAL)
         for version in versions
     }
     looks = {style.display(version): style.mark(version) for version in versions}
@@ -93,14 +90,13 @@ def quality_differences(results: Results) -> Drawn | None:
 
 def filter_and_loss(results: Results) -> Drawn | None:
     """Draws what balancing changes with and without quality filter and SigLIP (paper's figure)."""
-    fixed = contrasts.plain(captions="noisy")
     lines, looks = {}, {}
     for version in ("balanced", "subsample"):
         places = itertools.product(("CLIP", "SigLIP"), (("off", "no filter"), ("on", "filter")))
         for (loss, (switch, told)), marker in zip(places, "os^D", strict=True):
-            levels = fixed | {"loss": loss, "filter": switch}
+            levels = {"captions": "noisy", "loss": loss, "filter": switch}
             name = f"{version}: {loss}, {told}"
-            lines[name] = contrasts.difference({"version": version}, ORIGINAL, fixed=levels)
+            lines[name] = contrasts.difference({"version": version}, ORIGINAL, **levels)
             looks[name] = dataclasses.replace(
                 style.mark(version), marker=marker, filled=switch == "on"
             )
@@ -117,49 +113,38 @@ def filter_and_bias(results: Results) -> Drawn | None:
         for version in ("original", "subsample", "balanced")
         for level, name in told.items()
     }
-    fixed = contrasts.plain("filter", captions="noisy", model=DEFAULT)
-    return comparisons.bias(results, conditions, fixed, "by quality filter and its scorer")
+    heading = "by quality filter and its scorer"
+    return comparisons.bias(results, conditions, heading, captions="noisy")
 
 
 def learning_curves(results: Results) -> Drawn | None:
     """Draws RB and mean |AB| along training: learning and unlearning (paper's figure)."""
     conditions: Conditions = {
-        "original": ORIGINAL | {"stage": DEFAULT},
-        "balanced": {"version": "balanced", "stage": DEFAULT},
+        "original": ORIGINAL,
+        "balanced": {"version": "balanced"},
         "original, then balanced": {"version": "balanced", "stage": "second half"},
         "balanced, then original": {"version": "balanced", "stage": "first half"},
-        "subsample": SUBSAMPLE | {"stage": DEFAULT},
-        "oracle": {"version": ORACLE, "stage": DEFAULT},
+        "subsample": SUBSAMPLE,
+        "oracle": {"version": ORACLE},
     }
-    rows: Rows = []
-    fixed = contrasts.plain("stage", model=DEFAULT)
-    along = results.select(kind="along")
-    figure = Figure(figsize=(style.WIDTH, 3.5), layout="constrained")
     hollow = [dataclasses.replace(mark, filled=False) for mark in (style.MARKS[5], style.MARKS[6])]
-    looks = [
-        style.mark("original"),
-        style.mark("balanced"),
-        *hollow,
-        style.mark("subsample"),
-        style.mark(ORACLE),
-    ]
-    marks = dict(zip(conditions, looks, strict=True))
+    looks = [style.mark("original"), style.mark("balanced"), *hollow, style.mark("subsample"),
+             style.mark(ORACLE)]  # fmt: skip
+    marks, rows = dict(zip(conditions, looks, strict=True)), []
+    figure = Figure(figsize=(style.WIDTH, 3.5), layout="constrained")
     for ax, metric in zip(figure.subplots(1, 2), (RB, AB), strict=True):
-        for name, levels in conditions.items():
-            curve = _curve(along, results, fixed | levels, metric)
-            if not curve:
-                continue
-            steps = np.array(sorted(curve))
-            values = [100 * np.array(curve[step]) for step in steps]
-            mean = [x.mean() for x in values]
-            ax.plot(steps, mean, color=marks[name].color, marker=marks[name].marker, markersize=4,
-                    markerfacecolor=marks[name].face)  # fmt: skip
-            ax.fill_between(steps, [x.min() for x in values], [x.max() for x in values],
-                            color=marks[name].color, alpha=0.12, linewidth=0)  # fmt: skip
+        for name, by_seed in _curves(results, conditions, metric).items():
+            steps = sorted(set.intersection(*(set(curve) for curve in by_seed.values())))
+            values = np.array([[curve[step] for step in steps] for curve in by_seed.values()])
+            mean, least, most = values.mean(0), values.min(0), values.max(0)
+            ax.plot(steps, 100 * mean, color=marks[name].color, marker=marks[name].marker,
+                    markersize=4, markerfacecolor=marks[name].face)  # fmt: skip
+            ax.fill_between(steps, 100 * least, 100 * most, color=marks[name].color, alpha=0.12,
+                            linewidth=0)  # fmt: skip
             rows += [
-                {"metric": metric.name, "condition": name, "step": int(step), "seeds": len(x),
-                 "mean": x.mean() / 100, "least": x.min() / 100, "most": x.max() / 100}
-                for step, x in zip(steps, values, strict=True)
+                {"metric": metric.name, "condition": name, "step": step, "seeds": len(values),
+                 "mean": mean[i], "least": least[i], "most": most[i]}
+                for i, step in enumerate(steps)
             ]  # fmt: skip
         ax.axhline(0, color="0.6", linewidth=0.8)
         ax.set_xlabel("training step")
@@ -169,10 +154,11 @@ def learning_curves(results: Results) -> Drawn | None:
     if not rows:
         return None
     shown = [name for name in conditions if any(row["condition"] == name for row in rows)]
+    count = rows[0]["seeds"]
     figure.legend(
         handles=[style.handle(name, marks[name]) for name in shown], loc="outside lower center",
-        ncols=3, title="lines: means over seeds; bands: from the lowest to the highest seed",
-        title_fontsize=7,
+        ncols=3, title_fontsize=7,
+        title=f"lines: means over {count} seeds; bands: from the lowest to the highest of them",
     )  # fmt: skip
     return figure, rows
 
@@ -186,7 +172,7 @@ def bias_and_quality(results: Results) -> Drawn | None:
     quality = contrasts.IMAGE_TO_TEXT, contrasts.THINGS
     for ax, bias, good in zip(figure.subplots(1, 2), (RB, AB), quality, strict=True):
         for version in versions:
-            points = _means(runs, PLAIN | {"version": version}, (bias, good))
+            points = _means(runs, {"version": version}, (bias, good))
             mark = marks[version]
             for model, (x, y) in points.items():
                 ax.plot(100 * x, 100 * y, linestyle="", marker=mark.marker, markersize=6,
@@ -238,33 +224,32 @@ def prompt_sensitivity(results: Results) -> Drawn | None:
     return (figure, rows) if rows else None
 
 
-def _curve(
-    along: Results, results: Results, levels: Mapping[str, str], metric: Metric
-) -> dict[int, list[float]]:
-    """Returns step -> the values of a metric at that step, one for each seed."""
-    if not set(levels) <= set(results.factors):
-        return {}
-    part = along.select(metric=metric.name, split=metric.split)
-    first = results.select(kind="run")
-    for name, level in levels.items():
-        part = part.select(**{name: first[name][0] if level == DEFAULT else level})
-    found: dict[int, list[float]] = {}
-    for step, value in part.pairs("step", "value"):
-        if math.isfinite(value):
-            found.setdefault(step, []).append(value)
-    return found
+def _curves(
+    results: Results, conditions: Conditions, metric: Metric
+) -> dict[str, dict[int, dict[int, float]]]:
+    """Returns condition -> seed -> step -> the metric, for the seeds that all conditions have."""
+    along = results.select(kind="along", metric=metric.name, split=metric.split)
+    found: dict[str, dict[int, dict[int, float]]] = {}
+    for name, levels in conditions.items():
+        if not set(levels) <= set(results.factors):
+            continue
+        chosen = {factor: results.default(factor) for factor in results.factors} | levels
+        for seed, step, value in along.select(**chosen).pairs("seed", "step", "value"):
+            if math.isfinite(value):
+                found.setdefault(name, {}).setdefault(seed, {})[step] = value
+    shared = set.intersection(*map(set, found.values())) if found else set()
+    if not shared:  # of a study that has only begun
+        return found
+    return {name: {seed: of[seed] for seed in shared} for name, of in found.items()}
 
 
-def _means(
-    runs: Runs, levels: Mapping[str, str], metrics: Sequence[Metric]
-) -> dict[str, tuple[float, ...]]:
+def _means(runs: Runs, levels: Mapping[str, str], metrics: Sequence[Metric]) -> dict[str, tuple]:
     """Returns model -> the means of metrics over its runs with the given levels."""
-    contrast = contrasts.Contrast((((1.0, levels),),))
     by_model: list[dict[str, list[float]]] = []
     for metric in metrics:
-        pairs, of_model = runs.pairs(contrast, metric), {}
+        pairs, of_model = runs.pairs(contrasts.Contrast((((1.0, levels),),)), metric), {}
         for unit, value in zip(pairs.units, pairs.values, strict=True):
-            of_model.setdefault(unit, []).append(float(value))
+            of_model.setdefault(", ".join(unit.levels), []).append(float(value))
         by_model.append(of_model)
     return {
         model: tuple(float(np.mean(of_model[model])) for of_model in by_model)

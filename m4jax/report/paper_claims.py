@@ -10,12 +10,9 @@ from m4jax.report.claims import Claim, Part
 from m4jax.report.contrasts import (
     AB,
     AB_FOLLOWS,
-    DEFAULT,
     GENDER,
     IMAGE_TO_TEXT,
-    MAIN,
     OCCUPATIONS,
-    PLAIN,
     RB,
     TEXT_TO_IMAGE,
     THINGS,
@@ -30,7 +27,8 @@ BALANCED = {"version": "balanced", "stage": "throughout"}
 PROXIES = {"version": "balanced_proxies", "stage": "throughout"}
 TUNED = {"version": "balanced", "stage": "after 90%"}
 BEFORE = {"version": "balanced", "stage": "first 90%"}
-NOISY = MAIN | {"captions": "noisy", "stage": DEFAULT}
+NOISY = {"captions": "noisy"}
+EQUAL = 0.02  # shares of pictures that differ by less count as equal
 
 
 def _halfway(tuned: contrasts.Levels) -> Contrast:
@@ -38,34 +36,31 @@ def _halfway(tuned: contrasts.Levels) -> Contrast:
 
     Negative: `tuned` is nearer to balanced than to original, where balancing lowers the metric.
     """
-    return Contrast((((1.0, tuned), (-0.5, BALANCED), (-0.5, STARTED)),), MAIN)
+    return Contrast((((1.0, tuned), (-0.5, BALANCED), (-0.5, STARTED)),))
 
 
 def _interaction() -> Contrast:
     """Returns (balanced − original) with SigLIP and filter, minus the same for CLIP without."""
     best, plain = {"loss": "SigLIP", "filter": "on"}, {"loss": "CLIP", "filter": "off"}
-    fixed = {name: level for name, level in NOISY.items() if name not in best}
     terms = ((1.0, best | {"version": "balanced"}), (-1.0, best | ORIGINAL),
              (-1.0, plain | {"version": "balanced"}), (1.0, plain | ORIGINAL))  # fmt: skip
-    return Contrast((terms,), fixed)
+    return Contrast((terms,), NOISY)
 
 
-def _best(of: str) -> Contrast:
-    """Returns balanced − `of` for SigLIP with the filter."""
-    fixed = NOISY | {"loss": "SigLIP", "filter": "on"}
-    return difference({"version": "balanced"}, {"version": of}, fixed=fixed)
+def _best() -> Contrast:
+    """Returns balanced − original for SigLIP with the filter."""
+    return difference({"version": "balanced"}, ORIGINAL, **NOISY, loss="SigLIP", filter="on")
 
 
 _LARGER = Contrast(
     tuple(
         ((1.0, ORIGINAL | {"model": f"B/{size}"}), (-1.0, ORIGINAL | {"model": f"S/{size}"}))
         for size in ("16 64", "8 128", "16 384", "16 768", "32 384", "32 768")
-    ),
-    PLAIN,
+    )
 )
-_AT_ONCE = difference(BALANCED, STARTED, fixed=MAIN)
-_FOR_SIZE = difference(BALANCED, SUBSAMPLE | {"stage": "throughout"}, fixed=MAIN)
-_WITH_PROXIES = difference(PROXIES, BALANCED, fixed=MAIN)
+_AT_ONCE = difference(BALANCED, STARTED)
+_FOR_SIZE = difference(BALANCED, SUBSAMPLE | {"stage": "throughout"})
+_WITH_PROXIES = difference(PROXIES, BALANCED)
 
 _REVISED = (
     "(The halfway contrast was the test at first. A look at the first 126 runs, of the seeds 0 and "
@@ -79,11 +74,11 @@ CLAIMS = (
         "Models trained on the original data absorb its representation and association bias.",
         (
             Part("RB is higher than in the world at parity", RB,
-                 difference(ORIGINAL, ORACLE, fixed=PLAIN), 1),
+                 difference(ORIGINAL, ORACLE), 1),
             Part("mean |AB| is higher than in the world at parity", AB,
-                 difference(ORIGINAL, ORACLE, fixed=PLAIN), 1),
+                 difference(ORIGINAL, ORACLE), 1),
             Part("AB follows that of the data (correlation over occupations)", AB_FOLLOWS,
-                 Contrast((((1.0, ORIGINAL),),), PLAIN), 1),
+                 Contrast((((1.0, ORIGINAL),),)), 1),
         ),
         "That the testbed was made to be absorbed: its captions say more than its pictures show.",
     ),
@@ -113,11 +108,11 @@ CLAIMS = (
         "enough.",
         (
             Part("RB after balancing the last 10% of training is lower than without", RB,
-                 difference(TUNED, STARTED, fixed=MAIN), -1),
+                 difference(TUNED, STARTED), -1),
             Part("RB with the original data in the last 10% is higher than balanced throughout",
-                 RB, difference(BEFORE, BALANCED, fixed=MAIN), 1),
-            Part("balancing the last 10% is enough: RB within 2 points of balancing throughout",
-                 RB, difference(TUNED, BALANCED, fixed=MAIN), 0),
+                 RB, difference(BEFORE, BALANCED), 1),
+            Part("balancing the last 10% is enough: RB is at most 2 points above balancing "
+                 "throughout", RB, difference(TUNED, BALANCED), -1, margin=EQUAL),
             Part("distance from halfway between original and balanced throughout (negative: more "
                  "than half is taken away)", RB, _halfway(TUNED), -1, decides=False),
         ),
@@ -130,9 +125,9 @@ CLAIMS = (
         "start, and balanced data first do not protect.",
         (
             Part("mean |AB| after balancing the last 10% is higher than after balancing throughout",
-                 AB, difference(TUNED, BALANCED, fixed=MAIN), 1),
+                 AB, difference(TUNED, BALANCED), 1),
             Part("balanced data in the first 90% do not protect: mean |AB| is higher than after "
-                 "balancing throughout", AB, difference(BEFORE, BALANCED, fixed=MAIN), 1),
+                 "balancing throughout", AB, difference(BEFORE, BALANCED), 1),
             Part("distance from halfway between original and balanced throughout (positive: more "
                  "than half of the protection is lost)", AB, _halfway(BEFORE), 1, decides=False),
         ),
@@ -163,17 +158,18 @@ CLAIMS = (
         (
             Part("image→text recall@5: what balancing changes is better with SigLIP and filter "
                  "than with CLIP and none", IMAGE_TO_TEXT, _interaction(), 1),
-            Part("with SigLIP and filter image→text recall@5 does not fall (within 2 points)",
-                 IMAGE_TO_TEXT, _best("original"), 0),
-            Part("with SigLIP and filter accuracy on things does not fall (within 2 points)",
-                 THINGS, _best("original"), 0),
+            Part("with SigLIP and filter image→text recall@5 does not fall (by 2 points or more)",
+                 IMAGE_TO_TEXT, _best(), 1, margin=EQUAL),
+            Part("with SigLIP and filter accuracy on things does not fall (by 2 points or more)",
+                 THINGS, _best(), 1, margin=EQUAL),
         ),
         "30% of the captions are exchanged here; the errors of web captions are of other kinds.",
     ),
     Claim(
         "8",
         "Balancing does not impair recognising the attribute itself.",
-        (Part("perceived-gender accuracy stays within 2 points", GENDER, _AT_ONCE, 0),),
+        (Part("perceived-gender accuracy does not fall (by 2 points or more)", GENDER, _AT_ONCE,
+              1, margin=EQUAL),),
         "Perceived gender is drawn more clearly in emoji than in photographs.",
     ),
     Claim(

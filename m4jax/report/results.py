@@ -3,9 +3,10 @@
 import csv
 import dataclasses
 import io
+import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from m4jax.errors import InputError, nearest
 
 ORACLE = "oracle"  # the version trained on a world at parity: what balancing aims at
 Rows = list[dict[str, Any]]
+LEVELS = b"levels"  # in the metadata of the file
 # The columns of every study; those that follow them are its factors other than the version.
 SCHEMA = pa.schema(
     [
@@ -64,9 +66,12 @@ class Results:
 
     Args:
       columns: name -> [n], one for each field of `SCHEMA` and each factor.
+      levels: factor -> its levels in their order, the default first; where a table doesn't say,
+        they are taken in the order in which its runs have them.
     """
 
     columns: Mapping[str, np.ndarray]
+    levels: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.columns["kind"])
@@ -81,7 +86,7 @@ class Results:
             if name not in self.columns:
                 raise InputError(f"results: no column {name!r}; {nearest(name, self.columns)}")
             keep &= self.columns[name] == value
-        return Results({name: column[keep] for name, column in self.columns.items()})
+        return self._rows(keep)
 
     def one(self, **where: Any) -> Estimate:
         """Returns the number of the one row that is meant; NaN if there is none.
@@ -105,14 +110,29 @@ class Results:
         """The factors of the study, the version first."""
         return ["version", *(name for name in self.columns if name not in SCHEMA.names)]
 
+    def default(self, factor: str) -> str:
+        """Returns the first level of a factor, "" if the table has none."""
+        known = self.levels.get(factor) or self.select(kind="run")[factor][:1].tolist()
+        return known[0] if len(known) else ""
+
     @property
     def plain(self) -> "Results":
-        """The rows in which all factors but the version are at their defaults, the first levels."""
-        runs = self.select(kind="run")
-        levels = {name: runs[name][0] for name in self.factors[1:]} if len(runs) else {}
+        """The rows in which all factors but the version are at their defaults, the first levels.
+
+        Of its runs only those of the seeds that all versions have, lest versions differ in seeds;
+        all of them while there is no such seed, because a study has only begun.
+        """
+        levels = {name: self.default(name) for name in self.factors[1:]}
         keep = self["kind"] == "world"
         keep = keep | np.all([self[name] == x for name, x in levels.items()] or [~keep], axis=0)
-        return Results({name: column[keep] for name, column in self.columns.items()})
+        runs = keep & np.isin(self["kind"], ["run", "along"])
+        versions, seeds = self["version"][runs], self["seed"][runs]
+        each = [set(seeds[versions == version].tolist()) for version in set(versions.tolist())]
+        shared = sorted(set.intersection(*each)) if each else []
+        return self._rows(keep & (~runs | np.isin(self["seed"], shared)) if shared else keep)
+
+    def _rows(self, keep: np.ndarray) -> "Results":
+        return Results({name: x[keep] for name, x in self.columns.items()}, self.levels)
 
     @property
     def versions(self) -> list[str]:
@@ -130,8 +150,17 @@ class Results:
         return next((v for v in self.versions if v not in compared), "")
 
 
-def write(path: str | os.PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
+def write(
+    path: str | os.PathLike,
+    rows: Iterable[Mapping[str, Any]],
+    levels: Mapping[str, Sequence[str]] | None = None,
+) -> None:
     """Writes the rows as parquet, atomically; the same rows give the same bytes.
+
+    Args:
+      path: of the file.
+      rows: each with the fields of `SCHEMA`, and with the same factors.
+      levels: see `Results`.
 
     Raises:
       InputError: for a row whose fields are not those of `SCHEMA` and the first row's factors.
@@ -146,6 +175,7 @@ def write(path: str | os.PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
     columns = {name: [row[name] for row in rows] for name in schema.names}
     try:
         table = pa.Table.from_pydict(columns, schema=schema)
+        table = table.replace_schema_metadata({LEVELS: json.dumps(levels or {})})
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InputError(f"results: a value is not of its column's type ({error})") from None
     with files.atomic(path) as temporary:
@@ -168,7 +198,8 @@ def read(path: str | os.PathLike) -> Results:
     fixed, factors = pa.schema(fields[: len(SCHEMA)]), fields[len(SCHEMA) :]
     if not fixed.equals(SCHEMA) or any(field.type != pa.string() for field in factors):
         raise InputError(f"{path}: expected the columns {SCHEMA.names}, got {table.schema.names}")
-    return Results({name: _array(table[name]) for name in table.schema.names})
+    levels = json.loads((table.schema.metadata or {}).get(LEVELS, b"{}"))
+    return Results({name: _array(table[name]) for name in table.schema.names}, levels)
 
 
 def _array(column: pa.ChunkedArray) -> np.ndarray:

@@ -1,11 +1,13 @@
 """Everything that is shown of a study, from its results alone."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from rich.console import Console
 
 from m4jax import files
+from m4jax.errors import InputError
 from m4jax.report import (
     beyond,
     claims,
@@ -19,7 +21,7 @@ from m4jax.report import (
 )
 
 
-def show(root: str | os.PathLike, console: Console, *, total: int) -> int:
+def show(root: str | os.PathLike, console: Console, *, runs: Collection[str]) -> int:
     """Writes tables, figures, findings and claims from results.parquet, and prints the gist.
 
     Neither the runs nor an accelerator are needed; the same results give the same bytes.
@@ -27,27 +29,34 @@ def show(root: str | os.PathLike, console: Console, *, total: int) -> int:
     Args:
       root: the directory of results.parquet, where all else is written.
       console: where to print.
-      total: number of runs that the study consists of.
+      runs: ids of the runs that the study consists of.
 
     Returns:
       The number of runs that the results are from.
 
     Raises:
-      InputError: if there are no results, or they are damaged.
+      InputError: if there are no results, they are damaged, or of other runs as well.
     """
     root = Path(root)
     whole = results.read(root / "results.parquet")
-    done = len(set(whole.select(kind="run")["run_id"].tolist()))
-    plain = whole.plain
+    found = set(whole.select(kind="run")["run_id"].tolist())
+    strange, done, total = sorted(found.difference(runs)), len(found), len(runs)
+    if strange:
+        raise InputError(
+            f"{root / 'results.parquet'}: {len(strange)} of its {done} runs, {strange[0]} for one, "
+            "are not of this configuration; name the one that it was made with"
+        )
+    plain, part = whole.plain, f"{done} of {total} runs" if done < total else ""
     with console.status("drawing figures"):
         for folder in (root / "tables", root / "figures"):
             files.sweep(folder)  # what a killed command left half written
         tables.write(plain, root / "tables")
-        figures.render(plain, root / "figures", figures.FIGURES)
+        figures.render(plain, root / "figures", figures.FIGURES, part=part)
         if len(whole.factors) > 1:
-            _write_claims(whole, root, part=f"{done} of {total}" if done < total else "")
+            _write_claims(whole, root, part=part)
     sentences = findings.sentences(plain)
-    files.write_text(root / "findings.txt", "\n".join(sentences) + "\n")
+    told = [f"Incomplete: {part}."] if part else []
+    files.write_text(root / "findings.txt", "\n".join([*told, *sentences]) + "\n")
     tables.show(plain, console, done=done, total=total)
     console.print()
     for sentence in sentences:
@@ -65,10 +74,10 @@ def _write_claims(whole: results.Results, root: Path, *, part: str) -> None:
     """
     found = claims.test(whole, paper_claims.CLAIMS)
     glance = {"claims": lambda _: claims_report.at_a_glance(found)}
-    figures.render(whole, root / "figures", figures_ablation.FIGURES | glance)
+    figures.render(whole, root / "figures", figures_ablation.FIGURES | glance, part=part)
     results.write_csv(root / "tables" / "claims.csv", claims_report.rows(found))
     results.write_csv(root / "tables" / "beyond.csv", beyond.rows(whole))
     text = claims_report.markdown(whole, found)
     if part:
-        text = text.replace("\n\n", f"\n\n**Incomplete: {part} runs.**\n\n", 1)
+        text = text.replace("\n\n", f"\n\n**Incomplete: {part}.**\n\n", 1)
     files.write_text(root / "claims.md", text)

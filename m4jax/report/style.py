@@ -18,6 +18,8 @@ from m4jax import files
 from m4jax.report import results
 from m4jax.report.results import Estimate
 
+WARNING = "#D55E00"
+KINDS = ("png", "svg", "csv")  # the files of a figure
 WIDTH = 7.0  # inches: the text width of a page
 DIVERGING = "PuOr_r"  # safe for the colour-blind; both ends are dark, so signs are written out
 INTERVALS = "bars: 95% bootstrap intervals over pictures"

@@ -86,7 +86,10 @@ def show(results: Results, console: Console, *, done: int, total: int) -> None:
       done: number of runs that the results are from.
       total: number of runs that the study consists of.
     """
+    shown = len(set(results.select(kind="run")["run_id"].tolist()))
     part = f"{done} of {total} runs" if done < total else f"{total} runs"
+    if shown < done:
+        part = f"{shown} runs, of a study of which {part} are done"
     bias = _for_terminal(results, BIAS, with_data=True)
     bias.title, bias.caption = f"Bias, {part}", ABOUT_BIAS
     quality = _for_terminal(results, QUALITY, with_data=False)

@@ -7,9 +7,7 @@ from typing import Any
 
 from m4jax.errors import InputError, nearest
 from m4jax.study.config import RunConfig, run_config
-
-VERSION, SEED, ALL, EXCLUDE = "version", "seed", "*", "exclude"
-Factors = dict[str, dict[str, Mapping[str, Any]]]  # factor -> level -> fields that differ
+from m4jax.study.factors import ALL, EXCLUDE, GRID, SEED, VERSION, Factors, checked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +34,6 @@ class Cell:
         return self.factors[VERSION]
 
     @property
-    def group(self) -> tuple[str, ...]:
-        """The levels of all factors: what runs share that differ in their seed alone."""
-        return tuple(self.factors.values())
-
-    @property
     def name(self) -> str:
         """For people: version, what else is not the default, and seed."""
         return ", ".join([self.version, *self.told, f"seed {self.seed}"])
@@ -60,16 +53,10 @@ def expand(config: Mapping[str, Any]) -> list[Cell]:
         are compared with the first one); `seeds`; and `studies`, pairs of a name and of products.
 
     Raises:
-      InputError: for an unknown field, factor or level, or cells that differ in name alone.
+      InputError: for an unknown field, factor or level, cells that differ in name alone, or none.
     """
     base = dict(config)
-    factors, seeds, studies = (base.pop(name, ()) for name in ("factors", "seeds", "studies"))
-    levels: Factors = {name: dict(of) for name, of in factors}
-    if VERSION not in levels or not seeds or not studies:
-        raise InputError(
-            "config: a grid needs `factors` (`version` among them), `seeds` and `studies`; see "
-            "configs/quickstart.py"
-        )
+    levels, seeds, studies = checked(*(base.pop(name, ()) for name in GRID))
     found: dict[tuple, Cell] = {}
     for study, products in studies:
         for assignment in itertools.chain(*(_product(p, levels, seeds) for p in products)):
@@ -79,21 +66,18 @@ def expand(config: Mapping[str, Any]) -> list[Cell]:
                 cell, studies=tuple(dict.fromkeys((*cell.studies, study)))
             )
     cells = list(found.values())
+    if not cells:
+        raise InputError("config.studies: they hold no runs at all")
     _check_distinct(cells)
     order = list(dict.fromkeys([*seeds, *(cell.seed for cell in cells)]))
     return sorted(cells, key=lambda cell: order.index(cell.seed))
 
 
-def reference(group: Mapping[str, str], groups: Sequence[Mapping[str, str]]) -> Mapping | None:
-    """Returns what a group of runs is compared with, or None.
-
-    That is the group of the first version that shares most levels with it.
-    """
-    first = groups[0][VERSION] if groups else None
-    others = [other for other in groups if other[VERSION] == first]
-    if not others or group[VERSION] == first:
-        return None
-    return max(others, key=lambda other: sum(group[name] == other[name] for name in group))
+def levels(config: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Returns the factors of a grid and their levels, the default first; the version leads."""
+    of = checked(*(config.get(name, ()) for name in GRID))[0]
+    found = {name: list(of[name]) for name in of}
+    return {VERSION: found.pop(VERSION)} | found
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any], path: str = "config") -> dict:
@@ -103,6 +87,8 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any], path: str = "conf
         if name not in base:
             raise InputError(f"unknown field {path}.{name}: {nearest(name, base)}")
         nested = isinstance(base[name], Mapping)
+        if nested and not isinstance(value, Mapping):
+            raise InputError(f"{path}.{name}: expected fields, got {value!r}")
         merged[name] = merge(base[name], value, f"{path}.{name}") if nested else value
     return merged
 
@@ -113,32 +99,18 @@ def _product(
     """Yields the assignments factor -> level (and seed) of one product, without its exclusions."""
     product = dict(product)
     excluded = product.pop(EXCLUDE, ())
-    for part in (product, *excluded):
-        _check_names(part, factors)
     chosen = {SEED: product.get(SEED, seeds)}
     for name, levels in factors.items():
         wanted = product.get(name, (next(iter(levels)),))
         chosen[name] = tuple(levels) if wanted == ALL else wanted
     for values in itertools.product(*chosen.values()):
         assignment = dict(zip(chosen, values, strict=True))
-        if not any(all(assignment[k] in v for k, v in part.items()) for part in excluded):
+        if not any(_matches(assignment, part) for part in excluded):
             yield assignment
 
 
-def _check_names(part: Mapping[str, Any], factors: Factors) -> None:
-    for name, levels in part.items():
-        if name == SEED:
-            continue
-        if name not in factors:
-            raise InputError(f"config.studies: unknown factor {name!r}; {nearest(name, factors)}")
-        if levels == ALL:
-            continue
-        if isinstance(levels, str):
-            raise InputError(f"config.studies: {name}: expected a tuple of levels, got {levels!r}")
-        for level in levels:
-            if level not in factors[name]:
-                hint = nearest(str(level), factors[name])
-                raise InputError(f"config.studies: {name} has no level {level!r}; {hint}")
+def _matches(assignment: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
+    return all(chosen == ALL or assignment[name] in chosen for name, chosen in part.items())
 
 
 def _cell(assignment: Mapping[str, Any], factors: Factors, base: Mapping[str, Any]) -> Cell:
@@ -155,7 +127,13 @@ def _cell(assignment: Mapping[str, Any], factors: Factors, base: Mapping[str, An
 
 def _check_distinct(cells: Sequence[Cell]) -> None:
     first: dict[str, Cell] = {}
+    names: dict[str, Cell] = {}
     for cell in cells:
+        if names.setdefault(cell.name, cell) is not cell:
+            raise InputError(
+                f"two cells are called ({cell.name}): give levels of different factors different "
+                "names"
+            )
         other = first.setdefault(cell.config.id, cell)
         if other is not cell:
             raise InputError(f"the cells ({other.name}) and ({cell.name}) are the same run")

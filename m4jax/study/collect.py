@@ -7,7 +7,6 @@ import numpy as np
 
 from m4jax import balance, evaluation, files
 from m4jax.data import annotate, catalog, weights
-from m4jax.errors import InputError
 from m4jax.report.results import Rows
 from m4jax.study import sources, weighting
 from m4jax.study.cells import Cell
@@ -16,21 +15,26 @@ from m4jax.study.layout import Layout
 Levels = Mapping[str, str]
 
 
-def rows(cells: Sequence[Cell], done: Sequence[Cell], layout: Layout) -> Rows:
+def rows(done: Sequence[Cell], levels: Mapping[str, Sequence[str]], layout: Layout) -> Rows:
     """Returns the rows of the cells that are `done`; see `results.SCHEMA` for their fields.
 
-    kinds: `run` (as evaluated), `along` (at a step of its training), `version` (pooled over seeds,
-    with all other factors at their defaults), `difference` (version minus the first one, by the
-    same pictures), `data` (bias of the training data under a version's weights), `world` (women's
-    shares in the census).
+    kinds: `run` (as evaluated), `along` (at a step of its training), `version` (pooled over the
+    seeds that all versions have, with all other factors at their defaults), `difference` (version
+    minus the first one, by the same seeds and pictures), `data` (bias of the training data under a
+    version's weights), `world` (women's shares in the census).
+
+    Args:
+      done: cells with results.
+      levels: factor -> its levels, the default first; see `cells.levels`.
+      layout: where they lie.
     """
-    default = {name: level for name, level in cells[0].factors.items() if name != "version"}
+    default = {name: of[0] for name, of in levels.items() if name != "version"}
     found = [row for cell in done for row in _run_rows(cell, layout)]
     plain = [cell for cell in done if default.items() <= cell.factors.items()]
-    versions = list(dict.fromkeys(c.version for c in cells if default.items() <= c.factors.items()))
-    found += _pooled_rows(plain, versions, layout)
+    there = {cell.version for cell in plain}
+    found += _pooled_rows(plain, [v for v in levels["version"] if v in there], layout)
     found += [row for cell in _distinct_data(done) for row in _data_rows(cell, layout)]
-    census = dict.fromkeys(cells[0].factors, "") | {"version": "census"}
+    census = dict.fromkeys(levels, "") | {"version": "census"}
     return found + [
         _row("world", census, metric="women_share", label=job.name, value=job.women_share)
         for job in catalog.occupations()
@@ -39,8 +43,6 @@ def rows(cells: Sequence[Cell], done: Sequence[Cell], layout: Layout) -> Rows:
 
 def _run_rows(cell: Cell, layout: Layout) -> Iterator[dict]:
     folder = layout.run(cell.config)
-    if files.read_json(folder / "DONE")["eval.jsonl"] != files.sha256(folder / "eval.jsonl"):
-        raise InputError(f"{folder / 'eval.jsonl'} is damaged; delete it and run again")
     where = {"run_id": cell.config.id, "seed": cell.seed}
     for record in files.read_jsonl(folder / "eval.jsonl"):
         yield _row("run", cell.factors, **where, **record)
@@ -51,23 +53,29 @@ def _run_rows(cell: Cell, layout: Layout) -> Iterator[dict]:
 
 
 def _pooled_rows(done: Sequence[Cell], versions: Sequence[str], layout: Layout) -> list[dict]:
-    """Returns the rows over seeds, and the differences to the first version by the same seeds."""
-    runs: dict[str, dict[int, dict]] = {version: {} for version in versions}
-    levels: dict[str, Levels] = {cell.version: cell.factors for cell in done}
+    """Returns the rows over seeds, and the differences to the first version.
+
+    Only the seeds count that all versions have, lest a difference be one of seeds; while there is
+    none, because a study has only begun, each version's own.
+    """
+    cells: dict[str, dict[int, Cell]] = {version: {} for version in versions}
     for cell in done:
-        path = layout.run(cell.config) / "predictions.npz"
-        runs[cell.version][cell.seed] = evaluation.load_predictions(path)
-    resamples = done[0].config.evaluate.resamples if done else 0
-    found, first = [], versions[0]
-    for version, by_seed in runs.items():
-        if by_seed:
-            pooled = evaluation.recompute(list(by_seed.values()), resamples=resamples)
-            found += [_row("version", levels[version], **_fields(result)) for result in pooled]
-        shared = sorted(by_seed.keys() & runs[first].keys())
-        if version != first and shared:
-            pairs = ([runs[v][seed] for seed in shared] for v in (version, first))
+        cells[cell.version][cell.seed] = cell
+    shared = sorted(set.intersection(*map(set, cells.values()))) if cells else []
+    found, first = [], {}
+    for version, by_seed in cells.items():
+        seeds = shared or sorted(by_seed)
+        where, resamples = by_seed[seeds[0]].factors, by_seed[seeds[0]].config.evaluate.resamples
+        paths = {seed: layout.run(by_seed[seed].config) / "predictions.npz" for seed in seeds}
+        runs = {seed: evaluation.load_predictions(path) for seed, path in paths.items()}
+        pooled = evaluation.recompute(list(runs.values()), resamples=resamples)
+        found += [_row("version", where, **_fields(result)) for result in pooled]
+        first = first or runs
+        both = sorted(runs.keys() & first.keys())
+        if version != versions[0] and both:
+            pairs = ([of[seed] for seed in both] for of in (runs, first))
             difference = evaluation.difference(*pairs, resamples=resamples)
-            found += [_row("difference", levels[version], **_fields(r)) for r in difference]
+            found += [_row("difference", where, **_fields(r)) for r in difference]
     return found
 
 

@@ -13,7 +13,8 @@ from rich.table import Table
 from m4jax import files
 from m4jax.errors import InputError
 from m4jax.study import costs, plan, pool
-from m4jax.study.cells import Cell, expand
+from m4jax.study.cells import Cell, expand, levels
+from m4jax.study.config import from_json
 from m4jax.study.layout import Layout
 from m4jax.study.progress import Display
 from m4jax.study.states import FAILED, state
@@ -65,17 +66,27 @@ def main(
         _check_directory(cells, layout)
         return costs.show(cells, layout, workers=workers, console=console, flops=flops)
     if action == "figures":
-        return _show(cells, layout, console)
+        return _show(config, cells, layout, console)
     with files.locked(layout.root / "locks" / "config"):
         _check_directory(cells, layout)
         known = files.read_json(layout.config) if layout.config.exists() else {}
-        files.write_json(layout.config, known | _describe(cells))
+        described = _describe(cells)
+        files.write_json(layout.config, known | described)
         if action == "retry":
-            for cell in cells:
-                (layout.run(cell.config) / FAILED).unlink(missing_ok=True)
+            _forget_failures(cells, layout)
     failed = _run(cells, layout, workers, fleet, console)
-    missing = _show(cells, layout, console, collecting=True)
+    missing = _show(config, cells, layout, console, collecting=True)
+    others = len(known.keys() - described.keys())
+    if others:
+        console.print(f"{others} more runs of the directory are no part of this configuration")
     return 1 if missing or failed else 0
+
+
+def _forget_failures(cells: Sequence[Cell], layout: Layout) -> None:
+    """Makes failed runs pending again, those of the filters' scorers too."""
+    for cell in cells:
+        for config in filter(None, (cell.config, cell.config.scorer)):
+            (layout.run(config) / FAILED).unlink(missing_ok=True)
 
 
 def _run(cells: Sequence[Cell], layout: Layout, workers: int, fleet: int, console: Console) -> int:
@@ -87,9 +98,8 @@ def _run(cells: Sequence[Cell], layout: Layout, workers: int, fleet: int, consol
     def report(task: pool.Task, event: dict[str, Any]) -> None:
         if event["event"] in ("failed", "skipped"):
             failures.append((task.title, event["message"]))
-        if event["event"] == "failed" and event["lasting"] and task.kind == "run":
-            folder = layout.root / "runs" / task.id
-            files.write_json(folder / FAILED, {k: event[k] for k in ("message", "trace")})
+        if event["event"] == "failed" and event["lasting"] and task.kind in ("run", "fleet"):
+            _mark_failed(task, event, layout)
         display.show(task, event)
 
     if tasks:
@@ -113,8 +123,22 @@ def _run(cells: Sequence[Cell], layout: Layout, workers: int, fleet: int, consol
     return len(failures) + len(old)
 
 
+def _mark_failed(task: pool.Task, event: Mapping[str, Any], layout: Layout) -> None:
+    """Writes `FAILED.json` for the runs of a task that neither are done nor have one already."""
+    for value in task.configs:
+        config = from_json(value)
+        if state(config, layout) not in ("done", "failed"):
+            told = {name: event[name] for name in ("message", "trace")}
+            files.write_json(layout.run(config) / FAILED, told)
+
+
 def _show(
-    cells: Sequence[Cell], layout: Layout, console: Console, *, collecting: bool = False
+    config: Mapping[str, Any],
+    cells: Sequence[Cell],
+    layout: Layout,
+    console: Console,
+    *,
+    collecting: bool = False,
 ) -> int:
     """Shows the results, collected from the finished runs first or as they lie there.
 
@@ -122,19 +146,23 @@ def _show(
       1 if runs are missing, else 0.
 
     Raises:
-      InputError: if there are no results to be shown.
+      InputError: if there are no results to be shown, or they are another configuration's.
     """
     from m4jax.report import results, show  # seconds of imports
     from m4jax.study import collect
 
-    done = [cell for cell in cells if state(cell.config, layout) == "done"]
+    if not collecting and not layout.results.exists():
+        raise InputError(f"{layout.results}: no such file; run the study first")
+    known = 0
     with files.locked(layout.root / "locks" / "report"):
+        done = [cell for cell in cells if state(cell.config, layout) == "done"]
         if collecting and done:
+            files.sweep(layout.root, deep=False)
             with console.status("collecting results"):
-                results.write(layout.results, collect.rows(cells, done, layout))
-        known = 0
+                order = levels(config)
+                results.write(layout.results, collect.rows(done, order, layout), order)
         if done or not collecting:
-            known = show.show(layout.root, console, total=len(cells))
+            known = show.show(layout.root, console, runs={cell.config.id for cell in cells})
     if known < len(cells):
         console.print(
             f"{len(cells) - known} of {len(cells)} runs are missing; --action=status lists them"

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from m4jax.errors import InputError
-from m4jax.study import grid
+from m4jax.study import cells, grid
 
 CLUSTERS = ("slurm", "local")
 
@@ -61,8 +61,10 @@ def submit(
       parameters: more of submitit's, {"slurm_partition": "gpu"} say.
 
     Raises:
-      InputError: if submitit is not installed, or the cluster is unknown or not to be reached.
+      InputError: for a bad configuration, if submitit is not installed, or if the cluster is
+        unknown or not to be reached.
     """
+    cells.expand(work.config)  # an error in the configuration is told here, not by every job
     if cluster not in CLUSTERS:
         raise InputError(f"--cluster: expected one of {', '.join(CLUSTERS)}, got {cluster!r}")
     try:

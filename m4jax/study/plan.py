@@ -107,7 +107,7 @@ def _in_fleets(tasks: Sequence[Task], size: int) -> list[Task]:
     groups: dict[tuple, list[Task]] = {}
     for task in tasks:
         key: Any = task.id
-        if task.kind == "run":
+        if task.kind == "run" and not task.configs[0]["init_from"]:  # fleets start at random
             # Runs that wait for others to be scored would hold up those that don't.
             later = any(t.id in task.needs and t.kind == "weights" and _scored(t) for t in tasks)
             key = (fleet_key(from_json(task.configs[0])), later)

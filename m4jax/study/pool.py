@@ -77,6 +77,8 @@ def run(
     """
     events: queue.Queue[tuple[_Worker, dict[str, Any]]] = queue.Queue()
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    # With fewer workers than cores the system may place them; so several commands don't collide.
+    cores = cores if 1 < len(cores) <= workers else []
     crew = [_Worker(i, root, cores, events) for i in range(min(workers, len(tasks)))]
     schedule = _Schedule(tasks)
     with Leases(root / "leases") as leases:
@@ -98,7 +100,7 @@ def run(
 def _give(crew, schedule: "_Schedule", leases: Leases, state: State, report: Report) -> None:
     """Gives every idle worker a task that is ready and that no other process is at."""
     for worker in crew:
-        for task in schedule.ready() if worker.task is None else ():
+        for task in schedule.ready() if worker.idle else ():
             if not leases.take(*task.locks):
                 continue
             known = state(task)
@@ -106,7 +108,8 @@ def _give(crew, schedule: "_Schedule", leases: Leases, state: State, report: Rep
                 leases.release(*task.locks)
                 told = {"event": "elsewhere"}
                 if known == "failed":
-                    told = {"event": "failed", "message": "it failed in another process"}
+                    message = "it failed before, or in another process: see its FAILED.json"
+                    told = {"event": "failed", "message": message}
                     told |= {"lasting": False, "trace": ""}
                 schedule.take(task)
                 schedule.ended(task, "done" if known == "done" else "failed")
@@ -207,15 +210,22 @@ class _Worker:
 
     def __init__(self, index: int, root: Path, cores: list[int], events: queue.Queue):
         self.task: Task | None = None
+        self._dying = False
         self._root, self._events = root, events
-        self._core = cores[index % len(cores)] if len(cores) > 1 else None
+        self._core = cores[index % len(cores)] if cores else None
         self._log = root / "logs" / f"worker-{index}.log"
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._process: subprocess.Popen | None = None
         self.restart()
 
+    @property
+    def idle(self) -> bool:
+        """Whether it can be given a task."""
+        return self.task is None and not self._dying
+
     def restart(self) -> None:
         """Starts the process (again)."""
+        self._dying = False
         if self._process:
             _reap(self._process)
         with open(self._log, "ab") as log:
@@ -247,6 +257,7 @@ class _Worker:
 
     def kill(self) -> None:
         """Ends what it does; its death is heard, and it is started again."""
+        self._dying = True
         self._process.kill()
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import platform
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,9 +64,10 @@ def measure(config: RunConfig, layout: Layout, progress: testbed.Progress) -> No
         return
     # A directory of its own: shapes are measured side by side, as runs are trained.
     inner = Layout(layout.root / "rates" / shape(config))
+    shutil.rmtree(inner.root, ignore_errors=True)  # of a measurement that was interrupted
     small = dataclasses.replace(config, **sources.of(config).changes(EXAMPLES))
     source = sources.of(small)
-    started, told = time.perf_counter(), source.is_prepared(inner.data)
+    started = time.perf_counter()
     source.prepare(inner.data)
     composed = time.perf_counter() - started
     pictures = sum(len(split["images"]) for split in source.evaluation(inner.data).values())
@@ -83,7 +85,7 @@ def measure(config: RunConfig, layout: Layout, progress: testbed.Progress) -> No
         step=step,
         checkpoint=checkpoint,
         rest=max(one - checkpoint - STEPS * step, 0.0),
-        picture=composed / (EXAMPLES + pictures) if not told else 0.0,
+        picture=composed / (EXAMPLES + pictures),
     )
     about = {"machine": platform.machine(), "cores": os.cpu_count(), "time": time.time()}
     files.write_json(target, {"rate": dataclasses.asdict(rate), **about})

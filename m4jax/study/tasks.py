@@ -1,7 +1,9 @@
 """The kinds of work of a study, each a function of runs and of where their files lie."""
 
 import dataclasses
+import shutil
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +16,7 @@ from m4jax.evaluation import prompts
 from m4jax.study import run_model, sources, weighting
 from m4jax.study.config import RunConfig
 from m4jax.study.layout import Layout
-from m4jax.study.states import evaluation_id, is_done
+from m4jax.study.states import FAILED, damaged, is_done, mark_done
 
 TRACKED = ("faces", "objects")  # the splits on which bias is measured along training
 
@@ -77,6 +79,7 @@ def run_cell(config: RunConfig, layout: Layout, progress: testbed.Progress) -> N
     if is_done(config, layout):
         return
     started = _Times.now()
+    _discard_damaged(config, layout)
     train_run(config, layout, progress)
     _finish(config, layout, progress, started)
 
@@ -84,11 +87,16 @@ def run_cell(config: RunConfig, layout: Layout, progress: testbed.Progress) -> N
 def run_fleet(configs: Sequence[RunConfig], layout: Layout, progress: testbed.Progress) -> None:
     """Trains cells of one shape in one program, then evaluates each.
 
-    A member whose loss is not finite is marked as failed; the others are finished.
+    The others are finished where the loss of a member is not finite.
+
+    Raises:
+      NonFiniteError: if there is such a member, which is then marked as failed.
     """
     configs = [config for config in configs if not is_done(config, layout)]
     if not configs:
         return
+    for config in configs:
+        _discard_damaged(config, layout)
     started, trackers = _Times.now(), [_Tracker(config, layout) for config in configs]
     shared, members = _train_data(configs[0], layout), []
     uids = sources.of(configs[0]).uids(layout.data)
@@ -108,10 +116,33 @@ def run_fleet(configs: Sequence[RunConfig], layout: Layout, progress: testbed.Pr
     share = _Times(
         *((now - then) / len(configs) for now, then in zip(_Times.now(), started, strict=True))
     )
+    failed = []
     for config, result in zip(configs, results, strict=True):
-        if not isinstance(result, training.NonFiniteError):
-            begun = _Times(*(now - part for now, part in zip(_Times.now(), share, strict=True)))
-            _finish(config, layout, progress, begun)
+        if isinstance(result, training.NonFiniteError):
+            trace = "".join(traceback.format_exception(result))
+            files.write_json(layout.run(config) / FAILED, {"message": str(result), "trace": trace})
+            failed.append(f"{config.id}: {result}")
+            continue
+        begun = _Times(*(now - part for now, part in zip(_Times.now(), share, strict=True)))
+        _finish(config, layout, progress, begun)
+    if failed:
+        raise training.NonFiniteError(f"{len(failed)} of {len(configs)} runs: {'; '.join(failed)}")
+
+
+def _discard_damaged(config: RunConfig, layout: Layout) -> None:
+    """Removes what is not what it was; bias along training can only be measured by training anew.
+
+    Parameters are the same bit for bit, on the same machine.
+    """
+    folder = layout.run(config)
+    for name in damaged(config, layout):
+        (folder / name).unlink(missing_ok=True)
+    every, last = config.train.checkpoint_every, training.latest_step(folder)
+    steps = [*range(every, last, every), *([last] if last else [])]
+    if config.track and not all((folder / "along" / f"{step}.jsonl").exists() for step in steps):
+        for name in ("checkpoints", "checksums", "along"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / "metrics.jsonl").unlink(missing_ok=True)
 
 
 class _Times(NamedTuple):
@@ -128,15 +159,8 @@ class _Times(NamedTuple):
 def _finish(config: RunConfig, layout: Layout, progress: testbed.Progress, started: _Times) -> None:
     """Evaluates a trained cell and marks it as done, with the time that this call took for it."""
     evaluate_run(config, layout, progress)
-    folder = layout.run(config)
-    done = {
-        "id": config.id,
-        "evaluation": evaluation_id(config),
-        "eval.jsonl": files.sha256(folder / "eval.jsonl"),
-    }
-    for name, then, now in zip(_Times._fields, started, _Times.now(), strict=True):
-        done[name] = round(now - then, 2)
-    files.write_json(folder / "DONE", done)
+    passed = zip(_Times._fields, started, _Times.now(), strict=True)
+    mark_done(config, layout, **{name: round(now - then, 2) for name, then, now in passed})
 
 
 def train_scorer(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:

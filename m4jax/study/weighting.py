@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from m4jax import balance, files
+from m4jax import balance, files, training
 from m4jax.data import annotate, catalog, quality, testbed, weights
 from m4jax.errors import InputError
 from m4jax.study import run_model, sources, verdict
@@ -138,6 +138,9 @@ def _score(
     if path.exists():
         return
     progress("score pairs", 0, 1)
+    folder, steps = layout.run(config.scorer), config.scorer.train.steps
+    if training.latest_step(folder) != steps:
+        raise InputError(f"{folder}: the filter's scorer is not trained to its end; run it first")
     embedder, words = run_model.embedder(config.scorer, layout)
     embedded = embedder.tokens(words(train.texts))
     cosine = np.einsum("nd,nd->n", embedder.images(train.images), embedded[train.caption_id])

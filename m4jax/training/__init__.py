@@ -1,7 +1,7 @@
 """Training of two-tower models: losses, one pure step, checkpoints, and the loop around them."""
 
 from m4jax.errors import NonFiniteError
-from m4jax.training.checkpoint import CheckpointWarning, load_params
+from m4jax.training.checkpoint import CheckpointWarning, latest_step, load_params
 from m4jax.training.config import Stage, TrainConfig, TrainData
 from m4jax.training.embed import Embedder
 from m4jax.training.fleet import Member, train_fleet
@@ -16,6 +16,7 @@ __all__ = [
     "Stage",
     "TrainConfig",
     "TrainData",
+    "latest_step",
     "load_params",
     "make_mesh",
     "train",

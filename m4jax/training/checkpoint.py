@@ -250,6 +250,12 @@ def _writing(directory: Path) -> Iterator[None]:
         raise (OSError(message) if number is None else OSError(number, message)) from error
 
 
+def latest_step(run_dir: str | os.PathLike) -> int:
+    """Returns the step of a run's newest checkpoint, sound or not; 0 if it has none."""
+    names = (path.name for path in (Path(run_dir) / "checkpoints").glob("*"))
+    return max((int(name) for name in names if name.isdigit()), default=0)
+
+
 def load_params(run_dir: str | os.PathLike, model: nn.Module) -> Any:
     """Returns the parameters of a run's newest checkpoint, on this process' first device.
 

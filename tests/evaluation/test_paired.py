@@ -46,19 +46,41 @@ def test_bad_input_is_refused():
         paired.effect([0.1, 0.2], np.zeros((3, 4)))
 
 
-@pytest.mark.parametrize(("groups", "members"), [(5, 1), (5, 4), (10, 1), (24, 1)])
-def test_the_interval_covers_the_mean(groups, members):
-    """Pairs of one seed share part of their chance; all pairs share that of the pictures."""
-    rng, covered, times = np.random.default_rng(1), 0, 1000
-    ids = np.repeat(np.arange(groups), members)
-    for i in range(times):
-        shared = rng.normal(size=groups)[ids]
-        pictures = 0.4 * rng.normal()  # the error of this set of pictures
-        deviations = 0.4 * rng.normal(size=(1, 200)).repeat(ids.size, 0)
-        d = 0.7 + shared + 0.5 * rng.normal(size=ids.size) + pictures
-        found = paired.effect(d, deviations, groups=ids, resamples=400, seed=i)
+@pytest.mark.parametrize("n", [2, 3, 5, 10, 24])
+@pytest.mark.parametrize("pictures", [0.0, 0.3])
+def test_the_interval_covers_the_mean(n, pictures):
+    """Pairs have chance of their own; all of them share that of the pictures."""
+    rng, covered, times = np.random.default_rng(1), 0, 2000
+    for _ in range(times):
+        error = pictures * rng.normal()  # of this set of pictures
+        deviations = pictures * rng.normal(size=(1, 200)).repeat(n, 0)
+        found = paired.effect(0.7 + rng.normal(size=n) + error, deviations)
         covered += found.low <= 0.7 <= found.high
-    assert 0.92 <= covered / times <= 0.99
+    assert 0.935 <= covered / times <= 0.985
+
+
+@pytest.mark.parametrize("n", [4, 9, 15])
+@pytest.mark.parametrize("alternative", ["two-sided", "greater"])
+def test_without_ties_the_test_is_scipys(n, alternative):
+    d = np.random.default_rng(n).normal(0.4, 1, n)
+    expected = stats.wilcoxon(d, alternative=alternative, method="exact").pvalue
+    assert paired.wilcoxon(d, alternative) == pytest.approx(expected, rel=1e-12)
+
+
+def test_with_ties_all_signs_are_gone_through():
+    d = np.array([0.1, 0.1, -0.1, 0.2, 0.2, 0.2 + 1e-15, 0.0])
+    rank = stats.rankdata(np.abs(np.round(d[:-1], 12)))
+    signs = np.array(np.meshgrid(*[[0, 1]] * 6)).reshape(6, -1).T
+    expected = np.mean(signs @ rank >= rank[d[:-1] > 0].sum() - 1e-9)
+    assert paired.wilcoxon(d, "greater") == pytest.approx(expected)
+    assert paired.wilcoxon(np.ones(5)) == pytest.approx(2.0**-4)
+
+
+def test_many_pairs_are_approximated():
+    d = np.random.default_rng(0).normal(0.1, 1, 201)
+    assert paired.wilcoxon(d) == pytest.approx(paired.wilcoxon(d[:200]), rel=0.2)
+    with pytest.raises(InputError, match="expected two-sided or greater, got 'less'"):
+        paired.wilcoxon(d, "less")
 
 
 def test_without_the_pictures_chance_the_interval_is_too_short():

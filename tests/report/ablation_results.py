@@ -47,7 +47,10 @@ def results_of(cells, value=None, noise=0.01, seed=0):
             np.array(row[name], float) if name == "draws" else row.get(name, "") for row in rows
         ]
         columns[name] = column if name == "draws" else column.astype(kinds.get(name, str))
-    return results.Results(columns)
+    levels = {
+        name: list(dict.fromkeys(c.factors[name] for c in cells)) for name in cells[0].factors
+    }
+    return results.Results(columns, levels)
 
 
 def _filter_rows(cell):

@@ -5,6 +5,7 @@ from ablation_results import results_of
 
 from configs import ablation
 from m4jax.report import claims, figures_ablation, paper_claims
+from m4jax.report.contrasts import DEFAULT
 from m4jax.study.cells import expand
 
 
@@ -16,7 +17,7 @@ def test_the_claims_name_levels_that_the_ablation_has():
     for contrast in contrasts:
         for levels in [contrast.fixed, *(x for t in contrast.alternatives for _, x in t)]:
             for name, level in levels.items():
-                assert level == paper_claims.DEFAULT or level in factors[name], (name, level)
+                assert level == DEFAULT or level in factors[name], (name, level)
 
 
 def test_every_claim_can_be_tested_on_the_cells_of_the_ablation():

@@ -76,7 +76,7 @@ def test_every_question_is_told_once_with_its_numbers(table):
 def test_only_intervals_without_zero_are_bold(table):
     noisy = results_of(expand(ablation.get_config().to_dict()), known, noise=0.01)
     told = [line for line in beyond.markdown(noisy) if line.startswith("| balanced − original")]
-    assert "**−20." in told[0]
+    assert told[0].startswith("| balanced − original | **−")
     changes = [line for line in beyond.markdown(noisy) if "shuffled − original" in line]
     row = next(r for r in beyond.rows(noisy) if "shuffled" in r["compared"])
     assert ("**" in changes[0].split("|")[2]) == (row["low"] > 0 or row["high"] < 0)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from configs import ablation
 from m4jax.report import results
-from m4jax.report.contrasts import AB, PLAIN, Runs, difference
+from m4jax.report.contrasts import AB, Runs, difference
 from m4jax.study import grid
 from m4jax.study.cells import expand
 
@@ -50,8 +50,8 @@ def test_tables_figures_and_claims_follow_from_the_table(config, tmp_path):
 def test_models_of_the_world_at_parity_have_the_least_association_bias(table):
     runs = Runs(table)
     for version in ("original", "subsample", "shuffled", "census"):
-        more = difference({"version": version}, {"version": "oracle"}, fixed=PLAIN)
+        more = difference({"version": version}, {"version": "oracle"})
         found = runs.pairs(more, AB).values
         assert len(found) >= 3 and found.min() > 0, version
-    balanced = difference({"version": "balanced"}, {"version": "oracle"}, fixed=PLAIN)
+    balanced = difference({"version": "balanced"}, {"version": "oracle"})
     assert np.mean(runs.pairs(balanced, AB).values) > -0.002

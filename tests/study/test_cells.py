@@ -4,7 +4,7 @@ import pytest
 
 from configs import ablation, base, quickstart
 from m4jax.errors import InputError
-from m4jax.study.cells import expand, reference
+from m4jax.study.cells import expand
 
 VERSIONS = (("original", {}), ("balanced", {"balance": {"enabled": True}}))
 SIZES = (("small", {}), ("large", {"model": {"variant": "emoji-B/8"}}))
@@ -59,16 +59,6 @@ def test_a_run_of_two_studies_is_one_cell():
 def test_bad_products_are_told(product, message):
     with pytest.raises(InputError, match=message):
         grid(product)
-
-
-def test_a_group_is_compared_with_the_first_version_that_shares_most():
-    groups = [
-        {"version": "original", "stage": "a", "model": "S"},
-        {"version": "original", "stage": "a", "model": "B"},
-        {"version": "balanced", "stage": "b", "model": "B"},
-    ]
-    assert reference(groups[2], groups) == groups[1]
-    assert reference(groups[0], groups) is None
 
 
 @pytest.mark.parametrize("scale", ["laptop", "gpu", "scale=gpu", "paper"])
