@@ -95,7 +95,9 @@ def test_an_unfinished_study_says_how_far_it_is():
     rows = [r for r in plausible_rows() if r["version"] in ("original", "census")]
     text = shown(table(rows), done=2, total=8)
     assert "2 of 8 runs" in text and "balanced" not in text
-    assert " of " not in shown(table(rows)).splitlines()[0]
+    assert " of " not in shown(table(rows), done=2, total=2).splitlines()[0]
+    part = shown(table(rows), done=40, total=50).splitlines()[0]
+    assert part.strip() == "Bias, 2 runs, of a study of which 40 of 50 runs are done"
 
 
 def test_a_version_without_rows_about_its_data_is_shown():

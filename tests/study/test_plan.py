@@ -62,6 +62,19 @@ def test_fleets_hold_every_run_once_and_one_shape_each(cells, tmp_path, size):
     assert all(set(task.needs) <= known for task in tasks)
 
 
+def test_runs_that_start_from_others_are_in_no_fleet(cells, tmp_path):
+    """The members of a fleet start from random parameters."""
+    some = [cell for cell in cells if not cell.told and cell.version == "original"][:3]
+    begun = [
+        dataclasses.replace(cell, config=dataclasses.replace(cell.config, init_from="elsewhere"))
+        for cell in some
+    ]
+    tasks = plan.tasks([*some, *begun], Layout(tmp_path), fleet=8)
+    fleets = [task for task in tasks if task.kind == "fleet"]
+    assert [len(task.configs) for task in fleets] == [3]
+    assert len([task for task in tasks if task.kind == "run"]) == 3
+
+
 def test_the_estimate_adds_up(cells):
     config = cells[0].config
     rate = Rate(step=0.02, checkpoint=1.0, rest=5.0, picture=0.001)

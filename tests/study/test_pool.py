@@ -91,3 +91,37 @@ def test_workers_end_with_an_error_in_the_report(tmp_path, simple_worker):
 def test_nothing_to_do_starts_nothing(tmp_path, simple_worker):
     assert run([], tmp_path) == []
     assert not (tmp_path / "logs").exists()
+
+
+class Stub:
+    """A worker that only remembers what it is given."""
+
+    def __init__(self):
+        self.task, self.idle, self.given = None, True, []
+
+    def give(self, given):
+        self.task = given
+        self.given.append(given.id)
+
+
+def test_a_worker_that_is_being_ended_gets_no_task(tmp_path):
+    """Its death would count against the task."""
+    dying, other = Stub(), Stub()
+    dying.idle = False
+    with pool.Leases(tmp_path) as leases:
+        pool._give([dying, other], pool._Schedule([task("a")]), leases, lambda t: "", print)
+    assert dying.given == [] and other.given == ["a"]
+
+
+@pytest.mark.parametrize(("workers", "pinned"), [(1, False), (2, True)])
+def test_workers_are_pinned_where_there_is_one_a_core(
+    tmp_path, simple_worker, monkeypatch, workers, pinned
+):
+    """A single one may be placed by the system, which sees what other commands do."""
+    placed = []
+    monkeypatch.setattr(pool.os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    monkeypatch.setattr(
+        pool.os, "sched_setaffinity", lambda pid, cores: placed.append(cores), raising=False
+    )
+    run([task("a"), task("b")], tmp_path, workers=workers)
+    assert placed == ([{0}, {1}] if pinned else [])

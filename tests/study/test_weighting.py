@@ -149,3 +149,25 @@ def test_weights_of_a_filter_follow_the_scorer():
                  train={"loss": "sigmoid"})  # fmt: skip
     assert siglip.scorer.id == one.scorer.id and siglip.weights_id == one.weights_id
     assert one.scorer.balance is None and one.scorer.filter is None
+
+
+def test_what_is_drawn_follows_the_runs_seed_and_nothing_else_does():
+    plain, other = run(seed=3), run(seed=4)
+    assert plain.weights_id == other.weights_id  # nothing is drawn
+    drawn = [run(seed=seed, balance={"control": "subsample"}) for seed in (3, 4)]
+    assert drawn[0].weights_id != drawn[1].weights_id
+    assert [config.balance.seed for config in drawn] == [3, 4]
+    fixed = [run(seed=seed, balance={"control": "subsample", "seed": 7}) for seed in (3, 4)]
+    assert fixed[0].weights_id == fixed[1].weights_id
+    assert run(seed=3, filter={"enabled": True}).scorer.train.seed == 3
+    assert run(seed=3, filter={"enabled": True, "scorer_seed": 0}).scorer.train.seed == 0
+
+
+@pytest.mark.parametrize("control", ["none", "subsample"])
+def test_a_scorer_of_balanced_data_is_the_run_on_balanced_data(control):
+    """Whatever stands in for the balancing of the filtered run itself."""
+    fair = run(filter={"enabled": True, "scorer_balanced": True},
+               balance={"control": control}, seed=2)  # fmt: skip
+    assert fair.scorer.id == run(seed=2).id
+    plain = run(filter={"enabled": True}, balance={"enabled": False}, seed=2)
+    assert plain.scorer.id == run(balance={"enabled": False}, seed=2).id
