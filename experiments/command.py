@@ -73,11 +73,14 @@ def cores() -> int:
 def _parse(argv: list[str]) -> list[str]:
     """Parses the flags; an unknown field is told with the nearest known one."""
     try:
-        return app.parse_flags_with_usage(argv)
+        return flags.FLAGS(argv)
     except (AttributeError, KeyError) as error:
         # ml_collections quotes the field and suggests another one on a second line.
         told = str(error).replace("\\n", ": ").replace("\\", "").replace("'", "")
         sys.exit(_complain(f"error: --config: unknown field {told}", 2))
+    except flags.Error as error:
+        # Where get_config() raises, its traceback is quoted: the last line says what is wrong.
+        sys.exit(_complain(f"error: {str(error).splitlines()[-1]}; see --help", 2))
 
 
 def _complain(message: str, code: int) -> int:

@@ -115,7 +115,8 @@ def test(results: Results, claims: Sequence[Claim]) -> dict[str, list[Finding]]:
 def verdict(findings: Sequence[Finding]) -> Verdict:
     """Returns the verdict on a claim: that of its parts if they agree.
 
-    Supported if all parts are; contradicted if one is; else undecided.
+    Supported if all parts are; contradicted if one is; else undecided, or not tested if that is all
+    that keeps it from being supported.
     """
     verdicts = {finding.verdict for finding in findings}
     for one in ("contradicted", "undecided", "not tested"):

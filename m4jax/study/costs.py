@@ -19,8 +19,9 @@ def show(
     """Prints the cells by study, their cost, and what is done; returns the exit code.
 
     The rate of every shape that is still needed is measured first, by a short run of it in one of
-    `workers` processes; it is kept in the directory. Where the device that is to do the work is
-    not at hand, `flops` says what it does: floating-point operations a second, sustained.
+    `workers` processes; it is kept in the directory. Fleets are faster than that. Where the device
+    that is to do the work is not at hand, `flops` says what it does: floating-point operations a
+    second, sustained.
     """
     left = [cell for cell in cells if not is_done(cell.config, layout)]
     if not flops:

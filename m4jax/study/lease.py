@@ -116,9 +116,11 @@ def read(folder: str | os.PathLike, name: str, *, stale: float = STALE) -> dict[
 
 def _content(path: Path) -> dict[str, Any] | None:
     try:
-        return files.read_json(path)
+        found = files.read_json(path)
     except (InputError, OSError):
         return None
+    whole = isinstance(found, dict) and {"token", *_identity()} <= found.keys()
+    return found if whole else None  # torn, or not a lease
 
 
 def _now(folder: Path) -> float:

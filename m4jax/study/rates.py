@@ -11,6 +11,7 @@ from typing import Any
 
 from m4jax import files, models
 from m4jax.data import testbed
+from m4jax.errors import InputError
 from m4jax.study import run_model, sources, tasks
 from m4jax.study.config import RunConfig
 from m4jax.study.layout import Layout
@@ -54,7 +55,12 @@ def path(layout: Layout, config: RunConfig) -> Path:
 def read(layout: Layout, config: RunConfig) -> Rate | None:
     """Returns the rate of a run's shape, if it has been measured."""
     file = path(layout, config)
-    return Rate(**files.read_json(file)["rate"]) if file.exists() else None
+    if not file.exists():
+        return None
+    try:
+        return Rate(**files.read_json(file)["rate"])
+    except (TypeError, KeyError):
+        raise InputError(f"{file}: not the rate of a shape; delete it") from None
 
 
 def measure(config: RunConfig, layout: Layout, progress: testbed.Progress) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from configs import ablation, base, quickstart
 from m4jax.errors import InputError
-from m4jax.study.cells import expand
+from m4jax.study.cells import expand, levels
 
 VERSIONS = (("original", {}), ("balanced", {"balance": {"enabled": True}}))
 SIZES = (("small", {}), ("large", {"model": {"variant": "emoji-B/8"}}))
@@ -54,11 +54,58 @@ def test_a_run_of_two_studies_is_one_cell():
         ({"version": ("orignal",)}, "version has no level 'orignal'; did you mean 'original'"),
         ({"version": "original"}, "version: expected a tuple of levels, got 'original'"),
         ({"version": "*", "exclude": ({"modle": ("small",)},)}, "unknown factor 'modle'"),
+        ({"version": 3}, "version: expected a tuple of levels, got 3"),
+        ({"seed": 3}, "seed: expected a tuple of different whole numbers, got 3"),
+        ({"seed": (1, 1)}, "seed: expected a tuple of different whole numbers"),
+        ({"seed": (0.5,)}, "seed: expected a tuple of different whole numbers"),
+        ({"exclude": {"version": ("original",)}}, "exclude: expected a tuple of mappings"),
+        ({"exclude": (("version", "original"),)}, "exclude: expected mappings from factors"),
+        ({"exclude": ({"version": "*"},)}, "they hold no runs at all"),
+        ("version", "expected products, mappings from factors, got 'version'"),
     ],
 )
 def test_bad_products_are_told(product, message):
     with pytest.raises(InputError, match=message):
         grid(product)
+
+
+@pytest.mark.parametrize(
+    ("factors", "message"),
+    [
+        ((("version", VERSIONS), ("split", SIZES)), "'split' is a column of every table"),
+        ((("version", VERSIONS), ("model", ())), "model has no levels"),
+        ((("version", VERSIONS), ("model", (("a", {}), ("a", {})))), "model: 'a' stands there twi"),
+        ((("version", VERSIONS), ("model", ((8, {}),))), "expected a name in quotes, got 8"),
+        ((("version", VERSIONS), ("model", (("a", None),))), "a: expected the fields that differ"),
+        ((("version", VERSIONS), ("model", "ab")), "expected pairs of a name and its content"),
+        ((("version", (("original", {"world": 3}),)),), "config.world: expected fields, got 3"),
+        ((("size", SIZES),), "a grid needs `factors` .`version` among them"),
+    ],
+)
+def test_bad_factors_are_told(factors, message):
+    with pytest.raises(InputError, match=message):
+        grid({"version": "*"}, factors=factors)
+
+
+def test_cells_of_one_name_are_told():
+    """Their directory and the reader could not tell them apart."""
+    switches = (("off", {}), ("on", {"train": {"flip": True}}))
+    other = (("off", {}), ("on", {"track": True}))
+    factors = (("version", VERSIONS), ("flip", switches), ("track", other))
+    with pytest.raises(InputError, match=r"two cells are called \(original, on, seed 0\)"):
+        grid({"flip": "*"}, {"track": "*"}, factors=factors, seeds=(0,))
+
+
+def test_an_exclusion_of_all_levels_excludes_them():
+    part = grid({"version": "*", "exclude": ({"version": ("balanced",), "model": "*"},)})
+    assert {cell.version for cell in part} == {"original"}
+
+
+def test_levels_are_told_with_the_default_first():
+    fields = base.get_config().to_dict() | {"seeds": (0,), "studies": (("one", ({},)),)}
+    found = levels(fields | {"factors": (("model", SIZES), ("version", VERSIONS))})
+    assert list(found) == ["version", "model"]
+    assert found == {"version": ["original", "balanced"], "model": ["small", "large"]}
 
 
 @pytest.mark.parametrize("scale", ["laptop", "gpu", "scale=gpu", "paper"])

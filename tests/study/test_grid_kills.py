@@ -97,3 +97,22 @@ def test_what_a_stopped_process_holds_is_taken_over(undisturbed, tmp_path):
             os.utime(path, (1, 1))
         assert launch(tmp_path, log).wait(600) == 0, (tmp_path / "log.txt").read_text()
     assert content(tmp_path) == undisturbed
+
+
+@pytest.mark.slow
+def test_killed_while_it_writes_the_results_it_leaves_them_whole(undisturbed, tmp_path):
+    """All runs are done, so that every kill falls into collecting, drawing or writing."""
+    chance = random.Random(2)
+    with open(tmp_path / "log.txt", "w") as log:
+        assert launch(tmp_path, log).wait(600) == 0
+        known = marks(tmp_path)
+        for _ in range(8):
+            process = launch(tmp_path, log)
+            time.sleep(chance.uniform(1, 8))
+            process.kill()
+            process.wait()
+            results = tmp_path / "results.parquet"
+            assert results.read_bytes() == undisturbed["results.parquet"]
+        assert launch(tmp_path, log).wait(600) == 0, (tmp_path / "log.txt").read_text()
+    assert marks(tmp_path) == known and content(tmp_path) == undisturbed
+    assert not [*tmp_path.glob(".*.tmp"), *(tmp_path / "figures").glob(".*.tmp")]
