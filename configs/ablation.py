@@ -1,4 +1,4 @@
-"""The ablation study: 346 models over data version, stage, size, data scale, filter and loss.
+"""The ablation study: 383 models over data version, stage, size, data scale, filter and loss.
 
     python -m experiments.grid --config=configs/ablation.py:laptop --workdir=runs/ablation
 

@@ -139,22 +139,23 @@ def _by_noise(results: Results) -> Mapping[str, Contrast]:
 
 
 def _filters(results: Results) -> Mapping[str, Contrast]:
-    """Returns what a filter does to original data, and what balancing does beside each filter."""
+    """Returns what filters do to a data version, and what balancing does beside each filter."""
     del results
-    noisy = {"free": (), "captions": "noisy"}
-    by_original, by_balanced = {"filter": "on"}, {"filter": "balanced scorer"}
+    told = {"off": "no filter", "on": "filter", "balanced scorer": "filter by a balanced model"}
     lines = {
-        "original: filter − none": difference(
-            ORIGINAL | by_original, ORIGINAL | {"filter": "off"}, **noisy
-        ),
-        "original: filter by a balanced model − none": difference(
-            ORIGINAL | by_balanced, ORIGINAL | {"filter": "off"}, **noisy
-        ),
+        f"{version}: {told[level]} − none": difference(
+            {"version": version, "filter": level},
+            {"version": version, "filter": "off"},
+            free=(),
+            captions="noisy",
+        )
+        for version in ("original", "balanced")
+        for level in ("on", "balanced scorer")
     }
-    for told, level in (("no filter", "off"), ("filter", "on"),
-                        ("filter by a balanced model", "balanced scorer")):  # fmt: skip
-        change = _balancing("balanced", captions="noisy", filter=level)
-        lines[f"{told}: balanced − original"] = change
+    lines |= {
+        f"{name}: balanced − original": _balancing("balanced", captions="noisy", filter=level)
+        for level, name in told.items()
+    }
     siglip = _balancing("balanced", captions="noisy", filter="on", loss="SigLIP")
     return lines | {"SigLIP, filter: balanced − original": siglip}
 

@@ -61,5 +61,5 @@ def _scatter(ax, rows: Rows, part: str, marker: str, mark: style.Mark) -> None:
     start = y[known].mean() - rise * x[known].mean()
     ends = np.array([x.min(), x.max()])
     ax.plot(100 * ends, start + rise * ends, color="0.35", linestyle="-" if plain else ":")
-    ax.text(0.03, 0.95 if plain else 0.86, f"{'slope' if plain else 'within'} "
-            f"{style.signed(rise, 2)}", transform=ax.transAxes, va="top", fontsize=7)  # fmt: skip
+    ax.text(0.97, 0.12 if plain else 0.03, f"{'slope' if plain else 'within'} "
+            f"{style.signed(rise, 2)}", transform=ax.transAxes, ha="right", fontsize=7)  # fmt: skip

@@ -84,10 +84,19 @@ def _fields(result: evaluation.Result) -> dict:
 
 
 def _distinct_data(done: Sequence[Cell]) -> list[Cell]:
-    """Returns one cell for each way in which training data are weighted, by version first."""
+    """Returns one cell for each way in which training data are weighted, by version first.
+
+    Where something is drawn by the run's seed (a control, errors, the filter's model), it is the
+    cell of the first seed.
+    """
     found: dict[tuple, Cell] = {}
     for cell in done:
-        found.setdefault((cell.version, sources.of(cell.config).id, cell.config.weights_id), cell)
+        balance, chosen = cell.config.balance, cell.config.filter
+        balance = balance and dataclasses.replace(balance, seed=0)
+        chosen = chosen and dataclasses.replace(chosen, scorer_seed=0, balance=None)
+        fair = cell.config.filter is not None and cell.config.filter.balance is not None
+        key = (cell.version, sources.of(cell.config).id, balance, chosen, fair)
+        found.setdefault(key, cell)
     return list(found.values())
 
 

@@ -47,6 +47,8 @@ def rows(table):
         ("second draw: balanced − original", -0.16),
         ("original: filter − none", 0.03),
         ("original: filter by a balanced model − none", 0.05),
+        ("balanced: filter − none", 0.03),
+        ("balanced: filter by a balanced model − none", 0.05),
         ("no filter: balanced − original", -0.2),
         ("filter: balanced − original", -0.2),
         ("filter by a balanced model: balanced − original", -0.2),
