@@ -2,8 +2,8 @@
 
     python -m experiments.filter_looks --config=configs/ablation.py:laptop --workdir=runs/ablation
 
-Writes `looks.png`, `looks.svg` and `looks.csv` into the study's figures, within seconds; see
-`m4jax/study/looks.py`.
+Writes `filter/looks.png`, `.svg` and `.csv` into the directory, within seconds, and prints the
+slopes; see `m4jax/study/looks.py`.
 """
 
 from pathlib import Path
@@ -22,14 +22,14 @@ def main(console: Console) -> int:
     layout = Layout(Path(command.WORKDIR.value).absolute())
     rows = looks.of_study(expand(command.config()), layout)
     with style.page():
-        style.save(figures_looks.draw(rows), layout.root / "figures" / "looks", rows)
+        style.save(figures_looks.draw(rows), layout.root / "filter" / "looks", rows)
     for switch, version in dict.fromkeys((row["filter"], row["version"]) for row in rows):
         chosen = [r for r in rows if (r["filter"], r["version"]) == (switch, version)]
         total, within = (figures_looks.slope(chosen, part) for part in figures_looks.PARTS)
         console.print(
             f"filter {switch}, {version}: slope {total:+.2f}, of it within gender {within:+.2f}"
         )
-    console.print(f"Figure: {layout.root / 'figures' / 'looks.png'}")
+    console.print(f"Figure: {layout.root / 'filter' / 'looks.png'}")
     return 0
 
 

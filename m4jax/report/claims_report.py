@@ -16,7 +16,7 @@ from m4jax.report.style import number, signed
 Findings = Mapping[str, Sequence[Finding]]
 COLOURS = {"supported": "#009E73", "contradicted": "#D55E00", "undecided": "#999999"}
 FAR = 5.0  # standard deviations, beyond which an effect is drawn at the edge
-SEEDS = (3, 5, 10)  # of the power note
+SEEDS = (3, 5, 10, 20)  # of the power note
 NORMAL = 1.96  # quantile of the normal distribution, for 95% two-sided
 
 
