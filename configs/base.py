@@ -48,7 +48,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.filter = ml_collections.ConfigDict()
     config.filter.enabled = False  # False: all pairs stay
     config.filter.drop = 0.3  # share that is left out, the pairs of the lowest similarity
-    config.filter.scorer = "emoji-S/8"  # variant of the model that scores; it is trained on all
+    config.filter.scorer = "emoji-S/8"  # variant of the model that scores, trained without filter
     config.filter.scorer_seed = -1  # of that model; -1: the run's own
     config.filter.scorer_balanced = False  # whether it is trained on data balanced as below
 

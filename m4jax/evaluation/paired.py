@@ -20,7 +20,6 @@ class Effect(NamedTuple):
       mean: of the differences.
       low: lower end of the interval over pairs and pictures; NaN with one pair.
       high: upper end.
-      p: two-sided, of the Wilcoxon signed-rank test that the differences are symmetric around 0.
       deviation: standard deviation of the differences.
       pictures: standard deviation of the mean over other pictures; 0 if it is left out.
       rank_biserial: (W₊ − W₋)/(W₊ + W₋), from −1 to 1; ±1: all differences have one sign.
@@ -30,7 +29,6 @@ class Effect(NamedTuple):
     mean: float
     low: float
     high: float
-    p: float
     deviation: float
     pictures: float
     rank_biserial: float
@@ -64,7 +62,7 @@ def effect(
     Raises:
       InputError: if the shapes don't fit, or a number is not finite.
 
-    Source: Wilcoxon's test as in "CLIP the Bias"; the interval is derived.
+    Source: derived.
     """
     d = np.asarray(differences, np.float64)
     if d.ndim != 1 or not d.size or not np.isfinite(d).all():
@@ -80,7 +78,7 @@ def effect(
         of_runs = stats.t.ppf(quantile, n - 1) * deviation / np.sqrt(n)
         half = np.hypot(of_runs, stats.norm.ppf(quantile) * pictures)
     ends = (float(mean - half), float(mean + half))
-    return Effect(mean, *ends, wilcoxon(d), deviation, pictures, rank_biserial(d), n)
+    return Effect(mean, *ends, deviation, pictures, rank_biserial(d), n)
 
 
 def wilcoxon(differences: np.ndarray, alternative: str = "two-sided") -> float:
@@ -96,6 +94,8 @@ def wilcoxon(differences: np.ndarray, alternative: str = "two-sided") -> float:
 
     Raises:
       InputError: for another alternative.
+
+    Source: the test is the one of "CLIP the Bias"; going through the signs is derived.
     """
     if alternative not in ("two-sided", "greater"):
         raise InputError(f"alternative: expected two-sided or greater, got {alternative!r}")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from m4jax.evaluation import paired
-from m4jax.report import contrasts
+from m4jax.report import contrasts, style
 from m4jax.report.contrasts import AB, RB, Contrast, Metric, Runs, difference
 from m4jax.report.results import Results, Rows
 from m4jax.report.style import signed
@@ -23,6 +23,7 @@ QUALITY = {
     "image→text R@5": contrasts.IMAGE_TO_TEXT,
     "text→image R@5": contrasts.TEXT_TO_IMAGE,
 }
+MANY = 5  # seeds, from which an interval is taken at its word
 ORIGINAL, BALANCED = {"version": "original"}, {"version": "balanced"}
 
 
@@ -52,7 +53,9 @@ def markdown(results: Results) -> list[str]:
         "",
         "Controls and conditions that the paper does not report: mean differences between runs "
         "that agree in all else, in percentage points, with 95% intervals over seeds and pictures. "
-        "They are not tested and not corrected for their number; bold: the interval excludes zero.",
+        "All are of the default model, if no other is named. They are not tested and not corrected "
+        f"for their number; bold: there are {MANY} seeds or more, and the interval excludes zero. "
+        "Of twenty such intervals chance alone makes one do so.",
         *parts,
     ]
 
@@ -103,7 +106,8 @@ def _cell(effect: paired.Effect | None) -> str:
     if not math.isfinite(effect.low):
         return value
     told = f"{value} [{signed(100 * effect.low)}, {signed(100 * effect.high)}]"
-    return f"**{told}**" if effect.low > 0 or effect.high < 0 else told
+    clear = effect.n >= MANY and (effect.low > 0 or effect.high < 0)
+    return f"**{told}**" if clear else told
 
 
 def _versions(**lines: str) -> Callable[[Results], Mapping[str, Contrast]]:
@@ -120,6 +124,13 @@ def _by_size(results: Results) -> Mapping[str, Contrast]:
     }
 
 
+def _by_model(results: Results) -> Mapping[str, Contrast]:
+    return {
+        f"{model}: balanced − original": _balancing("balanced", model=model)
+        for model in results.levels.get("model", ())
+    }
+
+
 def _by_draw(results: Results) -> Mapping[str, Contrast]:
     return {
         f"{draw} draw: balanced − original": _balancing("balanced", draw=draw)
@@ -131,7 +142,7 @@ def _by_noise(results: Results) -> Mapping[str, Contrast]:
     levels = contrasts.levels(results, "noise", key=contrasts.size)
     clean = ORIGINAL | {"noise": levels[0]} if levels else ORIGINAL
     return {
-        f"balanced with {level} wrong − original": difference(
+        f"balanced with {level} of the genders wrong − original": difference(
             BALANCED | {"noise": level}, clean, free=()
         )
         for level in levels
@@ -141,9 +152,13 @@ def _by_noise(results: Results) -> Mapping[str, Contrast]:
 def _filters(results: Results) -> Mapping[str, Contrast]:
     """Returns what filters do to a data version, and what balancing does beside each filter."""
     del results
-    told = {"off": "no filter", "on": "filter", "balanced scorer": "filter by a balanced model"}
+    told = {
+        "off": "no filter",
+        "on": "filter",
+        "balanced scorer": "filter by a model of balanced data",
+    }
     lines = {
-        f"{version}: {told[level]} − none": difference(
+        f"on {version} data: with {told[level]} − without": difference(
             {"version": version, "filter": level},
             {"version": version, "filter": "off"},
             free=(),
@@ -153,15 +168,17 @@ def _filters(results: Results) -> Mapping[str, Contrast]:
         for level in ("on", "balanced scorer")
     }
     lines |= {
-        f"{name}: balanced − original": _balancing("balanced", captions="noisy", filter=level)
+        f"with {name}: balanced − original": _balancing("balanced", captions="noisy", filter=level)
         for level, name in told.items()
     }
     siglip = _balancing("balanced", captions="noisy", filter="on", loss="SigLIP")
-    return lines | {"SigLIP, filter: balanced − original": siglip}
+    lines["with filter and SigLIP: balanced − original"] = siglip
+    clean = difference({"captions": "clean"}, {"captions": "noisy"}, free=(), **ORIGINAL)
+    return lines | {"on original data: clean captions − noisy ones": clean}
 
 
 def _balancing(version: str, **levels: str) -> Contrast:
-    """Returns version − original, with the smallest model and other levels as given."""
+    """Returns version − original, all else at its default but for the levels given."""
     return difference({"version": version}, ORIGINAL, free=(), **levels)
 
 
@@ -182,6 +199,8 @@ def _detection(results: Results) -> str:
             f"{precision:.0%} have a wrong caption (precision; {wrong:.0%} of all have), and these "
             f"are {recall:.0%} of all that are wrong (recall)."
         )
+    if told:
+        told.append("How a filter brings bias back is in `filter/` (`experiments.filter_looks`).")
     return " ".join(told)
 
 
@@ -214,6 +233,37 @@ def _by_template(runs: Runs, metric: Metric) -> tuple[float, float]:
     return tuple(100 * float(np.mean(x)) if len(x) else math.nan for x in values)
 
 
+def _kept(results: Results) -> str:
+    """Says how much balancing keeps, and what a subsample of the same size is."""
+    found = [
+        (version, float(share[0]), float(size[0]))
+        for version in ("balanced", "subsample")
+        for of in [results.plain.select(kind="data", version=version)]
+        for share, size in [[of.select(metric=m)["value"] for m in SIZES]]
+        if len(share)
+    ]
+    told = [f"{style.display(v)} keeps {share:.0%}, an effective sample size of {size:,.0f}"
+            for v, share, size in found]  # fmt: skip
+    return f"{'; '.join(told).capitalize()}." if told else ""
+
+
+def _kept_by(factor: str, before: str) -> Callable[[Results], str]:
+    """Returns what says how much balancing keeps at each level of a factor."""
+
+    def note(results: Results) -> str:
+        told = []
+        for level in contrasts.levels(results, factor, key=contrasts.size):
+            others = {name: results.default(name) for name in results.factors
+                      if name not in (factor, "version")}  # fmt: skip
+            where = {"version": "balanced", factor: level, "metric": "keep_rate"} | others
+            share = results.select(kind="data", **where)["value"]
+            told += [f"{share[0]:.0%} at {level}"] if len(share) else []
+        return f"{before} Balancing keeps {', '.join(told)}." if told else before
+
+    return note
+
+
+SIZES = ("keep_rate", "effective_sample_size")
 QUESTIONS = (
     Question(
         "Is it the balancing, or the smaller data?",
@@ -224,7 +274,9 @@ QUESTIONS = (
             oracle="the world at parity (oracle) − original",
         ),
         BIAS | QUALITY,
+        _kept,
     ),
+    Question("Does it depend on the model?", _by_model, BIAS | QUALITY),
     Question(
         "What if the census is the target, not parity?",
         _versions(census="balanced towards the census − original"),
@@ -234,16 +286,22 @@ QUESTIONS = (
         "What if annotations are wrong?",
         _by_noise,
         BIAS | {"gender": contrasts.GENDER},
+        _kept_by("noise", "Genders are flipped at random before balancing."),
     ),
     Question(
         "Does it depend on the amount of data?",
         _by_size,
         BIAS | {"things": contrasts.THINGS, "occupations": contrasts.OCCUPATIONS},
+        _kept_by("data", "All runs see as many examples: small data are seen more often."),
     ),
     Question(
         "Would another draw of the data have told the same?",
         _by_draw,
         BIAS | QUALITY,
+        lambda results: (
+            "The second draw has other training pictures, captions and weights, and "
+            "other pairs for retrieval."
+        ),
     ),
     Question(
         "Does the quality filter find wrong captions, and what does it do to bias?",

@@ -4,54 +4,107 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from m4jax.evaluation import paired
-from m4jax.report import beyond, claims, panels, paper_claims, style
+from m4jax.report import beyond, claims, claims_context, panels, paper_claims, style
 from m4jax.report.claims import ALPHA, Claim, Finding
-from m4jax.report.contrasts import AB_FOLLOWS
+from m4jax.report.contrasts import AB, AB_FOLLOWS, RB, Metric
 from m4jax.report.results import Estimate, Results, Rows
 from m4jax.report.style import number, signed
 
 Findings = Mapping[str, Sequence[Finding]]
 COLOURS = {"supported": "#009E73", "contradicted": "#D55E00", "undecided": "#999999"}
-FAR = 5.0  # standard deviations, beyond which an effect is drawn at the edge
-SEEDS = (3, 5, 10, 20)  # of the power note
+FOLLOWS = "AB of the model and of the data, correlation"
+PANELS: dict[str, tuple[Metric, ...]] = {  # panels of the figure; (): all other metrics
+    "representation bias, points": (RB,),
+    "mean |AB|, points": (AB,),
+    FOLLOWS: (AB_FOLLOWS,),
+    "accuracy and recall, points": (),
+}
+SHORT = {metric: name for name, metric in claims_context.LEVELS.items()} | {AB_FOLLOWS: "r"}
+SEEDS = (5, 10, 12, 20)  # of the power note
 NORMAL = 1.96  # quantile of the normal distribution, for 95% two-sided
 
 
-def markdown(results: Results, found: Findings) -> str:
-    """Returns the report on the claims as Markdown; the same results give the same text."""
+def markdown(results: Results, found: Findings, *, part: str = "") -> str:
+    """Returns the report on the claims as Markdown; the same results give the same text.
+
+    Args:
+      results: of a study, complete or not.
+      found: of `claims.test` on them.
+      part: "3 of 8 runs", say, of an unfinished study; "": it is complete.
+    """
     runs = results.select(kind="run")
     count, seeds = len(set(runs["run_id"].tolist())), sorted(set(runs["seed"].tolist()))
-    tests = _tests(found)
-    testbed = "shift" in results.select(kind="run")["split"]  # a split that nothing else has
+    testbed = "shift" in runs["split"]  # a split that nothing else has
     lines = [
         f"# The paper's claims{', on the testbed' if testbed else ''}",
         "",
-        f"From {count} models with the seeds {', '.join(map(str, seeds))}. Each claim stands for "
-        "one contrast or several: differences between runs that agree in all else (model size, "
-        "seed), averaged over model sizes for each seed, since runs of one seed are not "
-        "independent of each other. Points are percentage points. Intervals (95%) hold both the "
-        "chance of the seeds and that of the evaluation pictures; p is of Wilcoxon's signed-rank "
-        f"test over seeds, corrected by Holm for all {tests} contrasts; *r* is the rank-biserial "
-        f"correlation (±1: all seeds have one sign). A contrast is decided if the corrected p is "
-        f"below {ALPHA:g} and the interval says the same. A claim is supported if all of its "
-        "contrasts are, and contradicted if one of them is. What is only *reported* tells a size "
-        "and is not tested.",
+        *([f"**Incomplete: {part}.**", ""] if part else []),
+        f"What {count} models, trained with the seeds {', '.join(map(str, seeds))}, say of the "
+        "claims of *CLIP the Bias: How Useful is Balancing Data in Multimodal Learning?* (ICLR "
+        "2024); the last claim is of a report on a hundred billion examples.",
         "",
-        "| claim | | verdict |",
-        "| --- | --- | --- |",
+        "| claim | | verdict | differences in points [95%] |",
+        "| --- | --- | --- | --- |",
     ]
     tested = [claim for claim in paper_claims.CLAIMS if claim.number in found]
     for claim in tested:
-        verdict = claims.verdict(found[claim.number])
-        lines.append(f"| {claim.number} | {claim.text} | **{verdict}** |")
+        findings = found[claim.number]
+        verdict = claims.verdict(findings)
+        told = "; ".join(_told(f) for f in findings if f.effect and f.part.decides)
+        lines.append(f"| {claim.number} | {claim.text} | **{verdict}** | {told} |")
+    lines += ["", *_method(found), "", *claims_context.terms(), "", *claims_context.levels(results)]
     for claim in tested:
         lines += ["", *_section(claim, found[claim.number])]
-    lines += ["", *beyond.markdown(results), "", *_power(found), "", *_unknown(testbed)]
-    text = "\n".join(lines) + "\n"
-    return text.replace("|AB|", r"\|AB\|")  # in a table a bare stroke would end the cell
+    lines += ["", *beyond.markdown(results), "", *_power(found), ""]
+    text = "\n".join([*lines, *claims_context.unknown(testbed)]) + "\n"
+    return text.replace("|AB|", r"\|AB\|").replace("|RB|", r"\|RB\|")  # else the cell would end
+
+
+def _method(found: Findings) -> list[str]:
+    """Returns how the verdicts come about."""
+    return [
+        "Each claim stands for one contrast or several: differences between runs that agree in all "
+        "else (model size, seed), averaged over model sizes for each seed, since runs of one seed "
+        "are not independent of each other. Points are percentage points. Intervals (95%) hold "
+        "both the chance of the seeds and that of the evaluation pictures; p is of Wilcoxon's "
+        "signed-rank test over seeds, two-sided, corrected by Holm for all "
+        f"{_tests(found)} contrasts; *r* is the rank-biserial correlation (±1: all seeds have one "
+        f"sign). A contrast is decided if the corrected p is below {ALPHA:g} and the interval says "
+        "the same. A claim is supported if all of its contrasts are, and contradicted if one of "
+        "them is. What is only *reported* tells a size and is not tested.",
+        "",
+        paper_claims.HISTORY,
+    ]
+
+
+def _told(finding: Finding) -> str:
+    """Returns the metric and its difference, in short."""
+    effect, metric = finding.effect, finding.part.metric
+    ends = f"[{_points(finding, effect.low)}, {_points(finding, effect.high)}]"
+    return f"{SHORT.get(metric, metric.name)} {_points(finding, effect.mean)} {ends}"
+
+
+def pairs(found: Findings) -> Rows:
+    """Returns one row for each pair of runs that a contrast is formed of, with their ids."""
+    return [
+        {
+            "claim": number_,
+            "contrast": finding.part.text,
+            "model": ", ".join(unit.levels),
+            "seed": unit.seed,
+            "value": float(value),
+            "runs": " ".join(ids),
+        }
+        for number_, findings in found.items()
+        for finding in findings
+        for unit, value, ids in zip(
+            finding.pairs.units, finding.pairs.values, finding.pairs.runs, strict=True
+        )
+    ]
 
 
 def rows(found: Findings) -> Rows:
@@ -85,43 +138,53 @@ def rows(found: Findings) -> Rows:
 
 
 def at_a_glance(found: Findings) -> tuple[Figure, Rows] | None:
-    """Draws every contrast of every claim: its mean in standard deviations, and the verdict."""
-    known = [
-        (f"{claim.number}  {finding.part.text}", finding)
-        for claim in paper_claims.CLAIMS
-        for finding in found[claim.number]
-        if finding.effect and finding.effect.deviation > 0 and finding.part.decides
-    ]
-    if not known:
+    """Draws every contrast of every claim, where the claim expects it, and the verdict."""
+    panels_of: dict[str, list[tuple[str, Finding]]] = {name: [] for name in PANELS}
+    for claim in paper_claims.CLAIMS:
+        for finding in found[claim.number]:
+            if finding.effect and finding.part.decides:
+                name = next(n for n, of in PANELS.items() if finding.part.metric in of or not of)
+                panels_of[name].append((f"{claim.number}  {finding.part.text}", finding))
+    panels_of = {name: known for name, known in panels_of.items() if known}
+    if not panels_of:
         return None
-    figure = Figure(figsize=(style.WIDTH, 1.1 + 0.25 * len(known)), layout="constrained")
-    ax = figure.subplots()
+    counts = [len(known) for known in panels_of.values()]
+    height = 1.0 + 0.27 * sum(counts) + 0.55 * len(counts)
+    figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
+    axes = figure.subplots(len(counts), 1, squeeze=False, height_ratios=[c + 0.8 for c in counts])
+    for ax, (name, known) in zip(axes[:, 0], panels_of.items(), strict=True):
+        _glance(ax, name, known)
+    style.heading(figure, "The paper's claims at a glance")
+    figure.supxlabel(
+        "mean difference with its 95% interval; shaded: where the claim expects it", fontsize=7
+    )
+    return figure, rows(found)
+
+
+def _glance(ax: Axes, name: str, known: Sequence[tuple[str, Finding]]) -> None:
+    """Draws the contrasts of one kind of metric, one line each."""
+    unit = 0.01 if name == FOLLOWS else 1.0  # `errorbar` draws in percent
+    reach = 1.15 * max(np.nan_to_num(np.abs([f.effect[:3] for _, f in known]), nan=0).max(), 1e-9)
     for place, (_, finding) in enumerate(known):
         effect, colour = finding.effect, COLOURS[finding.verdict]
-        scale = 100 * effect.deviation  # errorbar draws in percent
-        left, width = _expected(finding)
-        ax.barh(place, width, left=left, height=0.8, color=COLOURS["supported"], alpha=0.1)
-        ends = (effect.mean, effect.low, effect.high)
-        of = Estimate(*(np.clip(x / scale, -FAR / 100, FAR / 100) for x in ends))
+        left, width = _expected(finding, reach)
+        ax.barh(place, 100 * unit * width, left=100 * unit * left, height=0.8, alpha=0.1,
+                color=COLOURS["supported"])  # fmt: skip
+        of = Estimate(*(unit * x for x in effect[:3]))
         style.errorbar(ax, of, place, style.Mark(colour, "o", filled=True), markersize=5)
         ax.text(1.01, place, f"{_points(finding, effect.mean)}  {finding.verdict}", fontsize=6.5,
                 transform=ax.get_yaxis_transform(), va="center", color=colour)  # fmt: skip
     ax.axvline(0, color="0.35", linewidth=0.9)
-    panels.lines(ax, [_broken(name) for name, _ in known])
-    ax.tick_params(axis="y", labelsize=6.5)
-    ax.set_xlabel(
-        "mean difference in standard deviations of the seeds, with its 95% interval\n"
-        f"(beyond ±{FAR:g}: drawn there; at the right: points; shaded: where the claim has it)"
-    )
-    ax.set_title("The paper's claims at a glance")
-    return figure, rows(found)
+    ax.set_xlim(-100 * unit * reach, 100 * unit * reach)
+    panels.lines(ax, [_broken(told) for told, _ in known])
+    ax.tick_params(labelsize=6.5)
+    ax.set_title(name, fontsize=7.5)
 
 
-def _expected(finding: Finding) -> tuple[float, float]:
-    """Returns start and width of where the claim has the mean, in standard deviations."""
+def _expected(finding: Finding, reach: float) -> tuple[float, float]:
+    """Returns start and width of where the claim has the mean, up to `reach`."""
     part = finding.part
-    margin = min(part.margin / finding.effect.deviation, FAR)
-    return -part.expected * margin, part.expected * (FAR + margin)
+    return -part.expected * part.margin, part.expected * (reach + part.margin)
 
 
 def _side(part: claims.Part) -> str:
@@ -150,7 +213,7 @@ def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
             f"| {finding.part.text} | {told} | {effect.n} | {number(effect.rank_biserial, 2)} | "
             f"{_p(finding.corrected)} | {finding.verdict} |"
         )
-    return [*lines, "", f"Not told by this: {claim.limits}"]
+    return [*lines, "", f"Limits: {claim.limits}"]
 
 
 def _power(found: Findings) -> list[str]:
@@ -163,9 +226,10 @@ def _power(found: Findings) -> list[str]:
         f"10, corrected for {tests} contrasts, given the spread of these seeds; – where so few "
         "seeds can never reach the level. The last column is how many seeds it would take to find "
         "the distance that was seen. Seeds do not make up for pictures: where the chance of the "
-        "pictures alone makes up for the distance, no number of them would do.",
+        "pictures alone is as large as the distance, no number of them would do.",
         "",
-        f"| claim | contrast | seen | {' | '.join(f'{n} seeds' for n in SEEDS)} | seeds needed |",
+        "| claim | contrast | distance seen | "
+        f"{' | '.join(f'{n} seeds' for n in SEEDS)} | seeds needed |",
         f"| --- | --- | --- | {' | '.join('---' for _ in SEEDS)} | --- |",
     ]
     for claim_number, findings in found.items():
@@ -191,26 +255,9 @@ def _tests(found: Findings) -> int:
 
 
 def _detectable(effect: paired.Effect, seeds: int, tests: int) -> float:
+    if not effect.deviation > 0:
+        return math.nan
     return paired.detectable(effect.deviation, seeds, alpha=ALPHA / tests)
-
-
-def _unknown(testbed: bool) -> list[str]:
-    of_testbed = [
-        "- The pictures are emoji and the captions come from a grammar of 70 words: effects have "
-        "signs and an order here, not the sizes that web data would show.",
-        "- The models have 0.2 to 0.9 million parameters and see 96,000 examples at the laptop "
-        "scale; the paper's see a billion.",
-    ]
-    return [
-        f"## What {'the testbed' if testbed else 'this study'} can't tell",
-        "",
-        *(of_testbed if testbed else ()),
-        "- Pairs of one model size and seed share their initial parameters and the order of their "
-        "examples, not all of their chance. Model sizes are averaged, and some seeds have the "
-        "smallest one alone: an effect that only some sizes have may go unnoticed.",
-        "- Evaluation pictures are shared by all runs; the intervals allow for that, Wilcoxon's p "
-        "does not: it speaks of these pictures.",
-    ]
 
 
 def _points(finding: Finding, value: float) -> str:

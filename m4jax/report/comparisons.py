@@ -14,7 +14,7 @@ from m4jax.report.results import Estimate, Results, Rows
 
 Drawn = tuple[Figure, Rows]
 Conditions = dict[str, dict[str, str]]  # name of a line -> its levels
-OVER_RUNS = "bars: 95% intervals over seeds and pictures; dots: single runs, alike for all lines"
+FEW = 5  # seeds, below which an interval would say next to nothing
 BIAS_LABELS = {
     RB: "representation bias: share of pictures without\na person that prefer “man” − 50%, points",
     AB: "association bias: mean over occupations of\nthe gap between men and women, points",
@@ -51,20 +51,34 @@ def bias(
     if len(found) < 2:
         return None
     found = _of_shared_units(found)
+    few = any(np.unique(of.seeds).size < FEW for of in found[next(iter(found))].values())
     figure = Figure(figsize=(style.WIDTH, 1.3 + 0.27 * len(found)), layout="constrained")
     axes = figure.subplots(1, len(BIAS_LABELS), sharey=True)
     for ax, (metric, label) in zip(axes, BIAS_LABELS.items(), strict=True):
         for place, (name, pairs) in enumerate(found.items()):
             estimate, row = _estimate(pairs[metric].effect())
             rows.append({"metric": metric.name, "condition": name} | row)
+            estimate = Estimate(estimate.value) if few else estimate
             look = style.mark(conditions[name]["version"])
             _line(ax, place, estimate, pairs[metric].values, look)
         ax.axvline(0, color="0.6", linewidth=0.8)
         panels.lines(ax, list(found))
         ax.set_xlabel(label, fontsize=7)
     style.heading(figure, f"Bias of the models, {heading}")
-    figure.supxlabel(OVER_RUNS, fontsize=7)
+    figure.supxlabel(_caption(found, few=few), fontsize=7)
     return figure, rows
+
+
+def _caption(found: Mapping[str, Mapping[Metric, contrasts.Pairs]], *, few: bool) -> str:
+    """Says what is drawn, and of how many models."""
+    units = {unit for of in found.values() for pairs in of.values() for unit in pairs.units}
+    seeds, models = len({unit.seed for unit in units}), len({unit.levels for unit in units})
+    told = f"{seeds} seeds" + (f", {models} model sizes" if models > 1 else "")
+    if few:
+        return f"symbols: means; dots: single models ({told} in every line; too few for intervals)"
+    return (
+        f"bars: 95% intervals over seeds and pictures; dots: single models ({told} in every line)"
+    )
 
 
 def _of_shared_units(
@@ -119,7 +133,7 @@ def changes(
     figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
     ax = figure.subplots()
     panels.forest(ax, whole, looks=looks)
-    ax.set_xlabel("difference to original, percentage points")
+    ax.set_xlabel("difference from original, percentage points")
     style.heading(figure, heading)
     figure.legend(
         handles=[style.handle(line, looks[line]) for line in shown], loc="outside lower center",

@@ -14,14 +14,23 @@ DEFAULT = "(default)"  # stands for the first level of a factor, whatever its na
 
 
 class Metric(NamedTuple):
-    """A number of a run: its name, its split, and of what it is, if of one thing of many."""
+    """A number of a run.
+
+    Attributes:
+      name: in the table of results.
+      split: of the pictures.
+      label: of what it is, if of one thing of many.
+      absolute: whether its size counts, not its sign.
+    """
 
     name: str
     split: str
     label: str = ""
+    absolute: bool = False
 
 
 RB = Metric("representation_bias", "objects")
+RB_SIZE = RB._replace(absolute=True)
 AB = Metric("association_bias_mean", "faces")
 AB_FOLLOWS = Metric("association_correlation", "faces")
 GENDER = Metric("gender_acc1", "faces")
@@ -69,11 +78,13 @@ class Pairs:
       values: [p].
       deviations: [p, B], of the same over resamples of the pictures; [p, 0] if unknown.
       units: [p].
+      runs: [p] ids of the runs that each is formed of.
     """
 
     values: np.ndarray
     deviations: np.ndarray
     units: tuple[Unit, ...]
+    runs: tuple[tuple[str, ...], ...]
 
     @property
     def seeds(self) -> np.ndarray:
@@ -83,8 +94,9 @@ class Pairs:
     def of(self, units: Collection[Unit]) -> "Pairs":
         """Returns the pairs of some units."""
         chosen = np.array([unit in units for unit in self.units], bool)
-        kept = tuple(unit for unit in self.units if unit in units)
-        return Pairs(self.values[chosen], self.deviations[chosen], kept)
+        kept = np.flatnonzero(chosen).tolist()
+        of = (tuple(x[i] for i in kept) for x in (self.units, self.runs))
+        return Pairs(self.values[chosen], self.deviations[chosen], *of)
 
     def by_seed(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the means over the pairs of each seed, [s] and [s, B].
@@ -125,7 +137,7 @@ class Runs:
 
         The deviations are NaN for a run that has none, where others have some.
         """
-        wanted = zip(("metric", "split", "label"), metric, strict=True)
+        wanted = zip(("metric", "split", "label"), metric[:3], strict=True)
         chosen = np.all([self._runs[column] == value for column, value in wanted], axis=0)
         values = np.full(len(self.ids), np.nan)
         values[self._place[chosen]] = self._runs["value"][chosen]
@@ -135,19 +147,22 @@ class Runs:
         for row, x in zip(self._place[chosen], draws, strict=True):
             if len(x):
                 deviations[row] = x[:count]
+        if metric.absolute:
+            values, deviations = np.abs(values), deviations * np.sign(values)[:, None]
         return values, deviations
 
     def pairs(self, contrast: Contrast, metric: Metric) -> Pairs:
         """Returns the values of a contrast for all runs that it can be formed of."""
         values, deviations = self.values(metric)
-        found: list[tuple[Unit, float, np.ndarray]] = []
+        found: list[tuple[Unit, float, np.ndarray, tuple[str, ...]]] = []
         for terms in contrast.alternatives:
             found += self._pairs_of(terms, contrast, values, deviations)
         found.sort(key=lambda pair: pair[0])
         moved = np.array([pair[2] for pair in found]) if found else np.zeros((0, 0))
         if not np.isfinite(moved).all():
             moved = np.zeros((len(found), 0))  # of a pair the chance of the pictures is unknown
-        return Pairs(np.array([pair[1] for pair in found]), moved, tuple(p[0] for p in found))
+        units, ids = (tuple(pair[i] for pair in found) for i in (0, 3))
+        return Pairs(np.array([pair[1] for pair in found]), moved, units, ids)
 
     def _pairs_of(self, terms, contrast: Contrast, values, deviations):
         named = {name for _, levels in terms for name in levels}
@@ -162,7 +177,8 @@ class Runs:
                 continue
             total = sum(a * values[row] for (a, _), row in zip(terms, rows, strict=True))
             moved = sum(a * deviations[row] for (a, _), row in zip(terms, rows, strict=True))
-            yield Unit((*unit.levels, *told), unit.seed), float(total), moved
+            ids = tuple(str(self.ids[row]) for row in rows)
+            yield Unit((*unit.levels, *told), unit.seed), float(total), moved, ids
 
     def _by_unit(self, levels: Levels, free: Sequence[str], values) -> dict[Unit, int]:
         """Returns the rows of the runs with given levels, all other factors at their defaults."""

@@ -130,8 +130,11 @@ def association_by_occupation(results: Results) -> tuple[Figure, Rows] | None:
         panels.name_extremes(axes[i], points, 1 if i else 3)
     for ax in axes[len(versions) :]:
         ax.remove()
+    for ax in axes[max(len(versions) - across, 0) : len(versions)]:  # the lowest of each column
+        ax.tick_params(labelbottom=True)
     figure.supxlabel(
-        f"share of women in the census, %\n({style.INTERVALS}; dashed: least squares)", fontsize=8
+        f"share of women in the census, %\n({style.INTERVALS}; r and slope: with that share)",
+        fontsize=8,
     )
     figure.supylabel(
         "association bias of the model on faces:\n"
@@ -199,7 +202,7 @@ def quality_and_bias(results: Results) -> tuple[Figure, Rows] | None:
         panels.forest(ax, lines, looks=looks)
         ax.set_title(title)
         if title != upper:
-            ax.set_xlabel(f"difference to {style.display(results.reference)}, percentage points")
+            ax.set_xlabel(f"difference from {style.display(results.reference)}, percentage points")
         rows += [
             {"panel": title, "metric": metrics[name][0], "split": metrics[name][1], "version": v}
             | _fields(estimate)

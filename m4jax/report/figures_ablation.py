@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,6 +13,12 @@ from m4jax.report.comparisons import Conditions, Drawn
 from m4jax.report.contrasts import AB, RB, Metric, Runs
 from m4jax.report.results import ORACLE, Results
 
+STAGES = {  # level -> when the weights act
+    "throughout": "throughout",
+    "after 10%": "in the last 90%",
+    "after 90%": "in the last 10%",
+    "first 90%": "in the first 90%",
+}
 ORIGINAL, SUBSAMPLE = {"version": "original"}, {"version": "subsample"}
 QUALITY = {
     "thing\naccuracy": contrasts.THINGS,
@@ -27,20 +33,31 @@ QUALITY = {
 
 
 def bias_by_stage(results: Results) -> Drawn | None:
-    """Draws RB and mean |AB| by data version and stage, over all model sizes (paper's figure)."""
-    stages = ("throughout", "after 10%", "after 90%", "first 90%")
+    """Draws RB and mean |AB| of the default model by when balancing acts (paper's figure)."""
     conditions: Conditions = {
-        style.display(version): {"version": version, "stage": stages[0]}
-        for version in ("original", "subsample")
+        "original": ORIGINAL,
+        "subsample": SUBSAMPLE,
+        **_stages("balanced", ("throughout", "after 90%", "first 90%")),
+        **_stages("balanced_proxies", ("throughout",)),
+        "oracle": {"version": ORACLE},
     }
-    for version in ("balanced", "balanced_proxies"):
-        conditions |= {
-            f"{style.display(version)}, {stage}": {"version": version, "stage": stage}
-            for stage in stages
-        }
-    conditions["oracle"] = {"version": ORACLE, "stage": stages[0]}
-    heading = "by data version, and when it was used"
-    return comparisons.bias(results, conditions, heading, free=("model",))
+    return comparisons.bias(results, conditions, "by when balancing acts")
+
+
+def stages_by_model(results: Results) -> Drawn | None:
+    """Draws RB and mean |AB| over all model sizes, by data version and stage (paper's figure)."""
+    conditions: Conditions = {"original": ORIGINAL, "subsample": SUBSAMPLE}
+    conditions |= _stages("balanced", STAGES)
+    conditions |= _stages("balanced_proxies", tuple(STAGES)[:3]) | {"oracle": {"version": ORACLE}}
+    return comparisons.bias(results, conditions, "of all sizes", free=("model",))
+
+
+def _stages(version: str, stages: Iterable[str]) -> Conditions:
+    """Returns a version in each of some stages."""
+    return {
+        f"{style.display(version)} {STAGES[stage]}": {"version": version, "stage": stage}
+        for stage in stages
+    }
 
 
 def controls(results: Results) -> Drawn | None:
@@ -100,7 +117,8 @@ def filter_and_loss(results: Results) -> Drawn | None:
             looks[name] = dataclasses.replace(
                 style.mark(version), marker=marker, filled=switch == "on"
             )
-    chosen = {n: m for n, m in QUALITY.items() if "vendor" not in n and "10-shot" not in n}
+    left_out = contrasts.NEW_VENDOR, contrasts.THINGS_PROBE, contrasts.OCCUPATIONS_PROBE
+    chosen = {name: metric for name, metric in QUALITY.items() if metric not in left_out}
     title = "What balancing changes on noisy captions, by loss and quality filter"
     return comparisons.changes(results, lines, chosen, looks, title)
 
@@ -127,8 +145,9 @@ def learning_curves(results: Results) -> Drawn | None:
         "subsample": SUBSAMPLE,
         "oracle": {"version": ORACLE},
     }
-    hollow = [dataclasses.replace(mark, filled=False) for mark in (style.MARKS[5], style.MARKS[6])]
-    looks = [style.mark("original"), style.mark("balanced"), *hollow, style.mark("subsample"),
+    first, second = style.mark("original"), style.mark("balanced")
+    looks = [first, second, dataclasses.replace(second, filled=False, marker=">"),
+             dataclasses.replace(first, filled=False, marker="<"), style.mark("subsample"),
              style.mark(ORACLE)]  # fmt: skip
     marks, rows = dict(zip(conditions, looks, strict=True)), []
     figure = Figure(figsize=(style.WIDTH, 3.5), layout="constrained")
@@ -137,8 +156,12 @@ def learning_curves(results: Results) -> Drawn | None:
             steps = sorted(set.intersection(*(set(curve) for curve in by_seed.values())))
             values = np.array([[curve[step] for step in steps] for curve in by_seed.values()])
             mean, least, most = values.mean(0), values.min(0), values.max(0)
+            changes = "then" in name
             ax.plot(steps, 100 * mean, color=marks[name].color, marker=marks[name].marker,
-                    markersize=4, markerfacecolor=marks[name].face)  # fmt: skip
+                    markersize=4, markerfacecolor=marks[name].face, zorder=3 if changes else 2,
+                    linestyle="--" if changes else "-")  # fmt: skip
+            if changes:
+                ax.axvline(steps[-1] / 2, color="0.35", linestyle=":", linewidth=0.9)
             ax.fill_between(steps, 100 * least, 100 * most, color=marks[name].color, alpha=0.12,
                             linewidth=0)  # fmt: skip
             rows += [
@@ -158,7 +181,8 @@ def learning_curves(results: Results) -> Drawn | None:
     figure.legend(
         handles=[style.handle(name, marks[name]) for name in shown], loc="outside lower center",
         ncols=3, title_fontsize=7,
-        title=f"lines: means over {count} seeds; bands: from the lowest to the highest of them",
+        title=f"lines: means over {count} seeds; bands: from the lowest to the highest of them; "
+        "dotted: where the data of the dashed ones change",
     )  # fmt: skip
     return figure, rows
 
@@ -171,8 +195,11 @@ def bias_and_quality(results: Results) -> Drawn | None:
     figure = Figure(figsize=(style.WIDTH, 3.3), layout="constrained")
     quality = contrasts.IMAGE_TO_TEXT, contrasts.THINGS
     for ax, bias, good in zip(figure.subplots(1, 2), (RB, AB), quality, strict=True):
-        for version in versions:
-            points = _means(runs, {"version": version}, (bias, good))
+        means = {v: _means(runs, {"version": v}, (bias, good)) for v in versions}
+        for model in means[versions[0]]:
+            places = [means[v][model] for v in versions if model in means[v]]
+            ax.plot(*(100 * np.array(places).T), color="0.8", linewidth=0.8, zorder=1)
+        for version, points in means.items():
             mark = marks[version]
             for model, (x, y) in points.items():
                 ax.plot(100 * x, 100 * y, linestyle="", marker=mark.marker, markersize=6,
@@ -189,8 +216,9 @@ def bias_and_quality(results: Results) -> Drawn | None:
         return None
     shown = [version for version in versions if any(row["version"] == version for row in rows)]
     figure.legend(
-        handles=[style.handle(style.display(v), marks[v]) for v in shown], ncols=5,
-        loc="outside lower center", title="each point: the mean over seeds of one model size",
+        handles=[style.handle(style.display(v), marks[v], line=False) for v in shown], ncols=5,
+        loc="outside lower center", title="each point: the mean over seeds of one model size; thin "
+        "lines join the versions of a size",
         title_fontsize=7,
     )  # fmt: skip
     return figure, rows
@@ -220,7 +248,12 @@ def prompt_sensitivity(results: Results) -> Drawn | None:
         ax.axvline(0, color="0.6", linewidth=0.8)
         ax.set_xlabel(comparisons.BIAS_LABELS[metric], fontsize=7)
     style.heading(figure, "Bias by prompt template")
-    figure.supxlabel("strokes: one template alone; symbols: all templates averaged", fontsize=7)
+    count = len(set(plain["seed"].tolist()))
+    figure.supxlabel(
+        "strokes: one template alone; symbols: the templates used everywhere else, together; "
+        f"means over {count} seeds",
+        fontsize=7,
+    )
     return (figure, rows) if rows else None
 
 
@@ -259,6 +292,7 @@ def _means(runs: Runs, levels: Mapping[str, str], metrics: Sequence[Metric]) -> 
 
 FIGURES = {
     "bias_by_stage": bias_by_stage,
+    "stages_by_model": stages_by_model,
     "learning_curves": learning_curves,
     "quality_differences": quality_differences,
     "filter_and_loss": filter_and_loss,

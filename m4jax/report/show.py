@@ -20,6 +20,11 @@ from m4jax.report import (
     tables,
 )
 
+DEFAULTS = (
+    "Of the runs whose factors but the version are at their defaults alone; intervals are over "
+    "pictures, not over seeds."
+)
+
 
 def show(root: str | os.PathLike, console: Console, *, runs: Collection[str]) -> int:
     """Writes tables, figures, findings and claims from results.parquet, and prints the gist.
@@ -53,9 +58,11 @@ def show(root: str | os.PathLike, console: Console, *, runs: Collection[str]) ->
         tables.write(plain, root / "tables")
         figures.render(plain, root / "figures", figures.FIGURES, part=part)
         if len(whole.factors) > 1:
-            _write_claims(whole, root, part=part)
+            _write_ablation(whole, root, part=part)
     sentences = findings.sentences(plain)
     told = [f"Incomplete: {part}."] if part else []
+    if len(whole.factors) > 1:
+        told.append(DEFAULTS)
     files.write_text(root / "findings.txt", "\n".join([*told, *sentences]) + "\n")
     tables.show(plain, console, done=done, total=total)
     console.print()
@@ -67,7 +74,7 @@ def show(root: str | os.PathLike, console: Console, *, runs: Collection[str]) ->
     return done
 
 
-def _write_claims(whole: results.Results, root: Path, *, part: str) -> None:
+def _write_ablation(whole: results.Results, root: Path, *, part: str) -> None:
     """Writes what the runs say of the paper's claims, and the figures of a study of many factors.
 
     `part`: how many of the runs there are, if not all.
@@ -77,7 +84,5 @@ def _write_claims(whole: results.Results, root: Path, *, part: str) -> None:
     figures.render(whole, root / "figures", figures_ablation.FIGURES | glance, part=part)
     results.write_csv(root / "tables" / "claims.csv", claims_report.rows(found))
     results.write_csv(root / "tables" / "beyond.csv", beyond.rows(whole))
-    text = claims_report.markdown(whole, found)
-    if part:
-        text = text.replace("\n\n", f"\n\n**Incomplete: {part}.**\n\n", 1)
-    files.write_text(root / "claims.md", text)
+    results.write_csv(root / "tables" / "pairs.csv", claims_report.pairs(found))
+    files.write_text(root / "claims.md", claims_report.markdown(whole, found, part=part))

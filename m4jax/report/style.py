@@ -22,7 +22,7 @@ WARNING = "#D55E00"
 KINDS = ("png", "svg", "csv")  # the files of a figure
 WIDTH = 7.0  # inches: the text width of a page
 DIVERGING = "PuOr_r"  # safe for the colour-blind; both ends are dark, so signs are written out
-INTERVALS = "bars: 95% bootstrap intervals over pictures"
+INTERVALS = "bars: 95% bootstrap intervals over pictures, not over seeds"
 SETTINGS = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
@@ -145,10 +145,10 @@ def errorbar(ax: Axes, x: Estimate | float, y: Estimate | float, mark: Mark, **m
     )  # fmt: skip
 
 
-def handle(label: str, mark: Mark) -> Line2D:
-    """Returns what stands for a version in a legend."""
+def handle(label: str, mark: Mark, *, line: bool = True) -> Line2D:
+    """Returns what stands for a version in a legend, a mark on a line or without one."""
     return Line2D([], [], color=mark.color, marker=mark.marker, markerfacecolor=mark.face,
-                  linewidth=1.2, label=label)  # fmt: skip
+                  linewidth=1.2 if line else 0, label=label)  # fmt: skip
 
 
 def save(figure: Figure, path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) -> None:

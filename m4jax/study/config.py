@@ -78,7 +78,7 @@ class FilterConfig:
 
     Attributes:
       drop: share of the pairs that is left out, those of the lowest cosine.
-      scorer: variant of the model that scores, trained with the softmax loss on all pairs.
+      scorer: variant of the model that scores, trained with the softmax loss without a filter.
       scorer_seed: of that model.
       balance: how the pairs are weighted that the scorer is trained on; None: all alike.
     """
@@ -193,7 +193,10 @@ class RunConfig:
 
     @property
     def scorer(self) -> "RunConfig | None":
-        """The run whose model scores the pairs for the filter: CLIP on all of them."""
+        """The run whose model scores the pairs for the filter: CLIP without one.
+
+        In a grid that has this run as a cell, nothing is trained for the filter alone.
+        """
         if self.filter is None:
             return None
         balance = self.filter.balance

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from m4jax import files
 from m4jax.errors import InputError
-from m4jax.study import costs, plan, pool
+from m4jax.study import plan, pool, todo
 from m4jax.study.cells import Cell, expand, levels
 from m4jax.study.config import from_json
 from m4jax.study.layout import Layout
@@ -64,7 +64,7 @@ def main(
         return 0 if all(state(cell.config, layout) == "done" for cell in cells) else 1
     if action == "plan":
         _check_directory(cells, layout)
-        return costs.show(cells, layout, workers=workers, console=console, flops=flops)
+        return plan.show(cells, layout, workers=workers, console=console, flops=flops)
     if action == "figures":
         return _show(config, cells, layout, console)
     with files.locked(layout.root / "locks" / "config"):
@@ -91,8 +91,8 @@ def _forget_failures(cells: Sequence[Cell], layout: Layout) -> None:
 
 def _run(cells: Sequence[Cell], layout: Layout, workers: int, fleet: int, console: Console) -> int:
     """Does what is missing; returns the number of tasks that failed."""
-    tasks = plan.tasks(cells, layout, fleet=fleet)
-    display = Display(console, {task.id: plan.cost(task) for task in tasks})
+    tasks = todo.tasks(cells, layout, fleet=fleet)
+    display = Display(console, {task.id: todo.cost(task) for task in tasks})
     failures = []
 
     def report(task: pool.Task, event: dict[str, Any]) -> None:
@@ -109,7 +109,7 @@ def _run(cells: Sequence[Cell], layout: Layout, workers: int, fleet: int, consol
                 root=layout.root,
                 workers=workers,
                 report=report,
-                state=functools.partial(plan.task_state, layout=layout),
+                state=functools.partial(todo.task_state, layout=layout),
             )
     old = [cell for cell in cells if state(cell.config, layout) == "failed"]
     if failures or old:

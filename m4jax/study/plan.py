@@ -1,146 +1,90 @@
-"""What is still to be done for the cells of a grid: tasks, and what each of them needs."""
+"""`--action=plan`: what a grid consists of, what of it is done, and what the rest will cost."""
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
-from m4jax import files
-from m4jax.data import weights
-from m4jax.study import sources
+from rich.console import Console
+from rich.table import Table
+
+from m4jax.study import pool, rates, sources
 from m4jax.study.cells import Cell
-from m4jax.study.config import RunConfig
 from m4jax.study.layout import Layout
-from m4jax.study.pool import Task
-from m4jax.study.states import is_done, state
-
-# Rough shares of the work, in examples: composing a picture costs about as much as training on one.
-EVALUATION_EXAMPLES = 5_000
-OWN = ("seed", "learning_rate")  # settings of training that members of a fleet have of their own
+from m4jax.study.progress import Display
+from m4jax.study.states import is_done
 
 
-def tasks(cells: Sequence[Cell], layout: Layout, *, fleet: int = 1) -> list[Task]:
-    """Returns the tasks that are still to be done, with what each needs.
+def show(
+    cells: Sequence[Cell], layout: Layout, *, workers: int, console: Console, flops: float = 0.0
+) -> int:
+    """Prints the cells by study, their cost, and what is done; returns the exit code.
 
-    Args:
-      cells: of the grid.
-      layout: where they lie.
-      fleet: how many runs of one shape are trained in one program, at most.
+    The rate of every shape that is still needed is measured first, by a short run of it in one of
+    `workers` processes; it is kept in the directory. Fleets are faster than that. Where the device
+    that is to do the work is not at hand, `flops` says what it does: floating-point operations a
+    second, sustained.
     """
-    found: dict[str, Task] = {}
-    for cell in cells:
-        # Worlds and weights are also needed to show the results of runs that are done.
-        _add(found, cell.config, cell.name, layout, wanted=state(cell.config, layout) != "failed")
-    # The worlds first: all else waits for them.
-    ordered = sorted(found.values(), key=lambda task: task.kind != "world")
-    return _in_fleets(ordered, fleet) if fleet > 1 else ordered
-
-
-def task_state(task: Task, layout: Layout) -> str:
-    """Returns how far a task is on disk, where another process may have done it."""
-    from m4jax.study.config import from_json
-
-    configs = [from_json(value) for value in task.configs]
-    if task.kind == "world":
-        return "done" if sources.of(configs[0]).is_prepared(layout.data) else "pending"
-    if task.kind == "weights":
-        return "done" if weights.is_written(layout.weights(configs[0])) else "pending"
-    if task.kind not in ("run", "fleet"):
-        return "pending"
-    states = {state(config, layout) for config in configs}
-    return states.pop() if len(states) == 1 else "pending"
-
-
-def cost(task: Task) -> float:
-    """Returns a task's share of the work, in examples; for the bars only."""
-    config = task.configs[0]
-    if task.kind == "world":
-        return (config["world"] or {"examples": 0})["examples"] + EVALUATION_EXAMPLES
-    if task.kind == "weights":
-        return EVALUATION_EXAMPLES / 10
-    steps = config["train"]["steps"] * config["train"]["batch_size"]
-    return len(task.configs) * (steps + EVALUATION_EXAMPLES)
-
-
-def fleet_key(config: RunConfig) -> str:
-    """Returns what runs that train in one program have in common."""
-    train = dataclasses.replace(config.train, **dict.fromkeys(OWN, 1))
-    alone = {"filter": None, "balance": None, "during": ()}
-    return files.digest(dataclasses.asdict(dataclasses.replace(config, train=train, **alone)))
-
-
-def _add(
-    found: dict[str, Task], config: RunConfig, name: str, layout: Layout, *, wanted: bool
-) -> str | None:
-    """Adds the task of a run after those that it needs; returns its id if it is to be done."""
-    described, needs = (dataclasses.asdict(config),), []
-    source = sources.of(config)
-    if not source.is_prepared(layout.data):
-        world = f"world-{source.id}"
-        found.setdefault(world, Task(world, "world", f"data for {name}", described))
-        needs.append(world)
-    if config.weighted and not weights.is_written(layout.weights(config)):
-        needs.append(_add_weights(found, config, name, layout, tuple(needs)))
-    if not wanted or is_done(config, layout):
-        return None
-    found.setdefault(config.id, Task(config.id, "run", name, described, tuple(needs)))
-    return config.id
-
-
-def _add_weights(
-    found: dict[str, Task], config: RunConfig, name: str, layout: Layout, needs: tuple[str, ...]
-) -> str:
-    """Adds the task of a run's weights, after the run that scores its pairs, if there is one."""
-    task = f"weights-{config.weights_id}"
-    if task not in found:
-        if config.scorer and not layout.scores(config.scorer).exists():
-            scorer = _add(found, config.scorer, f"scorer for {name}", layout, wanted=True)
-            needs += (scorer,) if scorer else ()
-        described = (dataclasses.asdict(config),)
-        found[task] = Task(task, "weights", f"weights for {name}", described, needs)
-    return task
-
-
-def _in_fleets(tasks: Sequence[Task], size: int) -> list[Task]:
-    """Returns the tasks with runs of one shape put together, `size` at most."""
-    from m4jax.study.config import from_json
-
-    groups: dict[tuple, list[Task]] = {}
-    for task in tasks:
-        key: Any = task.id
-        if task.kind == "run" and not task.configs[0]["init_from"]:  # fleets start at random
-            # Runs that wait for others to be scored would hold up those that don't.
-            later = any(t.id in task.needs and t.kind == "weights" and _scored(t) for t in tasks)
-            key = (fleet_key(from_json(task.configs[0])), later)
-        groups.setdefault(key, []).append(task)
-    found = []
-    for members in groups.values():
-        for start in range(0, len(members), size):
-            part = members[start : start + size]
-            found.append(_fleet(part) if len(part) > 1 else part[0])
-    return _with_fleet_needs(found)
-
-
-def _scored(task: Task) -> bool:
-    return task.configs[0]["filter"] is not None
-
-
-def _fleet(members: Sequence[Task]) -> Task:
-    ids = tuple(task.id for task in members)
-    needs = dict.fromkeys(need for task in members for need in task.needs)
-    return Task(
-        id=f"fleet-{files.digest(list(ids))}",
-        kind="fleet",
-        title=f"{members[0].title} and {len(members) - 1} more",
-        configs=tuple(task.configs[0] for task in members),
-        needs=tuple(needs),
-        leases=ids,
+    left = [cell for cell in cells if not is_done(cell.config, layout)]
+    if not flops:
+        _measure(left, layout, workers, console)
+    known = {rates.shape(c.config): rates.read(layout, c.config) for c in cells}
+    known = {shape: rate for shape, rate in known.items() if rate}
+    one = "device" if flops else "process"
+    table = Table("study", "runs", "done", "examples left", "FLOPs left", f"hours of one {one}")
+    for study in dict.fromkeys(name for cell in cells for name in cell.studies):
+        of_study = [cell for cell in cells if study in cell.studies]
+        table.add_row(*_row(study, of_study, left, known, flops))
+    table.add_section()
+    table.add_row(*_row("all, shared runs once", cells, left, known, flops))
+    console.print(table)
+    total = rates.totals([cell.config for cell in left], known, flops)
+    if flops:
+        console.print(
+            f"{len(left)} of {len(cells)} runs are to be done: {total['seconds'] / 3600:,.0f} hours"
+            f" of a device that does {flops:.3g} floating-point operations a second, for training "
+            "alone.",
+            highlight=False,
+        )
+        return 0
+    data = {source.id: source for source in (sources.of(c.config) for c in left)}
+    pictures = sum(s.composed for s in data.values() if not s.is_prepared(layout.data))
+    if total["seconds"] is None:
+        console.print("The rate of some shapes could not be measured; see the workers' logs.")
+        return 1
+    composing = pictures * max((rate.picture for rate in known.values()), default=0.0)
+    hours = (total["seconds"] + composing) / 3600
+    console.print(
+        f"{len(left)} of {len(cells)} runs are to be done: {hours:.2f} hours of one process"
+        f" ({composing / 3600:.2f} of them for {pictures:,} training pictures), "
+        f"{hours / workers:.2f} hours with {workers} "
+        f"{'processes' if workers > 1 else 'process'}.",
+        highlight=False,
     )
+    return 0
 
 
-def _with_fleet_needs(tasks: Sequence[Task]) -> list[Task]:
-    """Returns the tasks, those that needed a member of a fleet now needing the fleet."""
-    fleet_of = {member: task.id for task in tasks for member in task.leases}
+def _measure(left: Sequence[Cell], layout: Layout, workers: int, console: Console) -> None:
+    shapes = {rates.shape(cell.config): cell for cell in left}
+    tasks = [
+        pool.Task(f"rate-{shape}", "rate", f"rate of {', '.join(cell.told) or 'the default'}",
+                  (dataclasses.asdict(cell.config),))
+        for shape, cell in shapes.items()
+        if rates.read(layout, cell.config) is None
+    ]  # fmt: skip
+    display = Display(console, {task.id: 1.0 for task in tasks})
+    if tasks:
+        with display.live():
+            pool.run(tasks, root=layout.root, workers=workers, report=display.show)
+
+
+def _row(name: str, cells: Sequence[Cell], left: Sequence[Cell], known, flops: float) -> list[str]:
+    open_ = [cell.config for cell in cells if cell in left]
+    total = rates.totals(open_, known, flops)
+    hours = "–" if total["seconds"] is None else f"{total['seconds'] / 3600:,.2f}"
     return [
-        dataclasses.replace(task, needs=tuple(fleet_of.get(need, need) for need in task.needs))
-        for task in tasks
+        name,
+        str(len(cells)),
+        str(len(cells) - len(open_)),
+        f"{total['examples']:,}",
+        f"{total['flops']:.2e}",
+        hours,
     ]

@@ -115,7 +115,7 @@ def flops(config: RunConfig) -> float:
 def totals(
     configs: Sequence[RunConfig], rates: Mapping[str, Rate], flops_per_second: float = 0.0
 ) -> dict[str, Any]:
-    """Returns the number of runs, examples seen, FLOPs and seconds (None if a rate is missing).
+    """Returns the number of examples seen, FLOPs and seconds (None if a rate is missing).
 
     The seconds are those of the rates or, if it is given, of training at `flops_per_second`.
     """
@@ -127,7 +127,6 @@ def totals(
     elif all(known):
         time_ = sum(seconds(c, rate) for c, rate in zip(configs, known, strict=True))
     return {
-        "runs": len(configs),
         "examples": sum(c.train.steps * c.train.batch_size for c in configs),
         "flops": work,
         "seconds": time_,

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from m4jax import balance, files, training
 from m4jax.data import annotate, catalog, quality, testbed, weights
 from m4jax.errors import InputError
-from m4jax.study import run_model, sources, verdict
+from m4jax.study import acceptance, run_model, sources
 from m4jax.study.config import CENSUS, LARGEST, BalanceConfig, RunConfig
 from m4jax.study.layout import Layout
 
@@ -125,7 +125,7 @@ def _balance(
     noisy = flip(notes.attributes, config.attribute_noise, config.seed)
     problem = make_problem(config, dataclasses.replace(notes, attributes=noisy))
     solution = balance.solve(problem, objective=config.objective, tolerance=config.tolerance)
-    verdict.require(problem, solution)
+    acceptance.require(problem, solution)
     certificate = balance.certificate(problem, solution)
     return control(solution.weights, config.control, config.seed), certificate
 

@@ -4,7 +4,7 @@ import pytest
 
 from configs import ablation
 from m4jax import files
-from m4jax.study import plan, run_model, sources, tasks
+from m4jax.study import run_model, sources, tasks, todo
 from m4jax.study.cells import expand, merge
 from m4jax.study.layout import Layout
 from m4jax.study.states import is_done
@@ -28,7 +28,7 @@ def test_a_fleet_of_the_preset_is_trained_tracked_and_evaluated(tmp_path):
     cells, layout = expand(config), Layout(tmp_path)
     plain = [cell for cell in cells if not cell.told and cell.version in ("original", "balanced")]
     fleet = [cell.config for cell in plain if cell.seed in (0, 1)]
-    assert len(fleet) == 4 and len({plan.fleet_key(config) for config in fleet}) == 1
+    assert len(fleet) == 4 and len({todo.fleet_key(config) for config in fleet}) == 1
     assert run_model.model(fleet[0]).variant.image_size == 64 == sources.of(fleet[0]).resolution
     tasks.prepare_world(fleet[0], layout, quiet)
     for config in fleet:

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from configs import ablation
-from m4jax.study import costs, plan, rates
+from m4jax.study import plan, rates, todo
 from m4jax.study.cells import expand
 from m4jax.study.layout import Layout
 from m4jax.study.rates import Rate
@@ -27,7 +27,7 @@ def before(tasks):
 
 def test_every_run_comes_after_its_world_weights_and_scorer(cells, tmp_path):
     layout = Layout(tmp_path)
-    tasks = plan.tasks(cells, layout)
+    tasks = todo.tasks(cells, layout)
     needs = before(tasks)
     for cell in cells:
         config = cell.config
@@ -41,14 +41,14 @@ def test_every_run_comes_after_its_world_weights_and_scorer(cells, tmp_path):
 
 def test_a_scorer_that_is_no_cell_is_trained_all_the_same(cells, tmp_path):
     filtered = [cell for cell in cells if cell.config.filter][:1]
-    kinds = [task.kind for task in plan.tasks(filtered, Layout(tmp_path))]
+    kinds = [task.kind for task in todo.tasks(filtered, Layout(tmp_path))]
     assert sorted(kinds) == ["run", "run", "weights", "world"]
 
 
 @pytest.mark.parametrize("size", [2, 16])
 def test_fleets_hold_every_run_once_and_one_shape_each(cells, tmp_path, size):
     layout = Layout(tmp_path)
-    tasks = plan.tasks(cells, layout, fleet=size)
+    tasks = todo.tasks(cells, layout, fleet=size)
     runs = [c["train"]["seed"] for t in tasks if t.kind in ("run", "fleet") for c in t.configs]
     assert len(runs) == len(cells)
     for task in tasks:
@@ -69,7 +69,7 @@ def test_runs_that_start_from_others_are_in_no_fleet(cells, tmp_path):
         dataclasses.replace(cell, config=dataclasses.replace(cell.config, init_from="elsewhere"))
         for cell in some
     ]
-    tasks = plan.tasks([*some, *begun], Layout(tmp_path), fleet=8)
+    tasks = todo.tasks([*some, *begun], Layout(tmp_path), fleet=8)
     fleets = [task for task in tasks if task.kind == "fleet"]
     assert [len(task.configs) for task in fleets] == [3]
     assert len([task for task in tasks if task.kind == "run"]) == 3
@@ -95,9 +95,9 @@ def test_the_plan_is_told_after_measuring(tmp_path, cells):
     cell = dataclasses.replace(cells[0], config=config)
     console = Console(record=True, width=120, force_terminal=False)
     layout = Layout(tmp_path)
-    assert costs.show([cell], layout, workers=1, console=console) == 0
+    assert plan.show([cell], layout, workers=1, console=console) == 0
     told = console.export_text()
     assert "1 of 1 runs are to be done" in told and "96,000" in told
     rate = rates.read(layout, config)
     assert 0.001 < rate.step < 1 and rate.rest > 0 and rate.picture > 0
-    assert costs.show([cell], layout, workers=1, console=console) == 0  # from what is known
+    assert plan.show([cell], layout, workers=1, console=console) == 0  # from what is known

@@ -61,7 +61,7 @@ def test_the_largest_keep_rate_balances(layout):
     more = dataclasses.replace(run().balance, keep_rate=min(1.0, known["keep_rate"] * 1.03))
     with pytest.raises(InputError, match="constraints don't hold"):  # it is the largest
         problem = weighting.make_problem(more, notes)
-        weighting.verdict.require(problem, balance.solve(problem))
+        weighting.acceptance.require(problem, balance.solve(problem))
 
 
 def test_a_subsample_is_as_large_and_as_biased(layout):

@@ -14,7 +14,7 @@ from m4jax import balance, files
 from m4jax.balance import stream
 from m4jax.data import blocks, joining
 from m4jax.errors import InputError
-from m4jax.study import verdict
+from m4jax.study import acceptance
 from m4jax.study.weigh.config import LARGEST
 from m4jax.study.weigh.job import Job, Progress
 
@@ -64,7 +64,7 @@ def solve(job: Job, progress: Progress) -> None:
     )
     if job.columns.utility_levels and solution.status is balance.Status.CONVERGED:
         solution, binding = _refined(job, problem, solution, binding, progress)
-    verdict.require(problem, solution, allow_violations=job.config.allow_violations)
+    acceptance.require(problem, solution, allow_violations=job.config.allow_violations)
     joining.add_weights(job.fold, solution.weights, job.solution)
     found = Found(
         balance.certificate(problem, solution) | binding, solution.multipliers, solution.offset
