@@ -179,8 +179,10 @@ def learning_curves(results: Results) -> Drawn | None:
     shown = [name for name in conditions if any(row["condition"] == name for row in rows)]
     count = rows[0]["seeds"]
     figure.legend(
-        handles=[style.handle(name, marks[name]) for name in shown], loc="outside lower center",
-        ncols=3, title_fontsize=7,
+        handles=[
+            style.handle(name, marks[name], line="--" if "then" in name else "-") for name in shown
+        ],
+        loc="outside lower center", ncols=3, title_fontsize=7,
         title=f"lines: means over {count} seeds; bands: from the lowest to the highest of them; "
         "dotted: where the data of the dashed ones change",
     )  # fmt: skip
@@ -197,7 +199,7 @@ def bias_and_quality(results: Results) -> Drawn | None:
     for ax, bias, good in zip(figure.subplots(1, 2), (RB, AB), quality, strict=True):
         means = {v: _means(runs, {"version": v}, (bias, good)) for v in versions}
         for model in means[versions[0]]:
-            places = [means[v][model] for v in versions if model in means[v]]
+            places = [means[v][model] for v in ("original", "balanced") if model in means[v]]
             ax.plot(*(100 * np.array(places).T), color="0.8", linewidth=0.8, zorder=1)
         for version, points in means.items():
             mark = marks[version]
@@ -216,9 +218,9 @@ def bias_and_quality(results: Results) -> Drawn | None:
         return None
     shown = [version for version in versions if any(row["version"] == version for row in rows)]
     figure.legend(
-        handles=[style.handle(style.display(v), marks[v], line=False) for v in shown], ncols=5,
+        handles=[style.handle(style.display(v), marks[v], line="") for v in shown], ncols=5,
         loc="outside lower center", title="each point: the mean over seeds of one model size; thin "
-        "lines join the versions of a size",
+        "lines lead from original to balanced",
         title_fontsize=7,
     )  # fmt: skip
     return figure, rows

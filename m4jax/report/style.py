@@ -145,10 +145,10 @@ def errorbar(ax: Axes, x: Estimate | float, y: Estimate | float, mark: Mark, **m
     )  # fmt: skip
 
 
-def handle(label: str, mark: Mark, *, line: bool = True) -> Line2D:
-    """Returns what stands for a version in a legend, a mark on a line or without one."""
+def handle(label: str, mark: Mark, *, line: str = "-") -> Line2D:
+    """Returns what stands for a version in a legend: its mark on a line of a style, "": none."""
     return Line2D([], [], color=mark.color, marker=mark.marker, markerfacecolor=mark.face,
-                  linewidth=1.2 if line else 0, label=label)  # fmt: skip
+                  linewidth=1.2, linestyle=line, label=label)  # fmt: skip
 
 
 def save(figure: Figure, path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) -> None:
