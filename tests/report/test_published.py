@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from configs import ablation
+from configs import ablation, quickstart
+from m4jax.errors import InputError
 from m4jax.report import results
 from m4jax.report.contrasts import AB, Runs, difference
 from m4jax.study import grid
@@ -55,3 +56,19 @@ def test_models_of_the_world_at_parity_have_the_least_association_bias(table):
         assert len(found) >= 3 and found.min() > 0, version
     balanced = difference({"version": "balanced"}, {"version": "oracle"})
     assert np.mean(runs.pairs(balanced, AB).values) > -0.002
+
+
+def test_results_are_not_shown_under_another_configuration(tmp_path):
+    shutil.copy(PUBLISHED / "results.parquet", tmp_path)
+    console = Console(file=io.StringIO(), width=110)
+    with pytest.raises(InputError, match="are not of this configuration"):
+        grid.main(quickstart.get_config().to_dict(), workdir=str(tmp_path), action="figures",
+                  workers=1, console=console)  # fmt: skip
+
+
+def test_the_quickstarts_results_are_those_of_its_configuration(tmp_path):
+    shutil.copy(PUBLISHED.parent / "quickstart" / "results.parquet", tmp_path)
+    console = Console(file=io.StringIO(), width=110)
+    config = quickstart.get_config().to_dict()
+    options = {"action": "figures", "workers": 1, "console": console}
+    assert grid.main(config, workdir=str(tmp_path), **options) == 0

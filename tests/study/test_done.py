@@ -1,14 +1,18 @@
 """A finished run is known by its files; what is missing or damaged is made again, the same."""
 
+import dataclasses
+
 import pytest
 from small_grid import config as grid
 
 from m4jax import files, training
 from m4jax.errors import InputError
+from m4jax.study import grid as study
 from m4jax.study import tasks, weighting
 from m4jax.study.cells import expand, merge
 from m4jax.study.layout import Layout
-from m4jax.study.states import FAILED, damaged, is_done
+from m4jax.study.pool import Task
+from m4jax.study.states import FAILED, damaged, is_done, state
 
 
 def quiet(*event):
@@ -84,3 +88,24 @@ def test_a_member_of_a_fleet_that_explodes_is_marked_and_told(finished):
     assert is_done(calm[1], layout) and not is_done(wild[0], layout)
     told = files.read_json(layout.run(wild[0]) / FAILED)
     assert "NonFiniteError" in told["trace"] and told["message"]
+
+
+def test_a_retry_takes_up_the_scorers_of_filters_too(tmp_path):
+    layout = Layout(tmp_path)
+    cell = expand(merge(grid(), {"filter": {"enabled": True}}))[0]
+    marks = [layout.run(config) / FAILED for config in (cell.config, cell.config.scorer)]
+    for mark in marks:
+        files.write_json(mark, {"message": "no good", "trace": ""})
+    study._forget_failures([cell], layout)
+    assert not any(mark.exists() for mark in marks)
+
+
+@pytest.mark.parametrize("kind", ["run", "fleet"])
+def test_a_task_that_fails_marks_its_runs_with_the_trace(tmp_path, kind):
+    layout = Layout(tmp_path)
+    configs = [cell.config for cell in expand(grid())[:2]][: 1 + (kind == "fleet")]
+    task = Task("t", kind, "t", tuple(dataclasses.asdict(config) for config in configs))
+    study._mark_failed(task, {"message": "no good", "trace": "line 1"}, layout)
+    for config in configs:
+        assert files.read_json(layout.run(config) / FAILED)["trace"] == "line 1"
+        assert state(config, layout) == "failed"
