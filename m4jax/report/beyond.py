@@ -23,6 +23,11 @@ QUALITY = {
     "image→text R@5": contrasts.IMAGE_TO_TEXT,
     "text→image R@5": contrasts.TEXT_TO_IMAGE,
 }
+FILTERS = {
+    "off": "no filter",
+    "on": "filter",
+    "balanced scorer": "filter by a model of balanced data",
+}
 MANY = 5  # seeds, from which an interval is taken at its word
 ORIGINAL, BALANCED = {"version": "original"}, {"version": "balanced"}
 
@@ -152,13 +157,8 @@ def _by_noise(results: Results) -> Mapping[str, Contrast]:
 def _filters(results: Results) -> Mapping[str, Contrast]:
     """Returns what filters do to a data version, and what balancing does beside each filter."""
     del results
-    told = {
-        "off": "no filter",
-        "on": "filter",
-        "balanced scorer": "filter by a model of balanced data",
-    }
     lines = {
-        f"on {version} data: with {told[level]} − without": difference(
+        f"on {version} data: with {FILTERS[level]} − without": difference(
             {"version": version, "filter": level},
             {"version": version, "filter": "off"},
             free=(),
@@ -169,7 +169,7 @@ def _filters(results: Results) -> Mapping[str, Contrast]:
     }
     lines |= {
         f"with {name}: balanced − original": _balancing("balanced", captions="noisy", filter=level)
-        for level, name in told.items()
+        for level, name in FILTERS.items()
     }
     siglip = _balancing("balanced", captions="noisy", filter="on", loss="SigLIP")
     lines["with filter and SigLIP: balanced − original"] = siglip
@@ -199,9 +199,26 @@ def _detection(results: Results) -> str:
             f"{precision:.0%} have a wrong caption (precision; {wrong:.0%} of all have), and these "
             f"are {recall:.0%} of all that are wrong (recall)."
         )
+    told += _following(results)
     if told:
         told.append("How a filter brings bias back is in `filter/` (`experiments.filter_looks`).")
     return " ".join(told)
+
+
+def _following(results: Results) -> list[str]:
+    """Says how AB of models of filtered, balanced data follows that of the data as they were."""
+    runs, told = Runs(results), []
+    for level, name in FILTERS.items():
+        terms = ((1.0, BALANCED | {"filter": level}),)
+        pairs = runs.pairs(Contrast((terms,), {"captions": "noisy"}, ()), contrasts.AB_FOLLOWS)
+        if len(pairs.values):
+            told.append(f"{style.signed(float(pairs.values.mean()), 2)} with {name}")
+    if len(told) < 2:
+        return []
+    return [
+        "Balanced data have no association left in their labels; AB of models of them correlates "
+        f"with that of the data before balancing at {', '.join(told)}."
+    ]
 
 
 def _templates(results: Results) -> str:
