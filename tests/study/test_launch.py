@@ -32,14 +32,21 @@ def test_a_preempted_job_is_queued_again():
 
 
 def test_an_unknown_cluster_is_told():
-    work = launch.Work({}, "somewhere", workers=1, fleet=1)
+    work = launch.Work(config(), "somewhere", workers=1, fleet=1)
     with pytest.raises(InputError, match="expected one of slurm, local, got 'pbs'"):
         launch.submit(work, jobs=1, cluster="pbs", hours=1, parameters={})
 
 
+def test_a_bad_configuration_is_told_before_any_job_is_made(tmp_path):
+    work = launch.Work(config(seeds=()), str(tmp_path), workers=1, fleet=1)
+    with pytest.raises(InputError, match="a grid needs"):
+        launch.submit(work, jobs=1, cluster="local", hours=1, parameters={})
+    assert not list(tmp_path.iterdir())
+
+
 def test_bad_parameters_are_told(tmp_path):
     pytest.importorskip("submitit")
-    work = launch.Work({}, str(tmp_path), workers=1, fleet=1)
+    work = launch.Work(config(), str(tmp_path), workers=1, fleet=1)
     with pytest.raises(InputError, match="unknown"):
         launch.submit(work, jobs=1, cluster="local", hours=1, parameters={"unknown": 1})
 
