@@ -5,7 +5,7 @@ import pytest
 from ablation_results import results_of
 
 from configs import ablation
-from m4jax.report import beyond, contrasts
+from m4jax.report import beyond, contrasts, questions
 from m4jax.report.contrasts import AB, RB
 from m4jax.study.cells import expand
 
@@ -66,7 +66,7 @@ def test_each_line_compares_what_it_says(rows, compared, change):
 
 def test_every_question_is_told_once_with_its_numbers(table):
     text = "\n".join(beyond.markdown(table))
-    for question in beyond.QUESTIONS:
+    for question in questions.QUESTIONS:
         assert text.count(f"### {question.text}") == 1
     # Balancing changes RB by −20 points with the first template and by −40 with the second.
     assert "and what balancing changes of it from −40.0 to −20.0" in text
