@@ -105,3 +105,21 @@ def test_what_is_not_finite_is_not_known():
 def test_csv_has_empty_fields_for_nan(tmp_path):
     results.write_csv(tmp_path / "t.csv", [{"a": "x, y", "b": math.nan}, {"a": "", "b": 1 / 3}])
     assert (tmp_path / "t.csv").read_text() == 'a,b\n"x, y",\n,0.333333\n'
+
+
+def test_the_order_of_levels_is_kept_with_the_results(tmp_path):
+    rows = [r | {"model": "large"} for r in plausible_rows()]
+    levels = {"version": ["original", "balanced"], "model": ["small", "large"]}
+    results.write(tmp_path / "r", rows, levels)
+    found = results.read(tmp_path / "r")
+    assert found.default("model") == "small" and len(found.plain.select(kind="run")) == 0
+    results.write(tmp_path / "r", rows)
+    assert results.read(tmp_path / "r").default("model") == "large"  # as the runs have it
+
+
+def test_plain_results_are_of_the_seeds_that_all_versions_have():
+    rows = plausible_rows(seeds=(0, 1, 2))
+    fewer = [r for r in rows if not (r["version"] == "balanced" and r["seed"] == 2)]
+    assert set(table(fewer).plain.select(kind="run")["seed"].tolist()) == {0, 1}
+    none = [r for r in rows if r["kind"] != "run" or (r["seed"] == 2) == (r["version"] == "oracle")]
+    assert set(table(none).plain.select(kind="run")["seed"].tolist()) == {0, 1, 2}
