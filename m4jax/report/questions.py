@@ -47,7 +47,7 @@ class Question(NamedTuple):
 
 def _versions(**lines: str) -> Callable[[Results], Mapping[str, Contrast]]:
     """Returns lines that compare data versions with the original."""
-    table = {told: difference({"version": version}, ORIGINAL) for version, told in lines.items()}
+    table = {told: _balancing(version) for version, told in lines.items()}
     return lambda results: table
 
 

@@ -96,3 +96,10 @@ def test_at_the_papers_scale_what_there_is_is_told():
 
 def test_of_a_study_of_something_else_nothing_is_told(table):
     assert beyond.markdown(table.select(version="oracle")) == []
+
+
+def test_lines_that_name_no_model_are_of_the_default_one(table):
+    for question in questions.QUESTIONS:
+        for line, contrast in question.lines(table).items():
+            named = {x for terms in contrast.alternatives for _, of in terms for x in of}
+            assert contrast.free == () and ("model" in {*named, *contrast.fixed}) == ("/" in line)
