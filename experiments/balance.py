@@ -15,8 +15,9 @@ from rich.table import Table
 
 from experiments import command
 from m4jax import files
-from m4jax.study import pool, weigh
-from m4jax.study.progress import Display
+from m4jax import tables as weigh
+from m4jax.grid import pool
+from m4jax.progress import Display
 
 SHOWN = {
     "examples": "examples",

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from experiments import command
 from m4jax import models
-from m4jax.study import tasks
-from m4jax.study.config import run_config
-from m4jax.study.layout import Layout
+from m4jax.run import work as tasks
+from m4jax.run.config import run_config
+from m4jax.run.layout import Layout
 
 _TO = flags.DEFINE_string("to", None, "A folder for format m4jax, otherwise a file.", required=True)
 _FORMAT = flags.DEFINE_enum("format", "m4jax", list(models.convert.FORMATS), "Of the files.")

@@ -3,18 +3,17 @@
     python -m experiments.filter_looks --config=configs/ablation.py:laptop --workdir=runs/ablation
 
 Writes `filter/looks.png`, `.svg` and `.csv` into the directory, within seconds, and prints the
-slopes; see `m4jax/study/looks.py`.
+slopes; see `experiments/looks.py`.
 """
 
 from pathlib import Path
 
 from rich.console import Console
 
-from experiments import command
+from experiments import command, looks
+from m4jax.grid.cells import expand
 from m4jax.report import figures_looks, style
-from m4jax.study import looks
-from m4jax.study.cells import expand
-from m4jax.study.layout import Layout
+from m4jax.run.layout import Layout
 
 
 def main(console: Console) -> int:

@@ -9,7 +9,7 @@ from absl import flags
 from rich.console import Console
 
 from experiments import command
-from m4jax.study import grid
+from m4jax.grid import study as grid
 
 ACTION = flags.DEFINE_enum("action", "run", grid.ACTIONS, "What to do; see grid.main.")
 FLEET = flags.DEFINE_integer(

@@ -5,10 +5,11 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments import command
-from m4jax.study import pool, tasks
-from m4jax.study.config import RunConfig, run_config
-from m4jax.study.layout import Layout
-from m4jax.study.progress import Display
+from m4jax.grid import pool
+from m4jax.progress import Display
+from m4jax.run import work as tasks
+from m4jax.run.config import RunConfig, run_config
+from m4jax.run.layout import Layout
 
 
 def run(console: Console, *names: str) -> tuple[RunConfig, Layout]:

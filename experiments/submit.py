@@ -14,7 +14,7 @@ from rich.console import Console
 
 from experiments import command
 from m4jax.errors import InputError
-from m4jax.study import launch
+from m4jax.grid import launch
 
 _JOBS = flags.DEFINE_integer("jobs", 1, "Number of jobs.", lower_bound=1)
 _CLUSTER = flags.DEFINE_enum("cluster", "slurm", launch.CLUSTERS, "Where the jobs run.")

@@ -15,8 +15,8 @@ from jax.experimental import multihost_utils
 from rich.console import Console
 
 from experiments import command, single
-from m4jax.study.config import RunConfig, run_config
-from m4jax.study.layout import Layout
+from m4jax.run.config import RunConfig, run_config
+from m4jax.run.layout import Layout
 
 _INIT_FROM = flags.DEFINE_string("init_from", "", "Sets config.init_from.")
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One of several processes of a run.")

@@ -45,7 +45,7 @@ def locked(path: str | os.PathLike, *, wait: bool = True) -> Iterator[None]:
     """Holds an exclusive lock on the file `path`; it ends with the process, however that ends.
 
     Raises:
-      InputError: if another process holds the lock and `wait` is False.
+        InputError: if another process holds the lock and `wait` is False.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,17 +6,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SHARED = {"errors", "files"}
+SHARED = {"errors", "files", "progress", "settings"}
 ALLOWED = {
     "errors": set(),
     "files": {"errors"},
+    "progress": set(),
+    "settings": {"errors"},
     "balance": set(),  # jax and numpy alone, so that it can be taken out and used elsewhere
     "data": SHARED,
     "models": SHARED,
     "evaluation": SHARED,
     "training": SHARED | {"balance", "data", "models"},
     "report": SHARED | {"evaluation"},  # from one table: neither runs nor models
-    "study": SHARED | {"balance", "data", "models", "evaluation", "training", "report"},
+    "tables": SHARED | {"balance", "data", "report"},
+    "run": SHARED | {"balance", "data", "models", "evaluation", "training", "tables"},
+    "grid": SHARED
+    | {"balance", "data", "models", "evaluation", "training", "report", "tables", "run"},
 }
 SOURCES = sorted((ROOT / "m4jax").rglob("*.py"))
 

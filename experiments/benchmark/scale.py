@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from experiments.benchmark import instances
 from m4jax import balance, files
-from m4jax.data import folding, tables
+from m4jax.tables import folding
+from m4jax.tables import table as tables
 
 KIND = "tail"
 HALF = instances.LABELS // 2  # labels that are drawn at once

@@ -37,12 +37,12 @@ def annotate(columns: dict[str, np.ndarray], label_sets: tuple[str, ...]) -> Ann
     generator's columns: this annotation makes no mistakes, unlike that of web data.
 
     Args:
-      columns: of a testbed split, each [n].
-      label_sets: any of "occupations" (22 labels), "any_thing" (one: whether there is a thing) and
-        "things" (32 kinds: the proxies).
+        columns: of a testbed split, each [n].
+        label_sets: any of "occupations" (22 labels), "any_thing" (one: whether there is a thing)
+            and "things" (32 kinds: the proxies).
 
     Raises:
-      InputError: for an unknown label set.
+        InputError: for an unknown label set.
     """
     gender = np.where(columns["gender"] >= 0, columns["gender"], columns["says_gender"])
     man = np.where(gender >= 0, gender, np.nan).astype(np.float64)
@@ -64,13 +64,13 @@ def assemble(
     """Returns the annotation of n examples with the labels of the given sets.
 
     Args:
-      man: [n] 1 or 0, NaN where unknown.
-      occupations: 0/1 [n, c], and the names of the labels.
-      things: likewise; "any_thing" is whether there is one.
-      label_sets: see `annotate`.
+        man: [n] 1 or 0, NaN where unknown.
+        occupations: 0/1 [n, c], and the names of the labels.
+        things: likewise; "any_thing" is whether there is one.
+        label_sets: see `annotate`.
 
     Raises:
-      InputError: for an unknown label set.
+        InputError: for an unknown label set.
     """
     for name in label_sets:
         if name not in LABEL_SETS:

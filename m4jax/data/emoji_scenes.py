@@ -26,9 +26,9 @@ from PIL import Image
 
 from m4jax.data import captions, pictures, render, splits
 from m4jax.data.encoded import EncodedPictures
-from m4jax.data.testbed import Progress
 from m4jax.data.world import World
 from m4jax.errors import InputError
+from m4jax.progress import Progress
 
 # TFDS spills a split over 1,000 MB through TensorFlow; a picture of 72 pixels takes up to 12 kB.
 MAX_BYTES = 900e6

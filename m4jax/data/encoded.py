@@ -30,10 +30,10 @@ class EncodedPictures:
     and cut to the square in its middle.
 
     Args:
-      records: each with the bytes of a PNG or JPEG file in `field`; made, for a TFDS dataset, by
-        `builder.as_data_source(split, decoders={field: tfds.decode.SkipDecoding()})`.
-      resolution: r, in pixels.
-      field: of a record.
+        records: each with the bytes of a PNG or JPEG file in `field`; made, for a TFDS dataset, by
+            `builder.as_data_source(split, decoders={field: tfds.decode.SkipDecoding()})`.
+        resolution: r, in pixels.
+        field: of a record.
     """
 
     def __init__(self, records: Records, *, resolution: int, field: str = "image"):
@@ -54,7 +54,7 @@ class EncodedPictures:
         """Returns the pictures `rows` [B] as uint8 [B, r, r, 3].
 
         Raises:
-          InputError: naming the row of a picture that can't be read.
+            InputError: naming the row of a picture that can't be read.
         """
         pictures = np.empty((len(rows), *self.shape[1:]), np.uint8)
         for picture, row in zip(pictures, rows, strict=True):
@@ -90,11 +90,11 @@ def decoded(
     changes nothing but the speed, and any step can be the first one.
 
     Args:
-      pictures: on disk.
-      rows_of_step: maps a step to its rows [B]; with workers, a function that can be pickled.
-      start: first step.
-      stop: the step after the last one.
-      workers: processes that decode; 0: threads of this one.
+        pictures: on disk.
+        rows_of_step: maps a step to its rows [B]; with workers, a function that can be pickled.
+        start: first step.
+        stop: the step after the last one.
+        workers: processes that decode; 0: threads of this one.
     """
     steps = grain.MapDataset.range(start, stop)
     read = functools.partial(_decode_step, pictures, rows_of_step)

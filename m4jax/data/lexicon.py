@@ -22,10 +22,10 @@ class Lexicon:
     """Words and phrases by what they name.
 
     Attributes:
-      version: its name.
-      gender: of "man" and "woman".
-      occupations: label -> words; the order numbers the labels.
-      things: label -> words; the proxies.
+        version: its name.
+        gender: of "man" and "woman".
+        occupations: label -> words; the order numbers the labels.
+        things: label -> words; the proxies.
     """
 
     version: str
@@ -37,12 +37,12 @@ class Lexicon:
         """Annotates captions by the words that occur in them, whole and in any case.
 
         Args:
-          captions: n texts.
+            captions: n texts.
 
         Returns:
-          man, int8 [n]: 1 where words of men alone occur, 0 where words of women alone do, −1
-            (unknown) where neither or both do.
-          labels, bool [n, c]: whether a word of the label occurs; occupations, then things.
+            man, int8 [n]: 1 where words of men alone occur, 0 where words of women alone do, −1
+                (unknown) where neither or both do.
+            labels, bool [n, c]: whether a word of the label occurs; occupations, then things.
         """
         names, labels = np.zeros((len(captions), 2), bool), np.zeros((len(captions), self._c), bool)
         for row, caption in enumerate(captions):
@@ -81,10 +81,10 @@ def load(name_or_path: str | os.PathLike) -> Lexicon:
     """Reads and checks a lexicon.
 
     Args:
-      name_or_path: a version that comes with the package ("en_v1"), or a JSON file.
+        name_or_path: a version that comes with the package ("en_v1"), or a JSON file.
 
     Raises:
-      InputError: if there is no such version or file, or its content is not what it should be.
+        InputError: if there is no such version or file, or its content is not what it should be.
     """
     path = Path(name_or_path)
     if path.suffix != ".json":

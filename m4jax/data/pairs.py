@@ -23,9 +23,9 @@ from m4jax.data.annotate import Annotation, assemble
 from m4jax.data.captions import with_article
 from m4jax.data.encoded import EncodedPictures
 from m4jax.data.peer_tokenizers import ClipTokenizer, SiglipTokenizer, canonical
-from m4jax.data.testbed import Progress
 from m4jax.data.tokenizer import SPECIAL, WordTokenizer
 from m4jax.errors import InputError, nearest
+from m4jax.progress import Progress
 
 ROWS = 1 << 14  # of the table that are held while it is written
 WORDS = 32_768  # entries of a vocabulary of words, the special ones included
@@ -42,17 +42,17 @@ class Pairs:
     with a stroke, "captions/text"; of a list the first entry is taken.
 
     Attributes:
-      dataset: of training.
-      split: of it; "train[:10%]" takes a part.
-      image: field of the picture.
-      caption: field of the caption.
-      resolution: pixels a side; pictures are scaled and cut to a square, see `EncodedPictures`.
-      lexicon: by which captions are annotated, see `lexicon.load`.
-      tokenizer: "words" (the most frequent of the training captions), "clip:FILE" or
-        "siglip:FILE" with the tokenizer's own file.
-      faces: (dataset, split, image field, field that is true for men), or ().
-      objects: (dataset, split, image field, class field): pictures without persons, or ().
-      scenes: (dataset, split, image field, caption field): pairs for retrieval, or ().
+        dataset: of training.
+        split: of it; "train[:10%]" takes a part.
+        image: field of the picture.
+        caption: field of the caption.
+        resolution: pixels a side; pictures are scaled and cut to a square, see `EncodedPictures`.
+        lexicon: by which captions are annotated, see `lexicon.load`.
+        tokenizer: "words" (the most frequent of the training captions), "clip:FILE" or
+            "siglip:FILE" with the tokenizer's own file.
+        faces: (dataset, split, image field, field that is true for men), or ().
+        objects: (dataset, split, image field, class field): pictures without persons, or ().
+        scenes: (dataset, split, image field, caption field): pairs for retrieval, or ().
     """
 
     dataset: str
@@ -111,7 +111,7 @@ def prepare(pairs: Pairs, data_dir: str | os.PathLike, progress: Progress | None
     Memory: 16,384 pairs at a time, and the words. An interrupted preparation starts again.
 
     Raises:
-      InputError: if the dataset or a field of it is not there.
+        InputError: if the dataset or a field of it is not there.
     """
     target = directory(pairs, data_dir)
     if is_prepared(pairs, data_dir):
@@ -139,7 +139,7 @@ def read(pairs: Pairs, data_dir: str | os.PathLike) -> tuple[pa.Table, EncodedPi
     """Returns the table of the training pairs, and their pictures.
 
     Raises:
-      InputError: if they are not prepared, or a file is damaged.
+        InputError: if they are not prepared, or a file is damaged.
     """
     table = pq.read_table(_checked(pairs, data_dir, "train.parquet"))
     records = _records(pairs.dataset, pairs.split, pairs.image)

@@ -26,12 +26,12 @@ class ClipTokenizer:
     Rare Words with Subword Units".
 
     Args:
-      path: of `bpe_simple_vocab_16e6.txt.gz`, OpenAI's list of merges.
-      sha256: of the file, in hexadecimal; None: not checked.
-      context_length: L.
+        path: of `bpe_simple_vocab_16e6.txt.gz`, OpenAI's list of merges.
+        sha256: of the file, in hexadecimal; None: not checked.
+        context_length: L.
 
     Raises:
-      InputError: if the file is missing, another one, or no list of merges.
+        InputError: if the file is missing, another one, or no list of merges.
     """
 
     def __init__(
@@ -84,13 +84,13 @@ class SiglipTokenizer:
     transformers' SiglipTokenizer.
 
     Args:
-      path: of the SentencePiece model.
-      sha256: of the file, in hexadecimal; None: not checked.
-      context_length: L.
+        path: of the SentencePiece model.
+        sha256: of the file, in hexadecimal; None: not checked.
+        context_length: L.
 
     Raises:
-      InputError: if the file is missing, another one or no model, or `sentencepiece` is not
-        installed.
+        InputError: if the file is missing, another one or no model, or `sentencepiece` is not
+            installed.
     """
 
     END = 1

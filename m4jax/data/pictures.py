@@ -21,13 +21,13 @@ class Sprites:
     """Distinct pictures of the catalogue's emoji; row i of every array speaks of sprite i.
 
     Attributes:
-      pixels: uint8 [k, 72, 72, 4], RGBA; transparent pixels are zero.
-      emoji: int [k], index into `catalog.load()`.
-      vendor: int [k], index into `catalog.VENDORS`.
-      gender, occupation, thing: int [k], as in `catalog.Emoji`.
-      drawing: int [k], equal for sprites of one motif by one vendor, in other skin tones.
-      held_out: bool [k], the emoji is for evaluation.
-      dropped: how many files were left out because their picture stands for two things.
+        pixels: uint8 [k, 72, 72, 4], RGBA; transparent pixels are zero.
+        emoji: int [k], index into `catalog.load()`.
+        vendor: int [k], index into `catalog.VENDORS`.
+        gender, occupation, thing: int [k], as in `catalog.Emoji`.
+        drawing: int [k], equal for sprites of one motif by one vendor, in other skin tones.
+        held_out: bool [k], the emoji is for evaluation.
+        dropped: how many files were left out because their picture stands for two things.
     """
 
     pixels: np.ndarray
@@ -63,7 +63,7 @@ def load() -> Sprites:
     by emoji leaks nothing.
 
     Raises:
-      InputError: if the pictures' package is not installed or lacks an emoji.
+        InputError: if the pictures' package is not installed or lacks an emoji.
     """
     entries = catalog.load()
     files = _files({entry.name: i for i, entry in enumerate(entries)})

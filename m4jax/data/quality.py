@@ -11,9 +11,9 @@ class Detection(NamedTuple):
     """How well a filter finds wrong captions.
 
     Attributes:
-      precision: share of the dropped pairs whose caption is wrong; NaN if none is dropped.
-      recall: share of the wrong captions that are dropped; NaN if there are none.
-      prevalence: share of wrong captions among all pairs.
+        precision: share of the dropped pairs whose caption is wrong; NaN if none is dropped.
+        recall: share of the wrong captions that are dropped; NaN if there are none.
+        prevalence: share of wrong captions among all pairs.
     """
 
     precision: float
@@ -27,14 +27,14 @@ def keep(similarity: np.ndarray, *, drop: float) -> np.ndarray:
     Exactly floor(drop · n) pairs are left out; of equal similarities the later ones.
 
     Args:
-      similarity: [n] of picture and caption, the cosine of their embeddings say.
-      drop: share in [0, 1).
+        similarity: [n] of picture and caption, the cosine of their embeddings say.
+        drop: share in [0, 1).
 
     Returns:
-      bool [n].
+        bool [n].
 
     Raises:
-      InputError: if a similarity is not finite, or `drop` not in [0, 1).
+        InputError: if a similarity is not finite, or `drop` not in [0, 1).
 
     Source: "CLIP the Bias", data-quality filter (low image–text similarity removed).
     """

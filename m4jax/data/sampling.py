@@ -14,13 +14,13 @@ class Sampler:
     this way, the unweighted one too, so that versions differ in their weights alone.
 
     Args:
-      weights: [n] non-negative, or None for equal weights.
-      n: number of examples.
-      batch_size: B.
-      seed: of the stream.
+        weights: [n] non-negative, or None for equal weights.
+        n: number of examples.
+        batch_size: B.
+        seed: of the stream.
 
     Raises:
-      InputError: if the weights don't fit the data or have no positive sum.
+        InputError: if the weights don't fit the data or have no positive sum.
     """
 
     def __init__(self, weights: np.ndarray | None, *, n: int, batch_size: int, seed: int):

@@ -9,7 +9,6 @@ import dataclasses
 import math
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,9 @@ from m4jax.data import splits
 from m4jax.data.encoded import EncodedPictures
 from m4jax.data.world import World
 from m4jax.errors import InputError
+from m4jax.progress import Progress
 
 _VERIFIED: dict[tuple, dict] = {}  # what this process has read once need not be read again
-Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +30,8 @@ class Split:
     """A split.
 
     Attributes:
-      images: uint8 [n, r, r, 3], mapped into memory or encoded on disk.
-      columns: name -> [n].
+        images: uint8 [n, r, r, 3], mapped into memory or encoded on disk.
+        columns: name -> [n].
     """
 
     images: np.ndarray | EncodedPictures
@@ -87,13 +86,13 @@ def load(
     """Opens a prepared split after comparing its files with the manifest.
 
     Args:
-      world: which one.
-      split: its name.
-      data_dir: where it was prepared.
-      in_memory_gb: gigabytes; if the decoded pictures take more, they are decoded on demand.
+        world: which one.
+        split: its name.
+        data_dir: where it was prepared.
+        in_memory_gb: gigabytes; if the decoded pictures take more, they are decoded on demand.
 
     Raises:
-      InputError: if the split is not prepared, or a file is missing or damaged.
+        InputError: if the split is not prepared, or a file is missing or damaged.
     """
     folder = directory(world, data_dir)
     entries = files.read_json(folder / "manifest.json")["files"]

@@ -16,9 +16,9 @@ class WordTokenizer:
     """Maps words to ids: [words..., END, PAD...]; a longer text is cut before END.
 
     Args:
-      words: the vocabulary, in the order of the ids; the first three are the special entries.
-      context_length: L.
-      clean: what is done to a text before it is split at its spaces.
+        words: the vocabulary, in the order of the ids; the first three are the special entries.
+        context_length: L.
+        clean: what is done to a text before it is split at its spaces.
     """
 
     def __init__(

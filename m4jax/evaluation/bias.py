@@ -14,11 +14,11 @@ def preference(man: np.ndarray, woman: np.ndarray) -> np.ndarray:
     A tie is no answer; counted as half it would make a collapsed model look fair.
 
     Args:
-      man: [n] similarity of each picture to "man".
-      woman: [n] similarity to "woman".
+        man: [n] similarity of each picture to "man".
+        woman: [n] similarity to "woman".
 
     Returns:
-      [n] float32.
+        [n] float32.
     """
     gap = np.asarray(man, np.float64) - np.asarray(woman, np.float64)
     return np.where(np.abs(gap) <= TIE, np.nan, gap > 0).astype(np.float32)
@@ -35,7 +35,7 @@ def class_probability(similarity: np.ndarray, logit_scale: float) -> np.ndarray:
     """Returns softmax(logit_scale · similarity) over classes, [n, c] -> [n, c] float32.
 
     Raises:
-      InputError: if the scale is not a positive number.
+        InputError: if the scale is not a positive number.
     """
     if not (np.isfinite(logit_scale) and logit_scale > 0):
         raise InputError(f"logit_scale: expected a positive number (after exp), got {logit_scale}")
@@ -48,11 +48,11 @@ def representation_bias(resampler: Resampler, prefers_man: np.ndarray) -> Draws:
     """Returns the draws of RB = share of pictures that prefer "man" − ½, in [−½, ½].
 
     Args:
-      resampler: of the pictures, which show no person.
-      prefers_man: [runs, n] 1, 0 or NaN, see `preference`.
+        resampler: of the pictures, which show no person.
+        prefers_man: [runs, n] 1, 0 or NaN, see `preference`.
 
     Returns:
-      Draws of estimate [runs].
+        Draws of estimate [runs].
 
     Source: "CLIP the Bias", representation bias of a model.
     """
@@ -63,12 +63,12 @@ def association_bias(resampler: Resampler, probability: np.ndarray, man: np.ndar
     """Returns the draws of AB_r = mean P_r over pictures of men − mean P_r over those of women.
 
     Args:
-      resampler: of the pictures; its strata should be the genders.
-      probability: [runs, n, c] zero-shot probabilities of the occupations.
-      man: [n] 1 for a man, 0 for a woman.
+        resampler: of the pictures; its strata should be the genders.
+        probability: [runs, n, c] zero-shot probabilities of the occupations.
+        man: [n] 1 for a man, 0 for a woman.
 
     Returns:
-      Draws of estimate [runs, c], signed.
+        Draws of estimate [runs, c], signed.
 
     Source: "CLIP the Bias", association bias of a model.
     """

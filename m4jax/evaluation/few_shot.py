@@ -17,10 +17,10 @@ def probe(
     X̃ and Ỹ are the embeddings and the one-hot labels of the shots, centred.
 
     Args:
-      shots: [k, d] embeddings of unit length.
-      shot_labels: [k] int, the class of each.
-      pictures: [n, d] embeddings of unit length.
-      classes: c.
+        shots: [k, d] embeddings of unit length.
+        shot_labels: [k] int, the class of each.
+        pictures: [n, d] embeddings of unit length.
+        classes: c.
 
     Source: the closed-form probe of big_vision's few-shot evaluator (Zhai et al. 2022), with λ for
     embeddings of unit length.

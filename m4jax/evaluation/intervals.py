@@ -15,11 +15,11 @@ class Interval:
     """A value with its interval; all NaN where it can't be estimated.
 
     Args:
-      value: the estimate.
-      low: lower end.
-      high: upper end.
-      n: number of pictures.
-      groups: number of independent groups, in the smallest stratum.
+        value: the estimate.
+        low: lower end.
+        high: upper end.
+        n: number of pictures.
+        groups: number of independent groups, in the smallest stratum.
     """
 
     value: float
@@ -34,12 +34,12 @@ class Draws:
     """A statistic of the data and of B resamples.
 
     Args:
-      estimate: [runs, *s].
-      samples: [B, runs, *s].
-      n: number of pictures.
-      groups: number of independent groups, in the smallest stratum.
-      tail: probability to be left out on each side.
-      bounds: least and largest possible value, for a mean of picture-wise values of range 1.
+        estimate: [runs, *s].
+        samples: [B, runs, *s].
+        n: number of pictures.
+        groups: number of independent groups, in the smallest stratum.
+        tail: probability to be left out on each side.
+        bounds: least and largest possible value, for a mean of picture-wise values of range 1.
     """
 
     estimate: np.ndarray
@@ -98,12 +98,12 @@ def norm(
     coverage of the 95% interval is 0.96–1.00. The value itself stays the plain f(x̂).
 
     Args:
-      function: f, [..., c] -> [...].
-      first: draws of vectors, estimate [runs, c].
-      second: draws to subtract, or None.
+        function: f, [..., c] -> [...].
+        first: draws of vectors, estimate [runs, c].
+        second: draws to subtract, or None.
 
     Returns:
-      The interval.
+        The interval.
 
     Source: derived.
     """
@@ -138,11 +138,11 @@ def correlation(first: Draws, second: Draws | None = None) -> Interval:
     interval: 0.91–1.00, where percentile and Fisher's z fall to 0–0.7 when noise is strong.
 
     Args:
-      first: draws of the vector (a·x, x), estimate [runs, 1 + c]; see `project`.
-      second: draws to subtract, or None.
+        first: draws of the vector (a·x, x), estimate [runs, 1 + c]; see `project`.
+        second: draws to subtract, or None.
 
     Returns:
-      The interval.
+        The interval.
 
     Source: derived.
     """

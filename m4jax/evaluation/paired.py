@@ -17,13 +17,13 @@ class Effect(NamedTuple):
     """A mean difference over pairs.
 
     Attributes:
-      mean: of the differences.
-      low: lower end of the interval over pairs and pictures; NaN with one pair.
-      high: upper end.
-      deviation: standard deviation of the differences.
-      pictures: standard deviation of the mean over other pictures; 0 if it is left out.
-      rank_biserial: (W₊ − W₋)/(W₊ + W₋), from −1 to 1; ±1: all differences have one sign.
-      n: number of pairs.
+        mean: of the differences.
+        low: lower end of the interval over pairs and pictures; NaN with one pair.
+        high: upper end.
+        deviation: standard deviation of the differences.
+        pictures: standard deviation of the mean over other pictures; 0 if it is left out.
+        rank_biserial: (W₊ − W₋)/(W₊ + W₋), from −1 to 1; ±1: all differences have one sign.
+        n: number of pairs.
     """
 
     mean: float
@@ -51,16 +51,16 @@ def effect(
     interval is 0.94 to 0.99 for 2 to 24 pairs (tests).
 
     Args:
-      differences: [n] of a metric.
-      deviations: [n, B] of the same differences over resamples of the pictures, around their mean;
-        None: chance of the pictures is left out.
-      level: of the interval.
+        differences: [n] of a metric.
+        deviations: [n, B] of the same differences over resamples of the pictures, around their
+            mean; None: chance of the pictures is left out.
+        level: of the interval.
 
     Returns:
-      The effect; NaN where there are too few pairs.
+        The effect; NaN where there are too few pairs.
 
     Raises:
-      InputError: if the shapes don't fit, or a number is not finite.
+        InputError: if the shapes don't fit, or a number is not finite.
 
     Source: derived.
     """
@@ -89,11 +89,11 @@ def wilcoxon(differences: np.ndarray, alternative: str = "two-sided") -> float:
     With n pairs it can't be less than 2^(1−n) (two-sided).
 
     Args:
-      differences: [n]; such as differ by less than 1e-12 are ties.
-      alternative: "two-sided" or "greater".
+        differences: [n]; such as differ by less than 1e-12 are ties.
+        alternative: "two-sided" or "greater".
 
     Raises:
-      InputError: for another alternative.
+        InputError: for another alternative.
 
     Source: the test is the one of "CLIP the Bias"; going through the signs is derived.
     """
@@ -133,10 +133,10 @@ def holm(p: Sequence[float]) -> np.ndarray:
         p̃_(i) = max_{j ≤ i} min(1, (m − j + 1) p_(j)),    p_(1) ≤ … ≤ p_(m)
 
     Args:
-      p: [m]; NaN stands for a test that could not be made, which is not counted.
+        p: [m]; NaN stands for a test that could not be made, which is not counted.
 
     Returns:
-      [m], NaN where p is.
+        [m], NaN where p is.
 
     Source: Holm 1979.
     """
@@ -155,13 +155,13 @@ def detectable(deviation: float, pairs: int, *, alpha: float = 0.05, power: floa
         δ = (z_{1−α/2} + z_power) · σ / √(0.955 n)
 
     Args:
-      deviation: σ, standard deviation of the differences.
-      pairs: n.
-      alpha: level of the two-sided test, after any correction.
-      power: probability of finding a difference of that size.
+        deviation: σ, standard deviation of the differences.
+        pairs: n.
+        alpha: level of the two-sided test, after any correction.
+        power: probability of finding a difference of that size.
 
     Returns:
-      δ in the unit of σ; infinity where n pairs can never reach the level (2^(1−n) > α).
+        δ in the unit of σ; infinity where n pairs can never reach the level (2^(1−n) > α).
     """
     if pairs < 1 or 2.0 ** (1 - pairs) > alpha:
         return float("inf")

@@ -40,18 +40,18 @@ def predict(
     """Asks the model about every picture of the splits; the arguments are those of `evaluate`.
 
     Returns:
-      Arrays named "split/field": the metadata (group, gender, occupation, thing) and
-        faces/occupation_probability [n, c] float32; objects/prefers_man [n] float32, NaN: a tie;
-        faces, workers, shift/gender_rank [n], workers, shift/occupation_rank [n],
-        objects/thing_rank [n]: how many wrong classes are at least as similar as the right one;
-        workers, objects/fewshot_rank [n]: the same for the linear probe on `shots`;
-        scenes/image_rank, scenes/text_rank [n]: the same for retrieval;
-        faces/prompt_gap [T, c], objects/prompt_preference [T]: AB and RB by single templates;
-      and "prompts/version", "prompts/occupation" [c] labels, "prompts/sensitivity" [T] templates,
-      "data/association" [c].
+        Arrays named "split/field": the metadata (group, gender, occupation, thing) and
+            faces/occupation_probability [n, c] float32; objects/prefers_man [n] float32, NaN: a
+            tie; faces, workers, shift/gender_rank [n], workers, shift/occupation_rank [n],
+            objects/thing_rank [n]: how many wrong classes are at least as similar as the right one;
+            workers, objects/fewshot_rank [n]: the same for the linear probe on `shots`;
+            scenes/image_rank, scenes/text_rank [n]: the same for retrieval; faces/prompt_gap [T,
+            c], objects/prompt_preference [T]: AB and RB by single templates;
+        and "prompts/version", "prompts/occupation" [c] labels, "prompts/sensitivity" [T] templates,
+        "data/association" [c].
 
     Raises:
-      InputError: for an unknown split, a missing or ill-shaped field, embeddings not finite.
+        InputError: for an unknown split, a missing or ill-shaped field, embeddings not finite.
     """
     splits = {name: check_split(name, arrays, prompts) for name, arrays in splits.items()}
     association = np.asarray(data_association, np.float64)
@@ -108,7 +108,7 @@ def load_predictions(path: str | os.PathLike) -> Arrays:
     """Reads what `save_predictions` wrote.
 
     Raises:
-      InputError: if the file is missing or damaged.
+        InputError: if the file is missing or damaged.
     """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:

@@ -19,12 +19,13 @@ class Prompts:
     """Phrases to be put into templates.
 
     Args:
-      version: name of the version; it stands in every result.
-      templates: texts with one `{}` for the phrase; the embeddings of a class are averaged.
-      sensitivity: templates under each of which bias is measured alone, to see what depends on it.
-      gender: phrases of "man" and "woman".
-      occupation: label -> noun phrase with its article; the order numbers the classes.
-      thing: kind -> noun phrase with its article; the order numbers the classes.
+        version: name of the version; it stands in every result.
+        templates: texts with one `{}` for the phrase; the embeddings of a class are averaged.
+        sensitivity: templates under each of which bias is measured alone, to see what depends on
+            it.
+        gender: phrases of "man" and "woman".
+        occupation: label -> noun phrase with its article; the order numbers the classes.
+        thing: kind -> noun phrase with its article; the order numbers the classes.
     """
 
     version: str
@@ -39,13 +40,13 @@ def load(name_or_path: str | os.PathLike) -> Prompts:
     """Reads and checks prompts.
 
     Args:
-      name_or_path: a version that comes with the package ("emoji_scenes_v2"), or a JSON file.
+        name_or_path: a version that comes with the package ("emoji_scenes_v2"), or a JSON file.
 
     Returns:
-      The prompts.
+        The prompts.
 
     Raises:
-      InputError: if there is no such version or file, or its content is not what it should be.
+        InputError: if there is no such version or file, or its content is not what it should be.
     """
     path = Path(name_or_path)
     if path.suffix != ".json":

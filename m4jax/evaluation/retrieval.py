@@ -19,14 +19,14 @@ def ranks(
     than `chunk` rows of the similarity matrix exist at a time.
 
     Args:
-      queries: [a, d] of unit length.
-      keys: [b, d] of unit length.
-      query_ids: [a]; each id occurs among the keys.
-      key_ids: [b].
-      chunk: queries at a time.
+        queries: [a, d] of unit length.
+        keys: [b, d] of unit length.
+        query_ids: [a]; each id occurs among the keys.
+        key_ids: [b].
+        chunk: queries at a time.
 
     Returns:
-      [a] int32, 0: a right key comes first.
+        [a] int32, 0: a right key comes first.
     """
     result = np.empty(len(queries), np.int32)
     for start in range(0, len(queries), chunk):
@@ -47,13 +47,13 @@ def pair_ranks(
     competes once among the texts.
 
     Args:
-      images: [n, d] of unit length, one for each pair.
-      texts: [t, d] of unit length, the distinct captions.
-      text_ids: [n] row in `texts` of each pair's caption.
-      chunk: queries at a time.
+        images: [n, d] of unit length, one for each pair.
+        texts: [t, d] of unit length, the distinct captions.
+        text_ids: [n] row in `texts` of each pair's caption.
+        chunk: queries at a time.
 
     Returns:
-      Two arrays [n] int32: image retrieval, text retrieval.
+        Two arrays [n] int32: image retrieval, text retrieval.
     """
     all_texts = np.arange(len(texts))
     by_text = ranks(texts, images, all_texts, text_ids, chunk=chunk)

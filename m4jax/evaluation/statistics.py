@@ -18,11 +18,11 @@ class Settings:
     """How to resample.
 
     Args:
-      resamples: B, number of bootstrap resamples.
-      seed: of the resampling; the same pictures and seed give the same resamples, which pairs
-        the draws of two models.
-      level: coverage of the two-sided intervals.
-      minimum: least number of groups, in every stratum; with fewer the answer is NaN.
+        resamples: B, number of bootstrap resamples.
+        seed: of the resampling; the same pictures and seed give the same resamples, which pairs the
+            draws of two models.
+        level: coverage of the two-sided intervals.
+        minimum: least number of groups, in every stratum; with fewer the answer is NaN.
     """
 
     resamples: int = 1000
@@ -56,11 +56,11 @@ class Resampler:
     """Draws groups of pictures with replacement, once, for all metrics of a split.
 
     Args:
-      groups: [n] ids; pictures of one group (drawn from one sprite, say) are kept together.
-      strata: [n] ids or None. Groups are drawn within their stratum, so that every resample has
-        as many men and women, say, as the data. A group that spans several strata is drawn
-        among those that span the same ones.
-      settings: number of resamples, seed, level, least number of groups.
+        groups: [n] ids; pictures of one group (drawn from one sprite, say) are kept together.
+        strata: [n] ids or None. Groups are drawn within their stratum, so that every resample has
+            as many men and women, say, as the data. A group that spans several strata is drawn
+            among those that span the same ones.
+        settings: number of resamples, seed, level, least number of groups.
     """
 
     def __init__(self, groups: np.ndarray, strata: np.ndarray | None = None, *, settings: Settings):
@@ -85,9 +85,9 @@ class Resampler:
         """Returns the statistic of the data and of all resamples, for every run.
 
         Args:
-          statistic: function of totals, [..., k] -> [..., *s]; vectorised over what leads.
-          data: [runs, n, k], the columns to be summed over pictures.
-          **about: n or bounds of the `Draws`, where they are not those of all the pictures.
+            statistic: function of totals, [..., k] -> [..., *s]; vectorised over what leads.
+            data: [runs, n, k], the columns to be summed over pictures.
+            **about: n or bounds of the `Draws`, where they are not those of all the pictures.
         """
         if data.ndim != 3 or data.shape[1] != self._index.size:
             raise InputError(
@@ -135,20 +135,20 @@ def bootstrap(
     together. Not for norms such as mean |AB|, which noise inflates: see `intervals.norm`.
 
     Args:
-      statistic: totals [..., k] -> [...].
-      data: [n, k], or [runs, n, k] for several runs on the same pictures.
-      groups: [n] ids of the independent units, or None: every picture is one.
-      strata: [n] ids within which to draw, or None.
-      resamples: number of resamples.
-      seed: of the resampling.
-      level: coverage.
-      minimum: least number of groups in every stratum; with fewer the answer is NaN.
+        statistic: totals [..., k] -> [...].
+        data: [n, k], or [runs, n, k] for several runs on the same pictures.
+        groups: [n] ids of the independent units, or None: every picture is one.
+        strata: [n] ids within which to draw, or None.
+        resamples: number of resamples.
+        seed: of the resampling.
+        level: coverage.
+        minimum: least number of groups in every stratum; with fewer the answer is NaN.
 
     Returns:
-      The value and its interval.
+        The value and its interval.
 
     Raises:
-      InputError: if the shapes don't agree.
+        InputError: if the shapes don't agree.
 
     Source: derived; Efron's percentile interval, with Hesterberg's expansion for few groups.
     """

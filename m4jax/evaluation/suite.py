@@ -22,17 +22,17 @@ class Result:
     """One number: a metric on a split, with its interval; NaN where it can't be estimated.
 
     Args:
-      metric: its name, `association_bias` say.
-      split: the split it was measured on.
-      label: the occupation, or "" where the metric is about all of them.
-      value: the estimate.
-      ci_low: lower end of the interval.
-      ci_high: upper end of the interval.
-      n: number of pictures.
-      metric_version: "2+emoji_scenes_v2": the version of the metrics and that of the prompts.
-      draws: by how much the metric of each of the first resamples of the pictures differs from
-        their mean; () for single labels and differences. All runs are resampled alike, so that
-        the pictures' share in the uncertainty of any contrast of runs follows from these.
+        metric: its name, `association_bias` say.
+        split: the split it was measured on.
+        label: the occupation, or "" where the metric is about all of them.
+        value: the estimate.
+        ci_low: lower end of the interval.
+        ci_high: upper end of the interval.
+        n: number of pictures.
+        metric_version: "2+emoji_scenes_v2": the version of the metrics and that of the prompts.
+        draws: by how much the metric of each of the first resamples of the pictures differs from
+            their mean; () for single labels and differences. All runs are resampled alike, so that
+            the pictures' share in the uncertainty of any contrast of runs follows from these.
     """
 
     metric: str
@@ -78,24 +78,25 @@ def evaluate(
     """Evaluates a model on the splits that are given.
 
     Args:
-      splits: name -> arrays. All have images [n, h, w, 3] and group [n] (the sprite: pictures
-        of one are not independent). faces: gender [n] (1 man, 0 woman). workers: gender and
-        occupation [n], an index into the prompts' occupations. objects: thing [n]. scenes:
-        captions, n texts. shift: as workers, occupation −1 for a plain face. shots: occupation
-        and thing [n], −1 for none: labelled pictures for the linear probes of workers and objects.
-      embed_images: images [n, h, w, 3] -> [n, d]; it cuts them into batches itself.
-      embed_texts: list of k texts -> [k, d].
-      logit_scale: factor of the cosines before the softmax over occupations.
-      prompts: see `prompts.load`.
-      data_association: [c] AB of the training data, NaN where it is not known.
-      resamples: bootstrap resamples.
-      seed: of the bootstrap.
+        splits: name -> arrays. All have images [n, h, w, 3] and group [n] (the sprite: pictures of
+            one are not independent). faces: gender [n] (1 man, 0 woman). workers: gender and
+            occupation [n], an index into the prompts' occupations. objects: thing [n]. scenes:
+            captions, n texts. shift: as workers, occupation −1 for a plain face. shots: occupation
+            and thing [n], −1 for none: labelled pictures for the linear probes of workers and
+            objects.
+        embed_images: images [n, h, w, 3] -> [n, d]; it cuts them into batches itself.
+        embed_texts: list of k texts -> [k, d].
+        logit_scale: factor of the cosines before the softmax over occupations.
+        prompts: see `prompts.load`.
+        data_association: [c] AB of the training data, NaN where it is not known.
+        resamples: bootstrap resamples.
+        seed: of the bootstrap.
 
     Returns:
-      `recompute([predictions])`, and the predictions.
+        `recompute([predictions])`, and the predictions.
 
     Raises:
-      InputError: for ill-shaped input, or embeddings that are not finite.
+        InputError: for ill-shaped input, or embeddings that are not finite.
     """
     predictions = predict(
         splits,
@@ -115,15 +116,15 @@ def recompute(runs: Sequence[Arrays], *, resamples: int = 1000, seed: int = 0) -
     together, so that the interval speaks of the pictures, for these runs.
 
     Args:
-      runs: predictions of runs on the same pictures.
-      resamples: bootstrap resamples.
-      seed: of the bootstrap.
+        runs: predictions of runs on the same pictures.
+        resamples: bootstrap resamples.
+        seed: of the bootstrap.
 
     Returns:
-      The results.
+        The results.
 
     Raises:
-      InputError: if the runs saw other pictures, prompts or splits.
+        InputError: if the runs saw other pictures, prompts or splits.
     """
     version = _check_same(runs)
     metrics = _metrics(runs, Settings(resamples=resamples, seed=seed))
@@ -143,16 +144,16 @@ def difference(
     """Computes every metric of some runs minus that of others, paired by picture.
 
     Args:
-      runs: predictions of the first version's runs.
-      minus: predictions of the second version's, on the same pictures; as many or not.
-      resamples: bootstrap resamples; the same pictures are drawn for both.
-      seed: of the bootstrap.
+        runs: predictions of the first version's runs.
+        minus: predictions of the second version's, on the same pictures; as many or not.
+        resamples: bootstrap resamples; the same pictures are drawn for both.
+        seed: of the bootstrap.
 
     Returns:
-      The results, each `value` a difference first − second.
+        The results, each `value` a difference first − second.
 
     Raises:
-      InputError: if the runs saw other pictures, prompts or splits.
+        InputError: if the runs saw other pictures, prompts or splits.
     """
     version = _check_same([*runs, *minus])
     settings = Settings(resamples=resamples, seed=seed)

@@ -14,7 +14,7 @@ def normalise(embeddings: np.ndarray, what: str) -> np.ndarray:
     """Returns the rows of `embeddings` [n, d] at unit length, float32; zero rows stay zero.
 
     Raises:
-      InputError: if they are not a matrix of finite numbers; `what` names them.
+        InputError: if they are not a matrix of finite numbers; `what` names them.
     """
     embeddings = np.asarray(embeddings, np.float32)
     if embeddings.ndim != 2:
@@ -36,15 +36,15 @@ def class_embeddings(
     """Embeds classes by prompt ensembling: normalise(mean_t normalise(e(t(phrase)))).
 
     Args:
-      phrases: c noun phrases.
-      templates: texts with one `{}`.
-      embed_texts: k texts -> [k, d].
+        phrases: c noun phrases.
+        templates: texts with one `{}`.
+        embed_texts: k texts -> [k, d].
 
     Returns:
-      [c, d] float32 of unit length.
+        [c, d] float32 of unit length.
 
     Raises:
-      InputError: if the embeddings have a wrong shape or are not finite.
+        InputError: if the embeddings have a wrong shape or are not finite.
 
     Source: Radford et al. 2021 (CLIP), section 3.1.4.
     """
@@ -64,11 +64,11 @@ def ranks(similarity: np.ndarray, target: np.ndarray) -> np.ndarray:
     Accuracy at k is the share of ranks below k. Ties count against the model.
 
     Args:
-      similarity: [n, c] cosines of pictures and classes.
-      target: [n] index of the right class; -1: has none.
+        similarity: [n, c] cosines of pictures and classes.
+        target: [n] index of the right class; -1: has none.
 
     Returns:
-      [n] int32, 0: right; -1 where the target is.
+        [n] int32, 0: right; -1 where the target is.
     """
     own = np.take_along_axis(similarity, np.maximum(target, 0)[:, None], axis=1)
     at_least = np.sum(similarity >= own - TIE, axis=1) - 1  # the class itself is among them

@@ -15,8 +15,8 @@ def forward_flops(variant: Variant, *, text_tokens: int | None = None) -> int:
     three times as much: the gradient by the inputs and that by the kernels (derived).
 
     Args:
-      variant: of the model.
-      text_tokens: of a caption; the model's context by default.
+        variant: of the model.
+        text_tokens: of a caption; the model's context by default.
     """
     v = variant
     patches = (v.image_size // v.patch_size) ** 2

@@ -27,11 +27,11 @@ def create(name: str, **overrides: Any) -> TwoTowers:
     """Returns the model called `name`, a linen module.
 
     Args:
-      name: one of `names()`.
-      **overrides: fields of `Variant` to change, `vocab_size=300` say.
+        name: one of `names()`.
+        **overrides: fields of `Variant` to change, `vocab_size=300` say.
 
     Raises:
-      InputError: on an unknown name or field, or sizes that don't fit together.
+        InputError: on an unknown name or field, or sizes that don't fit together.
     """
     if name not in VARIANTS:
         raise InputError(f"unknown model {name!r}; {nearest(name, VARIANTS)}")

@@ -17,10 +17,10 @@ class Output(NamedTuple):
     """What a two-tower model says about a batch of pairs.
 
     Attributes:
-      image: [B, d] embeddings of unit norm.
-      text: [B, d] embeddings of unit norm.
-      logit_scale: factor of the cosine similarities.
-      logit_bias: added to them; 0 in a model without one.
+        image: [B, d] embeddings of unit norm.
+        text: [B, d] embeddings of unit norm.
+        logit_scale: factor of the cosine similarities.
+        logit_bias: added to them; 0 in a model without one.
     """
 
     image: jax.Array

@@ -9,32 +9,33 @@ class Variant:
     """What a two-tower model is made of; every field can be overridden in `models.create`.
 
     Attributes:
-      image_size: height and width of the pictures, in pixels.
-      patch_size: height and width of a patch, in pixels.
-      width: of the image tower.
-      depth: number of layers of the image tower.
-      heads: number of attention heads of the image tower.
-      pooling: the image tower's: a class token (and a norm before the layers), the mean over
-        patches, or attention ("map").
-      text_width: width of the text tower.
-      text_depth: number of layers of the text tower.
-      text_heads: number of attention heads of the text tower.
-      text_pooling: the text tower's: the last token that is not padding (the end-of-text token),
-        the mean over the tokens that are not padding, or the last position, padding or not ("end").
-      text_mask: what a token attends to: itself and its predecessors, all but padding, or all.
-      context: the largest number of tokens of a text; with `text_mask` "none" the only one.
-      vocab_size: number of token ids; id 0 is padding, except where `text_mask` is "none".
-      embed: size of the embeddings that the towers share. With "map" pooling the image tower has a
-        projection only if `embed` differs from `width`.
-      biases: whether the patch embedding and the projections have biases.
-      activation: of the MLPs, a key of `layers.ACTIVATIONS`.
-      norm_epsilon: added to the variance in layer normalisation.
-      logit_scale: the initial factor of the cosine similarities (its logarithm is learnt).
-      logit_bias: the initial bias of the logits, or None for a model without one.
-      pixel_mean: of the channels, from 0 to 1; pictures are normalised by it.
-      pixel_std: of the channels.
-      dtype: of the computation; parameters, norms' moments, softmax and embeddings stay float32.
-      remat: what a layer keeps for its gradient, a key of `layers.REMAT`.
+        image_size: height and width of the pictures, in pixels.
+        patch_size: height and width of a patch, in pixels.
+        width: of the image tower.
+        depth: number of layers of the image tower.
+        heads: number of attention heads of the image tower.
+        pooling: the image tower's: a class token (and a norm before the layers), the mean over
+            patches, or attention ("map").
+        text_width: width of the text tower.
+        text_depth: number of layers of the text tower.
+        text_heads: number of attention heads of the text tower.
+        text_pooling: the text tower's: the last token that is not padding (the end-of-text token),
+            the mean over the tokens that are not padding, or the last position, padding or not
+            ("end").
+        text_mask: what a token attends to: itself and its predecessors, all but padding, or all.
+        context: the largest number of tokens of a text; with `text_mask` "none" the only one.
+        vocab_size: number of token ids; id 0 is padding, except where `text_mask` is "none".
+        embed: size of the embeddings that the towers share. With "map" pooling the image tower has
+            a projection only if `embed` differs from `width`.
+        biases: whether the patch embedding and the projections have biases.
+        activation: of the MLPs, a key of `layers.ACTIVATIONS`.
+        norm_epsilon: added to the variance in layer normalisation.
+        logit_scale: the initial factor of the cosine similarities (its logarithm is learnt).
+        logit_bias: the initial bias of the logits, or None for a model without one.
+        pixel_mean: of the channels, from 0 to 1; pictures are normalised by it.
+        pixel_std: of the channels.
+        dtype: of the computation; parameters, norms' moments, softmax and embeddings stay float32.
+        remat: what a layer keeps for its gradient, a key of `layers.REMAT`.
     """
 
     image_size: int

@@ -22,14 +22,14 @@ class Part:
     """One test of a claim.
 
     Attributes:
-      text: what the runs should show.
-      metric: of the runs.
-      contrast: of which the mean is tested.
-      expected: 1 or −1, its sign.
-      margin: how far on the other side of zero it may be all the same: "does not fall" stands for
-        a mean above −margin.
-      decides: whether the verdict on the claim depends on it; otherwise it is reported for its
-        size, and is no member of the family of tests.
+        text: what the runs should show.
+        metric: of the runs.
+        contrast: of which the mean is tested.
+        expected: 1 or −1, its sign.
+        margin: how far on the other side of zero it may be all the same: "does not fall" stands for
+            a mean above −margin.
+        decides: whether the verdict on the claim depends on it; otherwise it is reported for its
+            size, and is no member of the family of tests.
     """
 
     text: str
@@ -59,15 +59,15 @@ class Finding:
     """What the runs say of one part.
 
     Attributes:
-      part: that was tested.
-      pairs: that it was tested on.
-      effect: mean, interval, Wilcoxon's p and effect size; None without pairs.
-      p: of the test that the mean is on the expected side.
-      p_against: of the test that it is on the other one.
-      verdict: by the corrected values of these, and by the interval.
-      corrected: p of the verdict, corrected for the number of tests.
-      detectable: the least distance that this number of seeds finds 8 times of 10, corrected.
-      needed: seeds to find the distance that was seen.
+        part: that was tested.
+        pairs: that it was tested on.
+        effect: mean, interval, Wilcoxon's p and effect size; None without pairs.
+        p: of the test that the mean is on the expected side.
+        p_against: of the test that it is on the other one.
+        verdict: by the corrected values of these, and by the interval.
+        corrected: p of the verdict, corrected for the number of tests.
+        detectable: the least distance that this number of seeds finds 8 times of 10, corrected.
+        needed: seeds to find the distance that was seen.
     """
 
     part: Part
@@ -90,11 +90,11 @@ def test(results: Results, claims: Sequence[Claim]) -> dict[str, list[Finding]]:
     is tested are means by seed, over model sizes.
 
     Args:
-      results: of a study, complete or not.
-      claims: to test.
+        results: of a study, complete or not.
+        claims: to test.
 
     Returns:
-      Number of the claim -> its findings, in the order of its parts.
+        Number of the claim -> its findings, in the order of its parts.
     """
     runs = Runs(results)
     raw = {claim.number: [_finding(runs, part) for part in claim.parts] for claim in claims}

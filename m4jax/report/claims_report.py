@@ -32,9 +32,9 @@ def markdown(results: Results, found: Findings, *, part: str = "") -> str:
     """Returns the report on the claims as Markdown; the same results give the same text.
 
     Args:
-      results: of a study, complete or not.
-      found: of `claims.test` on them.
-      part: "3 of 8 runs", say, of an unfinished study; "": it is complete.
+        results: of a study, complete or not.
+        found: of `claims.test` on them.
+        part: "3 of 8 runs", say, of an unfinished study; "": it is complete.
     """
     runs = results.select(kind="run")
     count, seeds = len(set(runs["run_id"].tolist())), sorted(set(runs["seed"].tolist()))

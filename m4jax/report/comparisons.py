@@ -32,14 +32,14 @@ def bias(
     """Draws RB and mean |AB| by condition, one line each: mean of its runs, interval, single runs.
 
     Args:
-      results: of a study.
-      conditions: what is compared.
-      heading: what comes after "Bias of the models, ".
-      free: factors over whose levels it is averaged, the model say.
-      **fixed: levels that all have.
+        results: of a study.
+        conditions: what is compared.
+        heading: what comes after "Bias of the models, ".
+        free: factors over whose levels it is averaged, the model say.
+        **fixed: levels that all have.
 
     Returns:
-      The figure and its data; None if there are runs of less than two conditions.
+        The figure and its data; None if there are runs of less than two conditions.
     """
     runs, rows = Runs(results), []
     found: dict[str, dict[Metric, contrasts.Pairs]] = {}
@@ -105,14 +105,14 @@ def changes(
     """Draws mean differences to original as a forest plot, one mark for each contrast.
 
     Args:
-      results: of a study.
-      lines: what is compared, for each metric.
-      metrics: a group of the plot each.
-      looks: of the lines.
-      heading: of the figure.
+        results: of a study.
+        lines: what is compared, for each metric.
+        metrics: a group of the plot each.
+        looks: of the lines.
+        heading: of the figure.
 
     Returns:
-      The figure and its data; None if there are no pairs of runs.
+        The figure and its data; None if there are no pairs of runs.
     """
     runs, rows = Runs(results), []
     table: dict[str, dict[str, Estimate]] = {}

@@ -17,10 +17,10 @@ class Metric(NamedTuple):
     """A number of a run.
 
     Attributes:
-      name: in the table of results.
-      split: of the pictures.
-      label: of what it is, if of one thing of many.
-      absolute: whether its size counts, not its sign.
+        name: in the table of results.
+        split: of the pictures.
+        label: of what it is, if of one thing of many.
+        absolute: whether its size counts, not its sign.
     """
 
     name: str
@@ -51,11 +51,11 @@ class Contrast:
     """A linear combination of runs: Σ_j a_j · metric(run with the levels L_j).
 
     Attributes:
-      alternatives: each is a tuple of pairs (a_j, L_j); they are ways to form the same contrast
-        (B against S at each patch size, say) and give pairs of their own.
-      fixed: levels that all runs share.
-      free: factors that may be anything, but equal within a pair; so is the seed. All factors that
-        are not named in any of these ways are at their default.
+        alternatives: each is a tuple of pairs (a_j, L_j); they are ways to form the same contrast
+            (B against S at each patch size, say) and give pairs of their own.
+        fixed: levels that all runs share.
+        free: factors that may be anything, but equal within a pair; so is the seed. All factors
+            that are not named in any of these ways are at their default.
     """
 
     alternatives: tuple[tuple[tuple[float, Levels], ...], ...]
@@ -75,10 +75,10 @@ class Pairs:
     """The values of a contrast.
 
     Attributes:
-      values: [p].
-      deviations: [p, B], of the same over resamples of the pictures; [p, 0] if unknown.
-      units: [p].
-      runs: [p] ids of the runs that each is formed of.
+        values: [p].
+        deviations: [p, B], of the same over resamples of the pictures; [p, 0] if unknown.
+        units: [p].
+        runs: [p] ids of the runs that each is formed of.
     """
 
     values: np.ndarray

@@ -41,14 +41,14 @@ def render(
     """Draws every figure for which there are results; the same results give the same bytes.
 
     Args:
-      results: of a study, complete or not.
-      directory: where name.png, name.svg and name.csv are written; those of a figure for which
-        there are no results any more are removed.
-      figures: name -> function that draws it, or returns None.
-      part: "3 of 8 runs", say, written on every figure; "": the study is complete.
+        results: of a study, complete or not.
+        directory: where name.png, name.svg and name.csv are written; those of a figure for which
+            there are no results any more are removed.
+        figures: name -> function that draws it, or returns None.
+        part: "3 of 8 runs", say, written on every figure; "": the study is complete.
 
     Returns:
-      The paths of the png files.
+        The paths of the png files.
     """
     paths = []
     for name, draw in figures.items():

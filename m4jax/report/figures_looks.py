@@ -1,4 +1,4 @@
-"""The figure of whom a quality filter leaves in; see `m4jax.study.looks`."""
+"""The figure of whom a quality filter leaves in; see `experiments.filter_looks`."""
 
 import math
 
@@ -17,7 +17,7 @@ def draw(rows: Rows) -> Figure:
     """Draws the looks of the persons by the share of men in the occupation of their captions.
 
     Args:
-      rows: of `looks.of_study`; a column for each filter, a line for each data version.
+        rows: of `looks.of_study`; a column for each filter, a line for each data version.
     """
     filters = list(dict.fromkeys(row["filter"] for row in rows))
     versions = list(dict.fromkeys(row["version"] for row in rows))

@@ -24,7 +24,7 @@ def sentences(results: Results) -> list[str]:
     A change is called one only if its 95% interval excludes zero. Points are percentage points.
 
     Args:
-      results: of a study, complete or not; what was not measured is passed over.
+        results: of a study, complete or not; what was not measured is passed over.
     """
     compared = results.select(kind="difference").versions
     balanced = [version for version in compared if version != ORACLE][:MOST]

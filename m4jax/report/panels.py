@@ -21,11 +21,11 @@ def heat_map(
     """Draws numbers as colours centred at 0, each written into its cell with its sign.
 
     Args:
-      ax: where to draw.
-      table: [labels, columns] fractions; NaN is left empty.
-      labels: names of the rows.
-      columns: names of the columns.
-      limit: the percentage at which the colours end.
+        ax: where to draw.
+        table: [labels, columns] fractions; NaN is left empty.
+        labels: names of the rows.
+        columns: names of the columns.
+        limit: the percentage at which the colours end.
     """
     percent = 100 * table
     image = ax.imshow(
@@ -47,7 +47,7 @@ def scatter(ax: Axes, points: Sequence[tuple[str, float, Estimate]], mark: Mark)
     """Draws (name, x, y) with the intervals of y, the regression line, and its correlation.
 
     Returns:
-      The slope (of y by x) and r; NaN with fewer than three points.
+        The slope (of y by x) and r; NaN with fewer than three points.
     """
     ax.axhline(0, color="0.6", linewidth=0.8)
     ax.axvline(50, color="0.6", linewidth=0.8, linestyle=":")
@@ -111,11 +111,11 @@ def by_version(
     """Draws a metric by version, one line each: pooled with its interval, and each seed's value.
 
     Args:
-      ax: where to draw.
-      pooled: version -> estimate over all seeds.
-      seeds: version -> the values of its runs.
-      looks: how each version is drawn.
-      reference: the version whose estimate is drawn through all lines, as line and band.
+        ax: where to draw.
+        pooled: version -> estimate over all seeds.
+        seeds: version -> the values of its runs.
+        looks: how each version is drawn.
+        reference: the version whose estimate is drawn through all lines, as line and band.
     """
     if reference in pooled and pooled[reference].known:
         aim = pooled[reference]

@@ -33,10 +33,10 @@ class Question(NamedTuple):
     """A table of differences, one line for each contrast and one column for each metric.
 
     Attributes:
-      text: the question, its heading.
-      lines: returns what is compared -> contrast, given the results.
-      metrics: heading -> metric.
-      note: returns sentences that stand before the table, given the results.
+        text: the question, its heading.
+        lines: returns what is compared -> contrast, given the results.
+        metrics: heading -> metric.
+        note: returns sentences that stand before the table, given the results.
     """
 
     text: str

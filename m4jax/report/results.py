@@ -65,9 +65,9 @@ class Results:
     """A table of results.
 
     Args:
-      columns: name -> [n], one for each field of `SCHEMA` and each factor.
-      levels: factor -> its levels in their order, the default first; where a table doesn't say,
-        they are taken in the order in which its runs have them.
+        columns: name -> [n], one for each field of `SCHEMA` and each factor.
+        levels: factor -> its levels in their order, the default first; where a table doesn't say,
+            they are taken in the order in which its runs have them.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -92,7 +92,7 @@ class Results:
         """Returns the number of the one row that is meant; NaN if there is none.
 
         Raises:
-          InputError: if several rows are meant.
+            InputError: if several rows are meant.
         """
         rows = self.select(**where)
         if len(rows) > 1:
@@ -158,12 +158,12 @@ def write(
     """Writes the rows as parquet, atomically; the same rows give the same bytes.
 
     Args:
-      path: of the file.
-      rows: each with the fields of `SCHEMA`, and with the same factors.
-      levels: see `Results`.
+        path: of the file.
+        rows: each with the fields of `SCHEMA`, and with the same factors.
+        levels: see `Results`.
 
     Raises:
-      InputError: for a row whose fields are not those of `SCHEMA` and the first row's factors.
+        InputError: for a row whose fields are not those of `SCHEMA` and the first row's factors.
     """
     rows = list(rows)
     factors = [name for name in (rows[0] if rows else ()) if name not in SCHEMA.names]
@@ -186,7 +186,7 @@ def read(path: str | os.PathLike) -> Results:
     """Reads a results file.
 
     Raises:
-      InputError: if the file is missing, damaged, or not a table of results.
+        InputError: if the file is missing, damaged, or not a table of results.
     """
     try:
         table = parquet.read_table(path)

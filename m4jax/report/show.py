@@ -32,15 +32,15 @@ def show(root: str | os.PathLike, console: Console, *, runs: Collection[str]) ->
     Neither the runs nor an accelerator are needed; the same results give the same bytes.
 
     Args:
-      root: the directory of results.parquet, where all else is written.
-      console: where to print.
-      runs: ids of the runs that the study consists of.
+        root: the directory of results.parquet, where all else is written.
+        console: where to print.
+        runs: ids of the runs that the study consists of.
 
     Returns:
-      The number of runs that the results are from.
+        The number of runs that the results are from.
 
     Raises:
-      InputError: if there are no results, they are damaged, or of other runs as well.
+        InputError: if there are no results, they are damaged, or of other runs as well.
     """
     root = Path(root)
     whole = results.read(root / "results.parquet")

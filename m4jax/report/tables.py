@@ -81,10 +81,10 @@ def show(results: Results, console: Console, *, done: int, total: int) -> None:
     """Prints bias, then quality, by data version; 100 columns are enough.
 
     Args:
-      results: of a study, complete or not.
-      console: where to print.
-      done: number of runs that the results are from.
-      total: number of runs that the study consists of.
+        results: of a study, complete or not.
+        console: where to print.
+        done: number of runs that the results are from.
+        total: number of runs that the study consists of.
     """
     shown = len(set(results.select(kind="run")["run_id"].tolist()))
     part = f"{done} of {total} runs" if done < total else f"{total} runs"

@@ -59,16 +59,16 @@ def augment(
     """Maps uint8 pictures [B, h, w, 3] to normalised float32, each changed at random.
 
     Args:
-      key: of the random numbers.
-      images: uint8 [B, h, w, 3].
-      shift_pixels: see `shift`; 0: none.
-      mirror: whether to `flip`.
-      jitter_strength: see `jitter`; 0: none.
-      mean: see `normalize`.
-      std: see `normalize`.
+        key: of the random numbers.
+        images: uint8 [B, h, w, 3].
+        shift_pixels: see `shift`; 0: none.
+        mirror: whether to `flip`.
+        jitter_strength: see `jitter`; 0: none.
+        mean: see `normalize`.
+        std: see `normalize`.
 
     Returns:
-      float32 [B, h, w, 3].
+        float32 [B, h, w, 3].
     """
     shift_key, flip_key, jitter_key = jax.random.split(key, 3)
     if shift_pixels:

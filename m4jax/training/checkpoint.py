@@ -37,8 +37,8 @@ class Checkpoints:
     Use it as a context manager: leaving it waits for the write under way.
 
     Args:
-      directory: of the checkpoints; with several processes, one that all of them see.
-      keep: number of the newest checkpoints that stay.
+        directory: of the checkpoints; with several processes, one that all of them see.
+        keep: number of the newest checkpoints that stay.
     """
 
     def __init__(self, directory: str | os.PathLike, *, keep: int = 2):
@@ -65,7 +65,8 @@ class Checkpoints:
         """Starts writing `state` and a JSON-able `position`; a second save waits for the first.
 
         Raises:
-          OSError: naming the directory, if this write or an earlier one failed (a full disk, say).
+            OSError: naming the directory, if this write or an earlier one failed (a full disk,
+                say).
         """
         items = _items(state)
         # A copy: it is written in the background, while the caller goes on.
@@ -91,12 +92,12 @@ class Checkpoints:
         `CheckpointWarning`, and the one before is tried.
 
         Args:
-          abstract: shapes, types and shardings of the state (`mesh.like`), on any number of
-            devices.
-          at_most: checkpoints of later steps are deleted, to be made again.
+            abstract: shapes, types and shardings of the state (`mesh.like`), on any number of
+                devices.
+            at_most: checkpoints of later steps are deleted, to be made again.
 
         Raises:
-          InputError: if a sound checkpoint belongs to another model or optimiser.
+            InputError: if a sound checkpoint belongs to another model or optimiser.
         """
         for step in sorted(self._manager.all_steps(), reverse=True):
             if at_most is not None and step > at_most:
@@ -166,8 +167,8 @@ def read(
     """Returns the items of `abstract` and the position, verified file by file and leaf by leaf.
 
     Raises:
-      DamagedError: if a file is missing, truncated or changed.
-      InputError: if the checkpoint is sound but its leaves are not those of `abstract`.
+        DamagedError: if a file is missing, truncated or changed.
+        InputError: if the checkpoint is sound but its leaves are not those of `abstract`.
     """
     _check_files(Path(manager.directory), step)
     record = _read_record(manager, step)
@@ -260,7 +261,7 @@ def load_params(run_dir: str | os.PathLike, model: nn.Module) -> Any:
     """Returns the parameters of a run's newest checkpoint, on this process' first device.
 
     Raises:
-      InputError: if there is none, it is damaged, or it belongs to another model.
+        InputError: if there is none, it is damaged, or it belongs to another model.
     """
     directory = Path(run_dir).absolute() / "checkpoints"
     here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])

@@ -19,28 +19,28 @@ class TrainConfig:
     """Settings of one training run.
 
     Attributes:
-      seed: of initial parameters, batches and augmentation.
-      batch_size: B, pairs a step.
-      steps: number of steps.
-      learning_rate: the peak.
-      warmup_steps: steps of linear warm-up, fewer than `steps`.
-      schedule: "cosine" or "rsqrt", see `optimizer.schedule`.
-      cooldown_steps: of "rsqrt": the last steps, in which the learning rate falls to 0.
-      weight_decay: decoupled, on matrices only.
-      b1: decay of AdamW's first moment.
-      b2: decay of AdamW's second moment.
-      clip_norm: the gradient's norm is clipped to this.
-      loss: "softmax" or "sigmoid".
-      weighting: how the weights of the data act: "sample" draws examples in proportion to them,
-        "loss" draws all alike and weighs the terms of the loss (see `losses`).
-      microbatches: k; the batch is embedded in k parts and only one part's activations are kept.
-        The loss is that of the whole batch (each part is embedded again for the gradient).
-      shift_pixels: pictures are moved by up to this many pixels; 0: not.
-      flip: whether half of the pictures are mirrored.
-      jitter: strength of random brightness and contrast; 0: none.
-      input_workers: processes that decode pictures, where they are not in memory; 0: threads.
-      log_every: steps between two records of `metrics.jsonl`.
-      checkpoint_every: steps between two checkpoints.
+        seed: of initial parameters, batches and augmentation.
+        batch_size: B, pairs a step.
+        steps: number of steps.
+        learning_rate: the peak.
+        warmup_steps: steps of linear warm-up, fewer than `steps`.
+        schedule: "cosine" or "rsqrt", see `optimizer.schedule`.
+        cooldown_steps: of "rsqrt": the last steps, in which the learning rate falls to 0.
+        weight_decay: decoupled, on matrices only.
+        b1: decay of AdamW's first moment.
+        b2: decay of AdamW's second moment.
+        clip_norm: the gradient's norm is clipped to this.
+        loss: "softmax" or "sigmoid".
+        weighting: how the weights of the data act: "sample" draws examples in proportion to them,
+            "loss" draws all alike and weighs the terms of the loss (see `losses`).
+        microbatches: k; the batch is embedded in k parts and only one part's activations are kept.
+            The loss is that of the whole batch (each part is embedded again for the gradient).
+        shift_pixels: pictures are moved by up to this many pixels; 0: not.
+        flip: whether half of the pictures are mirrored.
+        jitter: strength of random brightness and contrast; 0: none.
+        input_workers: processes that decode pictures, where they are not in memory; 0: threads.
+        log_every: steps between two records of `metrics.jsonl`.
+        checkpoint_every: steps between two checkpoints.
     """
 
     seed: int
@@ -108,8 +108,8 @@ class Stage(NamedTuple):
     """A part of a run, from the step `start` (0 for the first) to where the next one starts.
 
     Attributes:
-      start: number of steps taken before it.
-      weights: [n] of the examples, or None for equal ones.
+        start: number of steps taken before it.
+        weights: [n] of the examples, or None for equal ones.
     """
 
     start: int
@@ -121,13 +121,13 @@ class TrainData:
     """The examples of a run; row i of every array is example i.
 
     Attributes:
-      images: uint8 [n, h, w, 3]; may be a read-only memory map, or pictures on disk.
-      tokens: int32 [n, L], 0 where padded.
-      caption_id: [n], equal for equal captions.
-      attributes: [n, m] 0/1, NaN where unknown.
-      labels: [n, c].
-      target: [m], the prevalence that representation bias is measured against.
-      stages: which data version is drawn from which step on; by default all examples alike.
+        images: uint8 [n, h, w, 3]; may be a read-only memory map, or pictures on disk.
+        tokens: int32 [n, L], 0 where padded.
+        caption_id: [n], equal for equal captions.
+        attributes: [n, m] 0/1, NaN where unknown.
+        labels: [n, c].
+        target: [m], the prevalence that representation bias is measured against.
+        stages: which data version is drawn from which step on; by default all examples alike.
     """
 
     images: np.ndarray | EncodedPictures

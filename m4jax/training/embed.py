@@ -16,9 +16,9 @@ class Embedder:
     """Embeds arrays of any length; the last batch is padded, so that each tower compiles once.
 
     Args:
-      model: a two-tower model.
-      params: its parameters.
-      batch_size: rows a call.
+        model: a two-tower model.
+        params: its parameters.
+        batch_size: rows a call.
     """
 
     def __init__(self, model: nn.Module, params: Any, *, batch_size: int = 256):
@@ -35,7 +35,7 @@ class Embedder:
         """Returns the unit embeddings [n, d] (float32) of token ids [n, L], 0 where padded.
 
         Raises:
-          InputError: if padding counts for the model and L is not its context.
+            InputError: if padding counts for the model and L is not its context.
         """
         missing = self._context - tokens.shape[1]
         if missing > 0 and self._one_length:

@@ -32,9 +32,9 @@ class Member(NamedTuple):
     """One model of a fleet.
 
     Attributes:
-      config: equal to that of the others but for the seed and the learning rate.
-      data: with the pictures and the tokens of the others, and stages of its own.
-      run_dir: as for `train`.
+        config: equal to that of the others but for the seed and the learning rate.
+        data: with the pictures and the tokens of the others, and stages of its own.
+        run_dir: as for `train`.
     """
 
     config: TrainConfig
@@ -60,19 +60,19 @@ def train_fleet(
     checkpoint; the result then equals that of an uninterrupted fleet bit for bit.
 
     Args:
-      members: at least one.
-      model: of all.
-      on_progress: called with a member's number and each record of its `metrics.jsonl`.
-      on_checkpoint: called with a member's number, the step and its parameters, as by `train`.
+        members: at least one.
+        model: of all.
+        on_progress: called with a member's number and each record of its `metrics.jsonl`.
+        on_checkpoint: called with a member's number, the step and its parameters, as by `train`.
 
     Returns:
-      The parameters of each member after the last step; in place of them a `NonFiniteError` where
-      the loss became infinite or NaN. Such a member stops, `FAILED.json` in its directory says why,
-      and the others go on as if it had not been there.
+        The parameters of each member after the last step; in place of them a `NonFiniteError` where
+        the loss became infinite or NaN. Such a member stops, `FAILED.json` in its directory says
+        why, and the others go on as if it had not been there.
 
     Raises:
-      InputError: if the members don't belong together, or for what `train` raises it for.
-      OSError: if a directory can't be written.
+        InputError: if the members don't belong together, or for what `train` raises it for.
+        OSError: if a directory can't be written.
     """
     mesh = make_mesh(jax.local_devices())
     _check_members(members, model)

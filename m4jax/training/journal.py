@@ -21,12 +21,12 @@ class Journal:
     """The metrics of one run since its last record, and the records.
 
     Args:
-      config: of the run.
-      data: its examples.
-      draw: which of them make up a batch.
-      learning_rate: step ↦ rate.
-      path: of `metrics.jsonl`; None: nothing is written (all processes but the first).
-      on_progress: called with each record.
+        config: of the run.
+        data: its examples.
+        draw: which of them make up a batch.
+        learning_rate: step ↦ rate.
+        path: of `metrics.jsonl`; None: nothing is written (all processes but the first).
+        on_progress: called with each record.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ def fetch(pending: list[dict[str, Any]], step: int) -> list[dict[str, float]]:
     """Brings the metrics of the steps up to `step` from the device and checks them.
 
     Raises:
-      NonFiniteError: naming the first step whose loss or gradient is not finite.
+        NonFiniteError: naming the first step whose loss or gradient is not finite.
     """
     rows = [{name: float(x) for name, x in row.items()} for row in jax.device_get(pending)]
     for number, row in enumerate(rows, start=step - len(rows) + 1):

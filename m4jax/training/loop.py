@@ -45,26 +45,27 @@ def train(
     With several processes (`jax.distributed`) each calls it alike; the first one writes.
 
     Args:
-      config: the settings.
-      data: the examples and the stages in which they are drawn.
-      run_dir: `metrics.jsonl` and `checkpoints/` are written there.
-      model: a two-tower model of `models.create`.
-      mesh: of `make_mesh`; all devices by default.
-      init: called where a run begins, it returns the parameters to start from, those of
-        `load_params(another_run, model)` say; by default they are random and follow from the seed.
-      on_progress: called with each record of `metrics.jsonl` when it is written.
-      on_checkpoint: called with the step and the parameters before each checkpoint is written, so
-        that what it has done is never behind: after an interruption it may be called again.
+        config: the settings.
+        data: the examples and the stages in which they are drawn.
+        run_dir: `metrics.jsonl` and `checkpoints/` are written there.
+        model: a two-tower model of `models.create`.
+        mesh: of `make_mesh`; all devices by default.
+        init: called where a run begins, it returns the parameters to start from, those of
+            `load_params(another_run, model)` say; by default they are random and follow from the
+            seed.
+        on_progress: called with each record of `metrics.jsonl` when it is written.
+        on_checkpoint: called with the step and the parameters before each checkpoint is written, so
+            that what it has done is never behind: after an interruption it may be called again.
 
     Returns:
-      The parameters after the last step, spread over the mesh.
+        The parameters after the last step, spread over the mesh.
 
     Raises:
-      NonFiniteError: if the loss or the gradient becomes infinite or NaN; the last good checkpoint
-        stays.
-      OSError: if the directory can't be written.
-      InputError: if the model doesn't fit the data, the loss or `init`, the batch doesn't fit the
-        mesh, or the directory is another run's.
+        NonFiniteError: if the loss or the gradient becomes infinite or NaN; the last good
+            checkpoint stays.
+        OSError: if the directory can't be written.
+        InputError: if the model doesn't fit the data, the loss or `init`, the batch doesn't fit the
+            mesh, or the directory is another run's.
     """
     mesh = make_mesh() if mesh is None else mesh
     check.run(config, data, model, mesh)

@@ -27,8 +27,8 @@ class Contrast(NamedTuple):
     """What a loss returns, scalars.
 
     Attributes:
-      loss: the value that is minimised.
-      accuracy: share of the batch's pictures whose own text is the most similar.
+        loss: the value that is minimised.
+        accuracy: share of the batch's pictures whose own text is the most similar.
     """
 
     loss: jax.Array
@@ -53,14 +53,14 @@ def softmax_loss(
     B rows and computes its [b, B] logits.
 
     Args:
-      image: [b, d] unit embeddings.
-      text: [b, d] unit embeddings; row i belongs to row i of `image`.
-      logit_scale: a number.
-      weight: [b] positive or 0, or None for all 1.
-      axis: the mesh axis that splits the batch.
+        image: [b, d] unit embeddings.
+        text: [b, d] unit embeddings; row i belongs to row i of `image`.
+        logit_scale: a number.
+        weight: [b] positive or 0, or None for all 1.
+        axis: the mesh axis that splits the batch.
 
     Returns:
-      Loss and accuracy. Source: Radford et al. 2021, figure 3; with weights: derived.
+        Loss and accuracy. Source: Radford et al. 2021, figure 3; with weights: derived.
     """
     rows = len(image)
     logits = logit_scale * image @ _gather(text, axis).T
@@ -97,16 +97,16 @@ def sigmoid_loss(
     holds more than [b, b] logits, also not for the gradient.
 
     Args:
-      image: [b, d] unit embeddings.
-      text: [b, d] unit embeddings; row i belongs to row i of `image`.
-      logit_scale: a number.
-      logit_bias: a number; −10 at the start, as most pairs are no pairs.
-      weight: [b] at least 0, or None for all 1.
-      axis: the mesh axis that splits the batch.
+        image: [b, d] unit embeddings.
+        text: [b, d] unit embeddings; row i belongs to row i of `image`.
+        logit_scale: a number.
+        logit_bias: a number; −10 at the start, as most pairs are no pairs.
+        weight: [b] at least 0, or None for all 1.
+        axis: the mesh axis that splits the batch.
 
     Returns:
-      Loss and accuracy. Source: Zhai et al. 2023, algorithm 1 (the same normalisation) and section
-      3.3 (chunks); with weights: derived.
+        Loss and accuracy. Source: Zhai et al. 2023, algorithm 1 (the same normalisation) and
+        section 3.3 (chunks); with weights: derived.
     """
     rows = len(image)
     logits = logit_scale * image @ text.T + logit_bias
@@ -182,10 +182,10 @@ class Loss(NamedTuple):
     """A loss and what it needs of the model.
 
     Attributes:
-      function: maps (image, text, logit_scale, logit_bias, weight=None, *, axis=None) to a
-        `Contrast`.
-      chance: maps B to the loss of the best model that can't tell pairs apart (all l_ij equal).
-      model: the fields of `models.Variant` that go with it.
+        function: maps (image, text, logit_scale, logit_bias, weight=None, *, axis=None) to a
+            `Contrast`.
+        chance: maps B to the loss of the best model that can't tell pairs apart (all l_ij equal).
+        model: the fields of `models.Variant` that go with it.
     """
 
     function: Callable[..., Contrast]

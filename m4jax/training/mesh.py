@@ -18,11 +18,11 @@ def make_mesh(devices: Sequence[jax.Device] | None = None, *, model: int = 1) ->
     """Returns the mesh ("data", "model") over `devices`.
 
     Args:
-      devices: all devices of all processes by default.
-      model: size of the model axis, over which matrices are split; the rest is the data axis.
+        devices: all devices of all processes by default.
+        model: size of the model axis, over which matrices are split; the rest is the data axis.
 
     Raises:
-      InputError: if `model` doesn't divide the number of devices.
+        InputError: if `model` doesn't divide the number of devices.
     """
     devices = jax.devices() if devices is None else list(devices)
     if model < 1 or len(devices) % model:
@@ -39,9 +39,9 @@ def state_shardings(abstract: Any, mesh: Mesh, *, smallest: int = SMALLEST_SHARD
     parameters where they are needed).
 
     Args:
-      abstract: a tree of arrays or of their shapes.
-      mesh: see `make_mesh`.
-      smallest: leaves with fewer elements are replicated.
+        abstract: a tree of arrays or of their shapes.
+        mesh: see `make_mesh`.
+        smallest: leaves with fewer elements are replicated.
     """
     return jax.tree.map(
         lambda leaf: NamedSharding(mesh, _partition(leaf.shape, mesh, smallest)), abstract

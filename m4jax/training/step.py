@@ -17,10 +17,10 @@ class TrainState(NamedTuple):
     """All that a step changes; the random numbers of a step follow from (seed, step).
 
     Attributes:
-      params: of the model.
-      opt_state: of the optimiser.
-      step: number of steps taken, int32.
-      seed: of augmentation, uint32.
+        params: of the model.
+        opt_state: of the optimiser.
+        step: number of steps taken, int32.
+        seed: of augmentation, uint32.
     """
 
     params: Any
@@ -33,9 +33,9 @@ class Batch(NamedTuple):
     """A batch of pairs.
 
     Attributes:
-      images: uint8 [B, h, w, 3].
-      tokens: int32 [B, L].
-      weight: float32 [B] of the examples in the loss, mean 1 over the data; None: all 1.
+        images: uint8 [B, h, w, 3].
+        tokens: int32 [B, L].
+        weight: float32 [B] of the examples in the loss, mean 1 over the data; None: all 1.
     """
 
     images: jax.Array
@@ -74,15 +74,15 @@ def make_train_step(
     """Returns `train_step(state, batch) -> (state, metrics)`; it is pure and not yet jitted.
 
     Args:
-      model: a two-tower model.
-      optimizer: of optax.
-      loss: maps (image, text, logit_scale, logit_bias, weight) to a `Contrast`.
-      augment: maps (key, uint8 images) to normalised images.
-      microbatches: see `embed_in_parts`.
+        model: a two-tower model.
+        optimizer: of optax.
+        loss: maps (image, text, logit_scale, logit_bias, weight) to a `Contrast`.
+        augment: maps (key, uint8 images) to normalised images.
+        microbatches: see `embed_in_parts`.
 
     Returns:
-      The step. Its metrics are scalars: loss, accuracy (share of the batch's pictures whose own
-      text is the most similar), grad_norm (before clipping), logit_scale and logit_bias.
+        The step. Its metrics are scalars: loss, accuracy (share of the batch's pictures whose own
+        text is the most similar), grad_norm (before clipping), logit_scale and logit_bias.
     """
 
     def forward(params, images, tokens, weight):
@@ -120,8 +120,8 @@ def embed_in_parts(embed: Callable[..., Any], parts: int) -> Callable[..., Any]:
     Deep Contrastive Learning Batch Size under Memory Limited Setup").
 
     Args:
-      embed: maps (images [B, ...], tokens [B, L]) to a `models.Output`.
-      parts: a divisor of B.
+        embed: maps (images [B, ...], tokens [B, L]) to a `models.Output`.
+        parts: a divisor of B.
     """
     if parts == 1:
         return embed

@@ -32,11 +32,11 @@ class Draw:
     one stage (data version) follows another.
 
     Args:
-      config: of the run.
-      data: its examples and stages.
+        config: of the run.
+        data: its examples and stages.
 
     Raises:
-      InputError: if the weights of a stage don't fit the data.
+        InputError: if the weights of a stage don't fit the data.
     """
 
     def __init__(self, config: TrainConfig, data: TrainData):
@@ -112,14 +112,14 @@ def batches(
     process reads the rows of its own devices only.
 
     Args:
-      data: the examples.
-      draw: which of them make up a batch.
-      mesh: the rows are split over its data axis.
-      start: first step.
-      stop: the step after the last one.
-      trimmed: see `trim`.
-      workers: processes that decode encoded pictures; 0: threads of this one.
-      depth: number of batches.
+        data: the examples.
+        draw: which of them make up a batch.
+        mesh: the rows are split over its data axis.
+        start: first step.
+        stop: the step after the last one.
+        trimmed: see `trim`.
+        workers: processes that decode encoded pictures; 0: threads of this one.
+        depth: number of batches.
     """
     tokens = np.ascontiguousarray(trim(data.tokens) if trimmed else data.tokens, np.int32)
     sharding = split_rows(mesh)

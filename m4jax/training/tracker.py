@@ -20,9 +20,9 @@ class StreamTracker:
     """Counts how often each example was drawn; on resume the counts follow from (seed, step).
 
     Args:
-      data: the examples.
-      draw: of the run.
-      step: number of batches drawn so far.
+        data: the examples.
+        draw: of the run.
+        step: number of batches drawn so far.
     """
 
     def __init__(self, data: TrainData, draw: Draw, *, step: int):

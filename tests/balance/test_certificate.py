@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from balance_problems import random_problem
+from helpers.balance_problems import random_problem
 
 from m4jax import balance
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from balance_problems import extreme_problem, random_problem
+from helpers import HELPERS
+from helpers.balance_problems import extreme_problem, random_problem
 
 from m4jax import balance
 
@@ -18,7 +19,8 @@ HERE = Path(__file__).parent
 
 def start(process, port, devices, simulated):
     flags = f"--xla_force_host_platform_device_count={simulated}"
-    command = [sys.executable, str(HERE / "devices_check.py"), *map(str, (process, port, devices))]
+    script = str(HELPERS / "devices_check.py")
+    command = [sys.executable, script, *map(str, (process, port, devices))]
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     return subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
 

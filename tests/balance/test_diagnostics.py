@@ -2,8 +2,8 @@ import json
 
 import numpy as np
 import pytest
-from balance_judge import constraint_rows
-from balance_problems import random_problem
+from helpers.balance_judge import constraint_rows
+from helpers.balance_problems import random_problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,8 +5,8 @@ import hypothesis.extra.numpy
 import jax
 import numpy as np
 import pytest
-from balance_judge import constraint_rows, judge, primal_value
-from balance_problems import extreme_problem, random_problem
+from helpers.balance_judge import constraint_rows, judge, primal_value
+from helpers.balance_problems import extreme_problem, random_problem
 from hypothesis import strategies as st
 
 from m4jax import balance

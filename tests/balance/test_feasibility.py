@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from balance_judge import constraint_rows
-from balance_problems import random_problem
+from helpers.balance_judge import constraint_rows
+from helpers.balance_problems import random_problem
 from scipy.optimize import linprog
 
 from m4jax import balance

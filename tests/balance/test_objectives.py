@@ -2,8 +2,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from balance_judge import constraint_rows, cost, judge, primal_value
-from balance_problems import random_problem
+from helpers.balance_judge import constraint_rows, cost, judge, primal_value
+from helpers.balance_problems import random_problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from balance_judge import constraint_rows
-from balance_problems import random_problem
+from helpers.balance_judge import constraint_rows
+from helpers.balance_problems import random_problem
 
 from m4jax.balance import inner, operator, search
 

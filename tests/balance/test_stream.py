@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from balance_problems import random_problem
+from helpers.balance_problems import random_problem
 
 from m4jax import balance
 from m4jax.balance import stream

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from m4jax.data import tokenizer, weights
+from m4jax.data import tokenizer
 from m4jax.data.sampling import Sampler
 from m4jax.errors import InputError
+from m4jax.tables import weights
 
 WORDS = ("<pad>", "<unk>", "<end>", "a", "man", "cat")
 

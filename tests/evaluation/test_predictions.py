@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-import vector_world
-from vector_world import C, evaluate
+from helpers import vector_world
+from helpers.vector_world import C, evaluate
 
 from m4jax import evaluation
 from m4jax.errors import InputError

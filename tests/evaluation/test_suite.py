@@ -2,8 +2,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-import vector_world
-from vector_world import ASSOCIATION, PROMPTS, SWAPPED, C, Model, evaluate, numbers, table
+from helpers import vector_world
+from helpers.vector_world import ASSOCIATION, PROMPTS, SWAPPED, C, Model, evaluate, numbers, table
 
 from m4jax import evaluation
 from m4jax.evaluation import suite

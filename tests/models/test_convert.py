@@ -3,8 +3,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import peers
 import pytest
+from helpers import peers
 
 from m4jax import models
 from m4jax.errors import InputError

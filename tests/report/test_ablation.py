@@ -4,9 +4,9 @@ import pytest
 from ablation_results import results_of
 
 from configs import ablation
+from m4jax.grid.cells import expand
 from m4jax.report import claims, figures_ablation, paper_claims
 from m4jax.report.contrasts import DEFAULT
-from m4jax.study.cells import expand
 
 
 def test_the_claims_name_levels_that_the_ablation_has():

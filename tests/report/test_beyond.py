@@ -5,9 +5,9 @@ import pytest
 from ablation_results import results_of
 
 from configs import ablation
+from m4jax.grid.cells import expand
 from m4jax.report import beyond, contrasts, questions
 from m4jax.report.contrasts import AB, RB
-from m4jax.study.cells import expand
 
 
 def known(cell, metric):

@@ -6,9 +6,9 @@ from ablation_results import results_of
 
 from configs import ablation
 from m4jax.evaluation import paired
+from m4jax.grid.cells import expand, levels
 from m4jax.report import claims, claims_report, contrasts, paper_claims, results
 from m4jax.report.contrasts import AB, RB, Contrast, Runs, difference
-from m4jax.study.cells import expand, levels
 
 
 @pytest.fixture(scope="module")

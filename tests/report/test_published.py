@@ -10,10 +10,10 @@ from rich.console import Console
 
 from configs import ablation, quickstart
 from m4jax.errors import InputError
+from m4jax.grid import study as grid
+from m4jax.grid.cells import expand
 from m4jax.report import results
 from m4jax.report.contrasts import AB, Runs, difference
-from m4jax.study import grid
-from m4jax.study.cells import expand
 
 PUBLISHED = Path(__file__).parents[2] / "results" / "ablation-laptop"
 

@@ -4,12 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from runs import CONFIG, metrics, tiny_data, tiny_model
+from helpers import HELPERS
+from helpers.runs import CONFIG, metrics, tiny_data, tiny_model
 
 from m4jax.errors import InputError
 from m4jax.training import CheckpointWarning, load_params, train
@@ -120,7 +120,7 @@ def test_a_bit_that_the_format_does_not_protect_is_noticed(tmp_path):
 
 
 def test_a_failed_write_surfaces_and_names_the_place(tmp_path):
-    script = Path(__file__).with_name("failed_write.py")
+    script = HELPERS / "failed_write.py"
     command = [sys.executable, str(script), str(tmp_path / "c")]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 3

@@ -5,7 +5,7 @@ import functools
 import jax
 import numpy as np
 import pytest
-from runs import tiny_data, tiny_model
+from helpers.runs import tiny_data, tiny_model
 
 from m4jax.errors import InputError
 from m4jax.training import Embedder

@@ -6,7 +6,7 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from runs import CONFIG, metrics, tiny_data, tiny_model
+from helpers.runs import CONFIG, metrics, tiny_data, tiny_model
 
 from m4jax import files
 from m4jax.errors import InputError

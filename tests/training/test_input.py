@@ -6,8 +6,8 @@ import io
 import jax
 import numpy as np
 import pytest
+from helpers.runs import CONFIG, tiny_data, tiny_model
 from PIL import Image
-from runs import CONFIG, tiny_data, tiny_model
 
 from m4jax.data import testbed
 from m4jax.data.encoded import EncodedPictures

@@ -7,12 +7,12 @@ import shutil
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from runs import CONFIG, metrics, tiny_data, tiny_model
+from helpers import HELPERS
+from helpers.runs import CONFIG, metrics, tiny_data, tiny_model
 
 from m4jax import files
 from m4jax.training import CheckpointWarning, train
@@ -24,7 +24,7 @@ TRIALS = 100
 @pytest.mark.slow
 def test_a_hundred_kills_change_nothing(tmp_path, request):
     cache = str(request.config.cache.mkdir("jax"))
-    script = Path(__file__).with_name("many_kills.py")
+    script = HELPERS / "many_kills.py"
     command = [sys.executable, str(script), str(tmp_path / "runs"), str(TRIALS), cache]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     told = json.loads(run.stdout.splitlines()[-1])

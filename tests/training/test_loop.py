@@ -6,12 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from runs import CONFIG, KINDS, LONG, metrics, tiny_data, tiny_model
+from helpers import HELPERS
+from helpers.runs import CONFIG, KINDS, LONG, metrics, tiny_data, tiny_model
 
 from m4jax import balance, files
 from m4jax.data.sampling import Sampler
@@ -148,7 +148,7 @@ def test_an_infinite_loss_stops_and_keeps_the_last_good_checkpoint(tmp_path):
 @pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted(tmp_path, request):
     cache = str(request.config.cache.mkdir("jax"))
-    script = Path(__file__).with_name("killed_run.py")
+    script = HELPERS / "killed_run.py"
     command = [sys.executable, str(script), str(tmp_path / "killed"), cache]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:

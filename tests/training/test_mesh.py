@@ -7,19 +7,19 @@ import shutil
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import HELPERS
+from helpers.runs import CONFIG, metrics, tiny_data, tiny_model
 from jax.sharding import PartitionSpec
-from runs import CONFIG, metrics, tiny_data, tiny_model
 
 from m4jax.errors import InputError
 from m4jax.training import check, checksum, make_mesh, mesh
 
-SCRIPT = Path(__file__).with_name("mesh_check.py")
+SCRIPT = HELPERS / "mesh_check.py"
 EXACT = ("step", "examples", "stage", "unique_examples", "repeats", "stream_rb", "stream_ab")
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from runs import CONFIG, tiny_data, tiny_model
+from helpers.runs import CONFIG, tiny_data, tiny_model
 
 from m4jax.models import Output
 from m4jax.training import step

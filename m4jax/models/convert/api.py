@@ -39,8 +39,8 @@ class Format(NamedTuple):
     """Where a peer keeps its parameters.
 
     Attributes:
-      rules: maps a variant to the table of names.
-      suffix: of its files.
+        rules: maps a variant to the table of names.
+        suffix: of its files.
     """
 
     rules: Callable[[Variant], list[Rule]]
@@ -64,14 +64,14 @@ def load(path: str | os.PathLike, model: nn.Module, *, format: str) -> Any:
     """Returns parameters for `model` from a peer's file.
 
     Args:
-      path: a file; with format "m4jax" also a folder that `export` has written.
-      model: of `models.create`; its variant must be that of the file.
-      format: "open_clip" (also OpenAI's own) or "transformers": safetensors; "big_vision": npz;
-        "m4jax": our own.
+        path: a file; with format "m4jax" also a folder that `export` has written.
+        model: of `models.create`; its variant must be that of the file.
+        format: "open_clip" (also OpenAI's own) or "transformers": safetensors; "big_vision": npz;
+            "m4jax": our own.
 
     Raises:
-      InputError: on an unknown format, an unreadable file, or a tensor that is missing, left over
-        or of another shape.
+        InputError: on an unknown format, an unreadable file, or a tensor that is missing, left over
+            or of another shape.
     """
     path, _ = Path(path), _format(format)
     if format == "m4jax" and path.is_dir():
@@ -83,8 +83,8 @@ def save(params: Any, path: str | os.PathLike, model: nn.Module, *, format: str)
     """Writes the parameters of `model` as a peer's file, atomically; the inverse of `load`.
 
     Raises:
-      InputError: on an unknown format, another suffix than the format's, or an architecture that
-        the peer does not have.
+        InputError: on an unknown format, another suffix than the format's, or an architecture that
+            the peer does not have.
     """
     path, suffix = Path(path), _format(format).suffix
     if path.suffix != suffix:
@@ -102,7 +102,7 @@ def from_peer(tensors: Mapping[str, Any], model: nn.Module, *, format: str) -> A
     """Returns parameters for `model` (or gradients, all maps being linear) from named arrays.
 
     Raises:
-      InputError: see `load`.
+        InputError: see `load`.
     """
     rules = _format(format).rules(model.variant)
     found = {name: np.asarray(array, np.float32) for name, array in tensors.items()}
@@ -137,7 +137,7 @@ def read_model(folder: str | os.PathLike) -> tuple[nn.Module, Any]:
     """Returns the model and the parameters that `export` has written.
 
     Raises:
-      InputError: if a file is missing or damaged.
+        InputError: if a file is missing or damaged.
     """
     folder = Path(folder)
     told = files.read_json(folder / VARIANT)

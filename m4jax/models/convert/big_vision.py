@@ -25,7 +25,7 @@ def big_vision(variant: Variant) -> list[Rule]:
     """Returns the rules of big_vision's `two_towers` with a MAP head (SigLIP).
 
     Raises:
-      InputError: if the model has another architecture.
+        InputError: if the model has another architecture.
     """
     if variant.pooling != "map" or variant.text_pooling != "end" or not variant.biases:
         raise InputError('format "big_vision" is that of SigLIP models; this is no such model')

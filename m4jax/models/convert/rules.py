@@ -14,9 +14,9 @@ class Codec(NamedTuple):
     """How one parameter of ours corresponds to the tensors of a peer.
 
     Attributes:
-      decode: maps the peer's arrays, in the order of the rule's names, to ours.
-      encode: maps ours and the peer's shapes to the peer's arrays; its inverse.
-      shapes: maps our shape to the shapes of the peer's arrays.
+        decode: maps the peer's arrays, in the order of the rule's names, to ours.
+        encode: maps ours and the peer's shapes to the peer's arrays; its inverse.
+        shapes: maps our shape to the shapes of the peer's arrays.
     """
 
     decode: Callable[[list[np.ndarray]], np.ndarray]
@@ -28,10 +28,10 @@ class Rule(NamedTuple):
     """One parameter of ours and its counterparts.
 
     Attributes:
-      ours: its path, "image/patches/kernel" say.
-      theirs: names of the peer's tensors; "{layer}" stands for the number of a layer, and our
-        parameter then has the layers on its first axis.
-      codec: of one layer, or of the whole.
+        ours: its path, "image/patches/kernel" say.
+        theirs: names of the peer's tensors; "{layer}" stands for the number of a layer, and our
+            parameter then has the layers on its first axis.
+        codec: of one layer, or of the whole.
     """
 
     ours: str
@@ -46,8 +46,8 @@ def reshaped(
     """Returns the codec of a tensor that has the same numbers in another shape.
 
     Args:
-      shape: maps our shape to the peer's.
-      back: maps the peer's array to ours; a change of shape alone `decode` does itself.
+        shape: maps our shape to the peer's.
+        back: maps the peer's array to ours; a change of shape alone `decode` does itself.
     """
     return Codec(
         lambda arrays: back(arrays[0]),
@@ -102,12 +102,12 @@ def decode(rules: Iterable[Rule], tensors: Mapping[str, np.ndarray], shapes: Ten
     """Returns our parameters, path ↦ array, from a peer's tensors.
 
     Args:
-      rules: of the format.
-      tensors: name ↦ array; all are used.
-      shapes: path ↦ array or shape-bearing leaf of every parameter of the model.
+        rules: of the format.
+        tensors: name ↦ array; all are used.
+        shapes: path ↦ array or shape-bearing leaf of every parameter of the model.
 
     Raises:
-      InputError: if a tensor is missing, left over, or of another shape.
+        InputError: if a tensor is missing, left over, or of another shape.
     """
     used, found = set(), {}
     for rule in rules:

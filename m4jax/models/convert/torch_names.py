@@ -61,7 +61,7 @@ def open_clip(variant: Variant) -> list[Rule]:
     """Returns the rules of open_clip's CLIP with its own Vision Transformer, and of OpenAI's.
 
     Raises:
-      InputError: if the model has another architecture.
+        InputError: if the model has another architecture.
     """
     if variant.pooling != "class" or variant.text_pooling != "last" or variant.biases:
         raise InputError(
@@ -101,7 +101,7 @@ def transformers(variant: Variant) -> list[Rule]:
     """Returns the rules of transformers' CLIPModel or SiglipModel.
 
     Raises:
-      InputError: if the model has the architecture of neither.
+        InputError: if the model has the architecture of neither.
     """
     if variant.pooling == "class" and variant.text_pooling == "last" and not variant.biases:
         ends = [

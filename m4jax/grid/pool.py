@@ -1,0 +1,296 @@
+"""Runs tasks that depend on each other in worker processes, and tells what happens.
+
+Several processes may do so in one directory: each takes a lease on what it works on, and leaves
+alone what another one holds or has done.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from m4jax.run.lease import Leases
+
+MAX_DEATHS = 2  # a task whose worker dies is tried again, but not for ever
+POLL = 1.0  # seconds between two looks at what other processes have done
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A piece of work for `tasks.TASKS[kind]`, and the ids of those that come before it.
+
+    Attributes:
+        id: its name.
+        kind: of work.
+        title: for people.
+        configs: of the runs that it is about; all kinds but "fleet" have one.
+        needs: ids of the tasks that come before it.
+        leases: what nobody else may work on meanwhile; its id by default.
+    """
+
+    id: str
+    kind: str
+    title: str
+    configs: tuple[dict[str, Any], ...] = ()
+    needs: tuple[str, ...] = ()
+    leases: tuple[str, ...] = ()
+
+    @property
+    def locks(self) -> tuple[str, ...]:
+        """The names of its leases."""
+        return self.leases or (self.id,)
+
+
+Report = Callable[[Task, dict[str, Any]], None]  # (task, event)
+State = Callable[[Task], str]  # "done", "failed" or anything else, as it is on disk
+
+
+def run(
+    tasks: Sequence[Task],
+    *,
+    root: Path,
+    workers: int,
+    report: Report,
+    state: State = lambda task: "pending",
+) -> None:
+    """Runs all tasks, each when what it needs is done; reports every event.
+
+    A failed task stops none but those that need it, which are reported as skipped. The workers end
+    with this call, however it ends.
+
+    Args:
+        tasks: in the order of preference.
+        root: the directory of the study.
+        workers: number of processes; on the CPU, one a core, each with one thread, since models as
+            small as the testbed's gain nothing from a second one.
+        report: called in this thread with events: progress (what, done, total), warning (message),
+            done, elsewhere (done by another process), failed (message, lasting, trace), again
+            (message), skipped (message).
+        state: how far a task is on disk, where other processes may have done it.
+    """
+    events: queue.Queue[tuple[_Worker, dict[str, Any]]] = queue.Queue()
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    # With fewer workers than cores the system may place them; so several commands don't collide.
+    cores = cores if 1 < len(cores) <= workers else []
+    crew = [_Worker(i, root, cores, events) for i in range(min(workers, len(tasks)))]
+    schedule = _Schedule(tasks)
+    with Leases(root / "leases") as leases:
+        try:
+            while not schedule.finished():
+                _give(crew, schedule, leases, state, report)
+                if all(worker.task is None for worker in crew) and schedule.stuck():
+                    break  # what is left needs something that failed
+                with contextlib.suppress(queue.Empty):
+                    _hear(*events.get(timeout=POLL), schedule, leases, report)
+                _withdraw(crew, schedule, leases, report)
+            for task in schedule.left():
+                report(task, {"event": "skipped", "message": "something that it needs has failed"})
+        finally:
+            for worker in crew:
+                worker.stop()
+
+
+def _give(crew, schedule: "_Schedule", leases: Leases, state: State, report: Report) -> None:
+    """Gives every idle worker a task that is ready and that no other process is at."""
+    for worker in crew:
+        for task in schedule.ready() if worker.idle else ():
+            if not leases.take(*task.locks):
+                continue
+            known = state(task)
+            if known in ("done", "failed"):  # by another process, since the tasks were listed
+                leases.release(*task.locks)
+                told = {"event": "elsewhere"}
+                if known == "failed":
+                    message = "it failed before, or in another process: see its FAILED.json"
+                    told = {"event": "failed", "message": message}
+                    told |= {"lasting": False, "trace": ""}
+                schedule.take(task)
+                schedule.ended(task, "done" if known == "done" else "failed")
+                report(task, told)
+                continue
+            schedule.take(task)
+            worker.give(task)
+            break
+
+
+def _hear(
+    worker: "_Worker", event: dict[str, Any], schedule: "_Schedule", leases: Leases, report: Report
+) -> None:
+    """Takes note of what a worker says, or of its death."""
+    if event["event"] == "died":
+        worker.restart()
+        if worker.task is None:
+            return
+        event = schedule.died(worker.task, event)
+    task = worker.task
+    if task is None or event.get("task", task.id) != task.id:
+        return  # a last word on what was taken from it
+    if event["event"] in ("done", "failed", "again"):
+        worker.task = None
+        schedule.ended(task, event["event"])
+        report(task, event)  # before the lease ends: what is noted on disk is then complete
+        leases.release(*task.locks)
+    else:
+        report(task, event)
+
+
+def _withdraw(crew, schedule: "_Schedule", leases: Leases, report: Report) -> None:
+    """Stops the workers whose task another process has taken over (this one was suspended)."""
+    lost = leases.lost()
+    for worker in crew:
+        if worker.task and lost.intersection(worker.task.locks):
+            task, worker.task = worker.task, None
+            worker.kill()
+            leases.release(*task.locks)
+            schedule.ended(task, "again")
+            told = "another process has taken it over; this one must have been suspended"
+            report(task, {"event": "again", "message": told})
+
+
+class _Schedule:
+    """Which tasks are waiting, done or failed."""
+
+    def __init__(self, tasks: Iterable[Task]):
+        self._waiting = {task.id: task for task in tasks}
+        self._unfinished = set(self._waiting)
+        self._failed: set[str] = set()
+        self._running: dict[str, Task] = {}
+        self._deaths: dict[str, int] = {}
+
+    def finished(self) -> bool:
+        return not self._waiting and not self._running
+
+    def ready(self) -> list[Task]:
+        """Returns the waiting tasks of which all needs are done, in their order."""
+        return [t for t in self._waiting.values() if not self._unfinished.intersection(t.needs)]
+
+    def stuck(self) -> bool:
+        """Tells whether none of the waiting tasks can ever begin."""
+        hopeless = set(self._failed)
+        for _ in range(len(self._waiting)):
+            more = {t.id for t in self._waiting.values() if hopeless.intersection(t.needs)}
+            if more <= hopeless:
+                break
+            hopeless |= more
+        return set(self._waiting) <= hopeless
+
+    def take(self, task: Task) -> None:
+        self._running[task.id] = self._waiting.pop(task.id)
+
+    def ended(self, task: Task, event: str) -> None:
+        del self._running[task.id]
+        if event == "done":
+            self._unfinished.discard(task.id)
+        elif event == "again":
+            self._waiting = {task.id: task, **self._waiting}
+        else:
+            self._failed.add(task.id)
+
+    def died(self, task: Task, event: dict[str, Any]) -> dict[str, Any]:
+        """Turns the death of a task's worker into another try, or into a failure."""
+        self._deaths[task.id] = self._deaths.get(task.id, 0) + 1
+        message = f"its worker ended with exit code {event['code']}; see {event['log']}"
+        if self._deaths[task.id] < MAX_DEATHS:
+            return {"event": "again", "message": message}
+        return {"event": "failed", "message": message, "lasting": False, "trace": ""}
+
+    def left(self) -> list[Task]:
+        return list(self._waiting.values())
+
+
+class _Worker:
+    """A worker process, and the thread that hears it."""
+
+    def __init__(self, index: int, root: Path, cores: list[int], events: queue.Queue):
+        self.task: Task | None = None
+        self._dying = False
+        self._root, self._events = root, events
+        self._core = cores[index % len(cores)] if cores else None
+        self._log = root / "logs" / f"worker-{index}.log"
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._process: subprocess.Popen | None = None
+        self.restart()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it can be given a task."""
+        return self.task is None and not self._dying
+
+    def restart(self) -> None:
+        """Starts the process (again)."""
+        self._dying = False
+        if self._process:
+            _reap(self._process)
+        with open(self._log, "ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "m4jax.grid.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=_environment(self._root),
+                start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
+            )
+        if self._core is not None:
+            os.sched_setaffinity(self._process.pid, {self._core})
+        threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+
+    def give(self, task: Task) -> None:
+        """Sends a task."""
+        self.task = task
+        line = {
+            "task": task.id,
+            "kind": task.kind,
+            "root": str(self._root),
+            "locks": task.locks,
+            "configs": task.configs,
+        }
+        with contextlib.suppress(BrokenPipeError):  # it has died: the listener says so
+            self._process.stdin.write(json.dumps(line).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def kill(self) -> None:
+        """Ends what it does; its death is heard, and it is started again."""
+        self._dying = True
+        self._process.kill()
+
+    def stop(self) -> None:
+        """Ends the process."""
+        process, self._process = self._process, None
+        process.kill()  # nothing is lost: all writes are atomic, and all work can be resumed
+        _reap(process)
+
+    def _listen(self, process: subprocess.Popen) -> None:
+        with process.stdout as lines:
+            for line in lines:
+                self._events.put((self, json.loads(line)))
+        code = process.wait()
+        if process is self._process:
+            self._events.put((self, {"event": "died", "code": code, "log": str(self._log)}))
+
+
+def _reap(process: subprocess.Popen) -> None:
+    """Waits for a process that has ended and closes what leads to it."""
+    process.wait()
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
+
+
+def _environment(root: Path) -> dict[str, str]:
+    """Returns a worker's environment: one thread a process, compiled programs shared on disk."""
+    flags = "--xla_cpu_multi_thread_eigen=false"
+    return os.environ | {
+        "XLA_FLAGS": f"{flags} {os.environ.get('XLA_FLAGS', '')}",
+        "OMP_NUM_THREADS": "1",
+        # All runs of a study compile the same few programs; compiling takes 10 s, loading none.
+        "JAX_COMPILATION_CACHE_DIR": str(root / "cache"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -1,0 +1,218 @@
+"""A study from its configuration to tables and figures; it does what is missing."""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from m4jax import files
+from m4jax.errors import InputError
+from m4jax.grid import plan, pool
+from m4jax.grid import tasks as todo
+from m4jax.grid.cells import Cell, expand, levels
+from m4jax.progress import Display
+from m4jax.run.config import from_json
+from m4jax.run.layout import Layout
+from m4jax.run.state import FAILED, state
+
+ACTIONS = ("run", "retry", "status", "figures", "plan")
+
+
+def main(
+    config: Mapping[str, Any],
+    *,
+    workdir: str,
+    action: str,
+    workers: int,
+    console: Console,
+    fleet: int = 1,
+    flops: float = 0.0,
+) -> int:
+    """Carries out an action on a study; returns the exit code: 0 only if every cell is done.
+
+    Several processes may be at work in one directory, on machines that share it; each does what
+    none of the others is at.
+
+    Args:
+        config: of the grid; see `cells.expand`.
+        workdir: the study's directory. More cells may be added to it, but a cell that it knows
+            under the same name must be the same run.
+        action: "run" does what is missing, then shows the results; "retry" does the same and takes
+            failed cells up again; "status" lists the cells; "plan" says what the study costs (0 if
+            it could be told), measuring the rate of each shape; "figures" rebuilds all that is
+            shown from `results.parquet` alone.
+        workers: number of worker processes.
+        console: where to tell about it.
+        fleet: how many runs of one shape are trained in one program, at most.
+        flops: that a device does a second; the plan then takes this in place of measured rates.
+
+    Raises:
+        InputError: for a bad configuration, or a directory of another one.
+    """
+    if action not in ACTIONS:
+        raise InputError(f"--action: expected one of {', '.join(ACTIONS)}, got {action!r}")
+    if not workdir or Path(workdir).is_file():
+        raise InputError(f"--workdir: expected a directory, got {workdir!r}")
+    cells, layout = expand(config), Layout(Path(workdir).absolute())
+    if action == "status":
+        _check_directory(cells, layout)
+        _print_status(cells, layout, console)
+        return 0 if all(state(cell.config, layout) == "done" for cell in cells) else 1
+    if action == "plan":
+        _check_directory(cells, layout)
+        return plan.show(cells, layout, workers=workers, console=console, flops=flops)
+    if action == "figures":
+        return _show(config, cells, layout, console)
+    with files.locked(layout.root / "locks" / "config"):
+        _check_directory(cells, layout)
+        known = files.read_json(layout.config) if layout.config.exists() else {}
+        described = _describe(cells)
+        files.write_json(layout.config, known | described)
+        if action == "retry":
+            _forget_failures(cells, layout)
+    failed = _run(cells, layout, workers, fleet, console)
+    missing = _show(config, cells, layout, console, collecting=True)
+    others = len(known.keys() - described.keys())
+    if others:
+        console.print(f"{others} more runs of the directory are no part of this configuration")
+    return 1 if missing or failed else 0
+
+
+def _forget_failures(cells: Sequence[Cell], layout: Layout) -> None:
+    """Makes failed runs pending again, those of the filters' scorers too."""
+    for cell in cells:
+        for config in filter(None, (cell.config, cell.config.scorer)):
+            (layout.run(config) / FAILED).unlink(missing_ok=True)
+
+
+def _run(cells: Sequence[Cell], layout: Layout, workers: int, fleet: int, console: Console) -> int:
+    """Does what is missing; returns the number of tasks that failed."""
+    tasks = todo.tasks(cells, layout, fleet=fleet)
+    display = Display(console, {task.id: todo.cost(task) for task in tasks})
+    failures = []
+
+    def report(task: pool.Task, event: dict[str, Any]) -> None:
+        if event["event"] in ("failed", "skipped"):
+            failures.append((task.title, event["message"]))
+        if event["event"] == "failed" and event["lasting"] and task.kind in ("run", "fleet"):
+            _mark_failed(task, event, layout)
+        display.show(task, event)
+
+    if tasks:
+        with display.live():
+            pool.run(
+                tasks,
+                root=layout.root,
+                workers=workers,
+                report=report,
+                state=functools.partial(todo.task_state, layout=layout),
+            )
+    old = [cell for cell in cells if state(cell.config, layout) == "failed"]
+    if failures or old:
+        console.print(f"[red]{len(failures)} tasks failed now[/], {len(old)} runs stay failed:")
+        for title, message in failures:
+            console.print(f"  {title}: {message}", markup=False)
+        console.print(
+            f"What the workers printed is in {layout.logs}; when the cause is mended, the same "
+            "command goes on, and --action=retry takes up failed runs again."
+        )
+    return len(failures) + len(old)
+
+
+def _mark_failed(task: pool.Task, event: Mapping[str, Any], layout: Layout) -> None:
+    """Writes `FAILED.json` for the runs of a task that neither are done nor have one already."""
+    for value in task.configs:
+        config = from_json(value)
+        if state(config, layout) not in ("done", "failed"):
+            told = {name: event[name] for name in ("message", "trace")}
+            files.write_json(layout.run(config) / FAILED, told)
+
+
+def _show(
+    config: Mapping[str, Any],
+    cells: Sequence[Cell],
+    layout: Layout,
+    console: Console,
+    *,
+    collecting: bool = False,
+) -> int:
+    """Shows the results, collected from the finished runs first or as they lie there.
+
+    Returns:
+        1 if runs are missing, else 0.
+
+    Raises:
+        InputError: if there are no results to be shown, or they are another configuration's.
+    """
+    from m4jax.grid import collect
+    from m4jax.report import results, show  # seconds of imports
+
+    if not collecting and not layout.results.exists():
+        raise InputError(f"{layout.results}: no such file; run the study first")
+    known = 0
+    with files.locked(layout.root / "locks" / "report"):
+        done = [cell for cell in cells if state(cell.config, layout) == "done"]
+        if collecting and done:
+            files.sweep(layout.root, deep=False)
+            with console.status("collecting results"):
+                order = levels(config)
+                results.write(layout.results, collect.rows(done, order, layout), order)
+        if done or not collecting:
+            known = show.show(layout.root, console, runs={cell.config.id for cell in cells})
+    if known < len(cells):
+        console.print(
+            f"{len(cells) - known} of {len(cells)} runs are missing; --action=status lists them"
+        )
+    return int(known < len(cells))
+
+
+def _print_status(cells: Sequence[Cell], layout: Layout, console: Console) -> None:
+    table = Table("run", "cell", "studies", "state", "step")
+    counts: dict[str, int] = {}
+    for cell in cells:
+        records = files.read_jsonl(layout.run(cell.config) / "metrics.jsonl")
+        step = f"{records[-1]['step'] if records else 0} of {cell.config.train.steps}"
+        condition = state(cell.config, layout)
+        counts[condition] = counts.get(condition, 0) + 1
+        table.add_row(cell.config.id, cell.name, ", ".join(cell.studies), condition, step)
+    console.print(table)
+    console.print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
+
+
+def _describe(cells: Sequence[Cell]) -> dict[str, Any]:
+    """Returns the resolved grid as JSON values."""
+    described = {cell.name: dataclasses.asdict(cell.config) for cell in cells}
+    return json.loads(json.dumps(described))
+
+
+def _check_directory(cells: Sequence[Cell], layout: Layout) -> None:
+    """Raises `InputError` if the directory knows a cell as another run, naming the differences."""
+    if not layout.config.exists():
+        return
+    old, new = files.read_json(layout.config), _describe(cells)
+    shared = [name for name in new if name in old]
+    old, new = (_flat({name: grid[name] for name in shared}) for grid in (old, new))
+    # How runs are evaluated may change: they are then evaluated again.
+    differing = [
+        key for key in {**old, **new} if old.get(key) != new.get(key) and "/evaluate/" not in key
+    ]
+    if differing:
+        lines = [f"\n  {k}: {old.get(k)!r} there, {new.get(k)!r} here" for k in differing[:5]]
+        shown = "".join(lines)
+        more = f"\n  and {len(differing) - 5} more" if len(differing) > 5 else ""
+        raise InputError(
+            f"{layout.root} was made by another configuration; choose another --workdir, or "
+            f"delete it.{shown}{more}"
+        )
+
+
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Returns the leaves of nested mappings by their path."""
+    if not isinstance(value, Mapping):
+        return {path: value}
+    return {k: v for name in value for k, v in _flat(value[name], f"{path}/{name}").items()}

@@ -1,0 +1,83 @@
+"""A worker process: takes tasks as JSON lines from its input, reports on its output.
+
+Each line is {"task", "kind", "root", "locks", "configs"}; the answers are {"task",
+"event", ...} with the events progress, done, failed. The worker ends when its input does, also in
+the middle of a task: a worker never outlives the process that started it.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import sys
+import threading
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any, TextIO
+
+from m4jax import files
+from m4jax.errors import InputError
+
+
+def main() -> None:
+    """Serves tasks until the input ends."""
+    # The events need standard output for themselves; whatever libraries print goes to the log.
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    tasks: queue.Queue[dict[str, Any]] = queue.Queue()
+    threading.Thread(target=_listen, args=(tasks,), daemon=True).start()
+    while True:
+        _serve(tasks.get(), events)
+
+
+def _listen(tasks: queue.Queue) -> None:
+    for line in sys.stdin:
+        tasks.put(json.loads(line))
+    os._exit(0)
+
+
+def _serve(task: dict[str, Any], events: TextIO) -> None:
+    def report(event: str, **values) -> None:
+        events.write(json.dumps({"task": task["task"], "event": event, **values}) + "\n")
+        events.flush()
+
+    def progress(what: str, done: int, total: int) -> None:
+        report("progress", what=what, done=done, total=total)
+
+    def warn(message, category, *position) -> None:
+        print(f"{category.__name__}: {message}", file=sys.stderr, flush=True)
+        if category.__module__.startswith("m4jax"):  # those of libraries are for the log alone
+            report("warning", message=str(message))
+
+    warnings.showwarning = warn
+    try:
+        progress("start", 0, 1)
+        from m4jax.grid import rates  # here: imports take seconds
+        from m4jax.run import config, layout
+        from m4jax.run import work as tasks
+
+        where = layout.Layout(Path(task["root"]))
+        configs = [config.from_json(value) for value in task["configs"]]
+        with contextlib.ExitStack() as stack:
+            # A worker of a killed study may live on for a moment: its files are waited for.
+            for name in sorted(task["locks"]):
+                stack.enter_context(files.locked(where.root / "locks" / name))
+            if task["kind"] == "fleet":
+                tasks.run_fleet(configs, where, progress)
+            elif task["kind"] == "rate":
+                rates.measure(*configs, where, progress)
+            else:
+                tasks.TASKS[task["kind"]](*configs, where, progress)
+        report("done")
+    except Exception as error:
+        mendable = isinstance(error, InputError | OSError | MemoryError)
+        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        trace = traceback.format_exc()
+        report("failed", message=f"{kind}{error}", lasting=not mendable, trace=trace)
+        with contextlib.suppress(OSError):  # the log may lie on the disk that is full
+            print(trace, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The model of a run, its tokenizer, and what embeds with them."""
+
+from m4jax import models, training
+from m4jax.run import sources
+from m4jax.run.config import RunConfig
+from m4jax.run.layout import Layout
+from m4jax.training.losses import LOSSES
+
+EMBED_BATCH = 256
+
+
+def words(config: RunConfig, layout: Layout) -> sources.Tokenizer:
+    """Returns the tokenizer of a run."""
+    return sources.of(config).tokenizer(layout.data, config.model.context_length)
+
+
+def model(config: RunConfig):
+    """Returns the model of a run, a linen module without parameters."""
+    wanted, source = config.model, sources.of(config)
+    overrides = {"image_size": source.resolution, "vocab_size": source.vocab_size}
+    overrides |= {"dtype": wanted.dtype, "remat": wanted.remat}
+    if wanted.embed:
+        overrides["embed"] = wanted.embed
+    if models.create(wanted.variant).variant.text_mask == "none":  # it takes one length only
+        overrides["context"] = wanted.context_length
+    if config.train.loss == "sigmoid":
+        overrides |= LOSSES["sigmoid"].model
+    return models.create(wanted.variant, **overrides)
+
+
+def embedder(
+    config: RunConfig, layout: Layout, params=None
+) -> tuple[training.Embedder, sources.Tokenizer]:
+    """Returns what embeds pictures and tokens with a run's parameters, and its tokenizer.
+
+    Args:
+        config: of the run.
+        layout: where it lies.
+        params: to embed with; by default those of its newest checkpoint.
+    """
+    module = model(config)
+    if params is None:
+        params = training.load_params(layout.run(config), module)
+    return training.Embedder(module, params, batch_size=EMBED_BATCH), words(config, layout)

@@ -1,0 +1,157 @@
+"""The weights of a run's training data: quality filter, then balancing, or a control of it."""
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from m4jax import balance, files, training
+from m4jax.data import annotate, catalog, quality
+from m4jax.errors import InputError
+from m4jax.progress import Progress
+from m4jax.run import model as run_model
+from m4jax.run import sources
+from m4jax.run.config import CENSUS, LARGEST, BalanceConfig, RunConfig
+from m4jax.run.layout import Layout
+from m4jax.tables import acceptance, weights
+
+MARGIN = 0.01  # by how much "max" stays below the largest keep rate, where weights have no choice
+
+
+def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
+    """Filters and balances the run's training data; writes the weights with their certificate.
+
+    Pairs that the filter leaves out weigh nothing, and the balancing does not see them.
+
+    Raises:
+        InputError: if the solver did not converge, or the constraints can't all hold.
+    """
+    folder = layout.weights(config)
+    if weights.is_written(folder):
+        return
+    train = sources.of(config).train(layout.data, config.in_memory_gb)
+    weight, certificate = np.ones(len(train)), {}
+    if config.filter:
+        _score(config, layout, train, progress)
+        kept = filtered(config, layout, train.uids)
+        if train.wrong:
+            found = quality.detection(kept, train.wrong())._asdict()
+            certificate = {f"filter_{name}": _json(value) for name, value in found.items()}
+        weight = kept.astype(np.float64)
+    if config.balance:
+        progress("balance", 0, 1)
+        rows = np.flatnonzero(weight)
+        notes = train.annotate(config.balance.labels).rows(rows)
+        weight[rows], of_balance = _balance(config.balance, notes)
+        certificate |= of_balance
+    weights.write(folder, uids=train.uids, weights=weight, certificate=certificate | _kept(weight))
+
+
+def read(config: RunConfig, layout: Layout, uids: np.ndarray) -> np.ndarray | None:
+    """Returns the weights [n] of a run's examples, or None if they all weigh the same."""
+    return weights.read(layout.weights(config), uids) if config.weighted else None
+
+
+def filtered(config: RunConfig, layout: Layout, uids: np.ndarray) -> np.ndarray:
+    """Returns which of a filtered run's examples the filter leaves, bool [n]."""
+    path = layout.scores(config.scorer)
+    table = pq.read_table(path)
+    if table["uid"].to_pylist() != list(uids):
+        raise InputError(f"{path}: made for other data; delete it and run again")
+    return quality.keep(table["similarity"].to_numpy(), drop=config.filter.drop)
+
+
+def targets(config: BalanceConfig | None, notes: annotate.Annotation) -> np.ndarray:
+    """Returns the prevalence of men that is aimed at, [m, c+1]: overall, then for each label.
+
+    By the census that is the share of men in an occupation; overall, and for things, the mean of
+    these shares.
+    """
+    shape = (notes.attributes.shape[1], 1 + notes.labels.shape[1])
+    target = 0.5 if config is None else config.target
+    if target != CENSUS:
+        return np.full(shape, float(target))
+    men = {job.name: 1 - job.women_share for job in catalog.occupations()}
+    overall = float(np.mean(list(men.values())))
+    by_label = [men.get(name, overall) for name in notes.label_names]
+    return np.tile([overall, *by_label], (shape[0], 1))
+
+
+def make_problem(config: BalanceConfig, notes: annotate.Annotation) -> balance.Problem:
+    """Returns the balancing problem of annotated data, at its largest keep rate if that is asked.
+
+    Raises:
+        InputError: if the problem can't be stated, or has no weights at all.
+    """
+    rate = config.keep_rate
+    try:
+        problem = balance.Problem(
+            notes.attributes,
+            notes.labels,
+            target=targets(config, notes),
+            keep_rate=1.0 if rate == LARGEST else rate,
+            eps_representation=config.eps_representation,
+            eps_association=config.eps_association,
+            penalty=config.penalty,
+        )
+    except balance.ProblemError as error:
+        raise InputError(f"balancing: {error}") from None
+    if rate != LARGEST:
+        return problem
+    largest = balance.max_keep_rate(problem).keep_rate
+    if largest <= 0:
+        raise InputError("balancing: no weights at all meet the constraints; raise eps_association")
+    return dataclasses.replace(problem, keep_rate=largest * (1 - MARGIN))
+
+
+def flip(attributes: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Returns the attributes [n, m] with a share of the known ones flipped, drawn by `seed`."""
+    flipped = np.random.default_rng([seed, 1]).random(attributes.shape) < share
+    return np.where(flipped, 1 - attributes, attributes)
+
+
+def control(weight: np.ndarray, kind: str, seed: int) -> np.ndarray:
+    """Returns what a control puts in place of weights [n]; see `BalanceConfig`."""
+    rng = np.random.default_rng([seed, 2])
+    if kind == "shuffle":
+        return rng.permutation(weight)
+    if kind == "subsample":
+        chosen = rng.permutation(len(weight))[: round(weight.sum())]
+        return np.isin(np.arange(len(weight)), chosen).astype(np.float64)
+    return weight
+
+
+def _balance(
+    config: BalanceConfig, notes: annotate.Annotation
+) -> tuple[np.ndarray, dict[str, object]]:
+    noisy = flip(notes.attributes, config.attribute_noise, config.seed)
+    problem = make_problem(config, dataclasses.replace(notes, attributes=noisy))
+    solution = balance.solve(problem, objective=config.objective, tolerance=config.tolerance)
+    acceptance.require(problem, solution)
+    certificate = balance.certificate(problem, solution)
+    return control(solution.weights, config.control, config.seed), certificate
+
+
+def _score(config: RunConfig, layout: Layout, train: sources.Training, progress: Progress) -> None:
+    """Writes the cosine of every training pair by the scorer, unless it is there."""
+    path = layout.scores(config.scorer)
+    if path.exists():
+        return
+    progress("score pairs", 0, 1)
+    folder, steps = layout.run(config.scorer), config.scorer.train.steps
+    if training.latest_step(folder) != steps:
+        raise InputError(f"{folder}: the filter's scorer is not trained to its end; run it first")
+    embedder, words = run_model.embedder(config.scorer, layout)
+    embedded = embedder.tokens(words(train.texts))
+    cosine = np.einsum("nd,nd->n", embedder.images(train.images), embedded[train.caption_id])
+    with files.atomic(path) as temporary:
+        pq.write_table(pa.table({"uid": train.uids, "similarity": cosine}), temporary)
+
+
+def _kept(weight: np.ndarray) -> dict[str, float]:
+    return {"examples": len(weight), "kept": float(weight.mean())}
+
+
+def _json(value: float) -> float | None:
+    return value if np.isfinite(value) else None

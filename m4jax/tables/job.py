@@ -1,0 +1,112 @@
+"""One balancing of a table: where each of its files lies, and the problem that it poses."""
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+
+from m4jax import balance, files
+from m4jax.balance import spec, stream
+from m4jax.errors import InputError
+from m4jax.tables import blocks, folding
+from m4jax.tables import table as tables
+from m4jax.tables.config import LARGEST, WeighConfig
+from m4jax.tables.folding import Patterns
+from m4jax.tables.table import Columns, Table
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A configuration and the directory of everything that is written."""
+
+    config: WeighConfig
+    folder: Path
+
+    @functools.cached_property
+    def columns(self) -> Columns:
+        """What the columns mean: as configured, or those of `examples.parquet`."""
+        if self.config.files:
+            return self.config.columns
+        names = pq.read_schema(self.folder / "examples.parquet").names
+        return Columns(uid="uid", attributes=("man",), labels=tuple(names[2:]))
+
+    @functools.cached_property
+    def table(self) -> Table:
+        """The examples."""
+        paths = self.config.files or (str(self.folder / "examples.parquet"),)
+        with self.connect() as connection:
+            return tables.open_table(connection, paths, self.columns)
+
+    @functools.cached_property
+    def fold_id(self) -> str:
+        """The name of the fold of all examples."""
+        return files.digest(self.table.identity())
+
+    @functools.cached_property
+    def solution_id(self) -> str:
+        """The name of the solution."""
+        return files.digest([self.fold_id, self.config.asked])
+
+    @property
+    def fold(self) -> Path:
+        """The patterns of all examples."""
+        return self.folder / "folds" / f"{self.fold_id}.parquet"
+
+    @property
+    def solution(self) -> Path:
+        """The patterns with their weights; the certificate lies beside it."""
+        return self.folder / "solutions" / f"{self.solution_id}.parquet"
+
+    @property
+    def frontier(self) -> Path:
+        """The bias that is left at each of the configured keep rates."""
+        asked = self.config.asked | {"keep_rate": self.config.frontier}
+        return self.folder / "frontiers" / f"{files.digest([self.fold_id, asked])}.json"
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yields a connection with the configured limits."""
+        settings = {"threads": self.config.threads, "memory_limit": self.config.memory_limit}
+        with tables.connect(self.folder / "spill", **settings) as connection:
+            yield connection
+
+    def patterns(self) -> Patterns:
+        """Reads the fold."""
+        return folding.load(self.fold, self.columns)
+
+    def problem(self, patterns: Patterns) -> balance.Problem:
+        """Returns the problem, without a keep rate if the largest is asked for."""
+        config = self.config
+        try:
+            problem = balance.Problem(
+                patterns.attributes,
+                patterns.labels,
+                target=config.targets,
+                utility=patterns.utility,
+                counts=patterns.counts,
+                keep_rate=1.0 if config.keep_rate == LARGEST else config.keep_rate,
+                eps_representation=config.eps_representation,
+                eps_association=config.eps_association,
+                penalty=config.penalty,
+                attribute_names=self.columns.attributes,
+                label_names=self.columns.labels,
+                intersections=config.intersections,
+            )
+        except balance.ProblemError as error:
+            raise InputError(f"balancing: {error}") from None
+        return problem
+
+    def examples(self) -> Iterator[stream.Block]:
+        """Yields the examples themselves, with their intersections, in the table's order."""
+        for rows in blocks.read(self.table):
+            yield self.block(rows)
+
+    def block(self, rows: blocks.Rows) -> stream.Block:
+        """Returns examples as the solver for streams takes them."""
+        parts = spec.find_parts(self.config.intersections, self.columns.attributes)
+        attributes = spec.intersect(rows.attributes, parts)
+        return stream.Block(attributes, rows.labels, rows.utility, rows.counts)

@@ -1,0 +1,134 @@
+"""The solution of a balancing: of the distinct rows, then, where need be, of every example."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from m4jax import balance, files
+from m4jax.balance import stream
+from m4jax.errors import InputError
+from m4jax.progress import Progress
+from m4jax.tables import acceptance, blocks
+from m4jax.tables import assignment as joining
+from m4jax.tables.config import LARGEST
+from m4jax.tables.job import Job
+
+MAX_STEPS = 200
+MAX_PASSES = 50
+MARGIN = 1e-6  # below the largest keep rate, where weights would be forced to the last digit
+
+
+class Found(NamedTuple):
+    """A solution as it lies on disk.
+
+    certificate: what is known about it.
+    multipliers: [m, c+1] the dual variables w.
+    offset: the dual variable μ.
+    """
+
+    certificate: dict[str, Any]
+    multipliers: np.ndarray
+    offset: float
+
+
+def solve(job: Job, progress: Progress) -> None:
+    """Finds the weights of the patterns, and refuses those that don't do what was asked.
+
+    With `utility_levels` the patterns have mean utilities. Their solution is but the start then of
+    exact passes over the examples, and the certificate is that of the examples; only its quantiles
+    and shares of weights are still those of the patterns.
+
+    Raises:
+        InputError: if the solver did not converge or the constraints can't all hold, unless
+            `allow_violations` is set.
+    """
+    path = job.solution.with_suffix(".json")
+    if path.exists():
+        return
+    problem, binding = job.problem(job.patterns()), {}
+    if job.config.keep_rate == LARGEST:
+        progress("largest keep rate", 0, 1)
+        problem, binding = _largest(problem)
+    solution = balance.solve(
+        problem,
+        objective=job.config.objective,
+        tolerance=job.config.tolerance,
+        max_steps=MAX_STEPS,
+        precision=job.config.precision,
+        progress=lambda steps, gap: progress(f"solve, gap {gap:.1e}", steps, MAX_STEPS),
+    )
+    if job.columns.utility_levels and solution.status is balance.Status.CONVERGED:
+        solution, binding = _refined(job, problem, solution, binding, progress)
+    acceptance.require(problem, solution, allow_violations=job.config.allow_violations)
+    joining.add_weights(job.fold, solution.weights, job.solution)
+    found = Found(
+        balance.certificate(problem, solution) | binding, solution.multipliers, solution.offset
+    )
+    files.write_json(path, found._asdict() | {"multipliers": found.multipliers.tolist()})
+
+
+def read(job: Job) -> Found:
+    """Returns what `solve` found."""
+    found = Found(**files.read_json(job.solution.with_suffix(".json")))
+    return found._replace(multipliers=np.array(found.multipliers))
+
+
+def solved(job: Job, found: Found) -> balance.Problem:
+    """Returns the problem of the patterns, at the keep rate at which it was solved."""
+    problem = job.problem(job.patterns())
+    return dataclasses.replace(problem, keep_rate=found.certificate["keep_rate"])
+
+
+def weigh_each(job: Job, path: Path, progress: Callable[[int, int], None]) -> None:
+    """Writes (uid, weight) of every example, each by its own utility, to `path`."""
+    found, done, writer = read(job), 0, None
+    spec = solved(job, found).spec
+    with contextlib.ExitStack() as stack:
+        for rows in blocks.read(job.table):
+            weights = stream.weights(spec, found, job.block(rows), objective=job.config.objective)
+            table = pa.table({"uid": rows.uid, "weight": weights})
+            writer = writer or stack.enter_context(pq.ParquetWriter(path, table.schema))
+            writer.write_table(table)
+            done += len(table)
+            progress(done, len(job.table))
+
+
+def _largest(problem: balance.Problem) -> tuple[balance.Problem, dict[str, Any]]:
+    """Returns the problem at its largest keep rate, and which constraints stand in the way."""
+    found = balance.max_keep_rate(problem)
+    if found.keep_rate <= 0:
+        raise InputError("keep_rate: no weights at all meet the constraints; raise eps_association")
+    rate = found.keep_rate * (1 - MARGIN)
+    binding = [{"attribute": attribute, "label": label} for attribute, label in found.binding]
+    return dataclasses.replace(problem, keep_rate=rate), {"keep_rate_binding": binding}
+
+
+def _refined(
+    job: Job,
+    problem: balance.Problem,
+    solution: balance.Solution,
+    more: dict[str, Any],
+    progress: Progress,
+) -> tuple[balance.Solution, dict[str, Any]]:
+    """Goes on to the optimum of the examples, each with a utility of its own."""
+    exact = stream.solve(
+        problem.spec,
+        job.examples,
+        start=solution,
+        objective=job.config.objective,
+        tolerance=job.config.tolerance,
+        max_passes=MAX_PASSES,
+        progress=lambda passes, gap: progress(f"pass, gap {gap:.1e}", passes, MAX_PASSES),
+    )
+    cells = stream.Block(problem.attributes, problem.labels, problem.utility)
+    weights = stream.weights(problem.spec, exact, cells, objective=job.config.objective)
+    same = {field.name for field in dataclasses.fields(solution)}
+    known = {name: value for name, value in vars(exact).items() if name in same}
+    known |= {"weights": weights, "steps": solution.steps}
+    return dataclasses.replace(solution, **known), more | {"passes": exact.steps}

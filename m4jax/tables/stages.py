@@ -1,0 +1,180 @@
+"""Balancing tables of any size, in stages that each leave a file and are skipped when it is there.
+
+`examples.parquet` (the testbed's, where no files are given), `folds/<id>.parquet` (the distinct
+rows with counts), `solutions/<id>.parquet` and `.json` (their weights, the certificate), then
+`weights.parquet` and `weights.json`, perhaps `kept.parquet`, and `tables/`, `figures/`. An id is
+a hash of the input (names, sizes, times of change) and of all settings that matter.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from m4jax import balance, files
+from m4jax.data import annotate, testbed
+from m4jax.errors import InputError
+from m4jax.progress import Progress
+from m4jax.tables import assignment as joining
+from m4jax.tables import folding, selection, solving, weights
+from m4jax.tables import pictures as tables
+from m4jax.tables.config import WeighConfig
+from m4jax.tables.job import Job
+
+
+def write_examples(job: Job, progress: Progress) -> None:
+    """Writes the testbed's training split as a table, if no files are given."""
+    path = job.folder / "examples.parquet"
+    if job.config.files or path.exists():
+        return
+    testbed.prepare(job.config.world, job.folder / "data", progress)
+    train = testbed.load(job.config.world, "train", job.folder / "data")
+    notes = annotate.annotate(train.columns, job.config.world_labels)
+    man = notes.attributes[:, 0]
+    columns = {"uid": train.columns["uid"], "man": pa.array(man == 1, mask=np.isnan(man))}
+    columns |= {name: notes.labels[:, i].astype(bool) for i, name in enumerate(notes.label_names)}
+    with files.atomic(path) as temporary:
+        pq.write_table(pa.table(columns), temporary)
+
+
+def fold(job: Job, progress: Progress) -> None:
+    """Folds the examples, shard by shard; with `shard` set, that one alone."""
+    if job.fold.exists():
+        return
+    shards, shard = job.config.shards, job.config.shard
+    parts = []
+    for index in range(shards) if shard is None else [shard]:
+        part = job.table.part(index, shards)
+        if not part.paths:  # fewer files than shards
+            continue
+        parts.append(job.folder / "folds" / f"{files.digest(part.identity())}.parquet")
+        if not parts[-1].exists():
+            with job.connect() as connection:
+                percent = functools.partial(progress, f"fold {index + 1} of {shards}")
+                folding.fold(connection, part, parts[-1], percent)
+    if shard is None and parts != [job.fold]:
+        with job.connect() as connection:
+            folding.merge(connection, parts, job.fold)
+
+
+def solve(job: Job, progress: Progress) -> None:
+    """Finds the weights of the patterns, or refuses them.
+
+    Weights of another configuration are removed first, lest they be mistaken for what was refused.
+    """
+    _remove_others(job)
+    solving.solve(job, progress)
+
+
+def write_weights(job: Job, progress: Progress) -> None:
+    """Writes a weight for every example, and which of them are kept if a seed is set."""
+    if not _is_current(job):
+        certificate = solving.read(job).certificate
+        certificate |= {"rows": len(job.table), "solution": job.solution_id}
+        with job.connect() as connection:
+            if job.config.check_uids:
+                progress("check uids", 0, 1)
+                joining.check_uids(connection, job.table)
+            with weights.writing(job.folder, certificate) as path:
+                rows = functools.partial(progress, "weights")
+                if job.columns.utility_levels:
+                    solving.weigh_each(job, path, rows)
+                else:
+                    joining.assign(connection, job.table, job.solution, path, rows)
+    _select(job, progress)
+
+
+def trace_frontier(job: Job, progress: Progress) -> None:
+    """Solves the problem at each keep rate of `frontier`, to show what balance costs."""
+    if not job.config.frontier or job.frontier.exists():
+        return
+    problem, rates = job.problem(job.patterns()), job.config.frontier
+    try:
+        found = balance.frontier(
+            problem,
+            rates,
+            objective=job.config.objective,
+            progress=lambda done, total: progress("frontier", done, total),
+        )
+    except balance.ProblemError as error:
+        raise InputError(f"config.frontier: {error}") from None
+    points = [{name: getattr(point, name) for name in tables.FRONTIER} for point in found.points]
+    known = {"largest": found.largest.keep_rate, "points": points}
+    files.write_json(job.frontier, known)
+
+
+def report(job: Job, progress: Progress) -> None:
+    """Writes the tables and the figures; made anew each time, to the same bytes."""
+    progress("tables and figures", 0, 1)
+    found = solving.read(job)
+    tables.write(
+        job.folder,
+        problem=solving.solved(job, found),
+        frontier=files.read_json(job.frontier) if job.config.frontier else None,
+        weights=pq.read_table(job.solution)["weight"].to_numpy(),
+        multipliers=found.multipliers,
+    )
+
+
+STAGES: dict[str, Callable[[Job, Progress], None]] = {
+    "examples": write_examples,
+    "fold": fold,
+    "solve": solve,
+    "weights": write_weights,
+    "frontier": trace_frontier,
+    "report": report,
+}
+
+
+def stages(config: WeighConfig) -> tuple[str, ...]:
+    """Returns the stages that a configuration asks for: with `shard` set, no more than its fold."""
+    return tuple(STAGES) if config.shard is None else ("examples", "fold")
+
+
+def _is_current(job: Job) -> bool:
+    """Tells whether the weights on disk are whole and those of this job."""
+    if not weights.is_written(job.folder):
+        return False
+    certificate = files.read_json(job.folder / "weights.json")
+    return certificate.get("solution") == job.solution_id and certificate.get(
+        "sha256"
+    ) == files.sha256(job.folder / "weights.parquet")
+
+
+def _remove_others(job: Job) -> None:
+    """Removes the weights of another solution, and who was kept by them."""
+    mark = job.folder / "weights.json"
+    if mark.exists() and files.read_json(mark).get("solution") != job.solution_id:
+        _remove(job.folder, mark.name, "weights.parquet", "kept.json", "kept.parquet")
+
+
+def _select(job: Job, progress: Progress) -> None:
+    """Writes `kept.parquet`, the uids that the seed keeps; `kept.json` marks it whole."""
+    seed, mark = job.config.selection_seed, job.folder / "kept.json"
+    wanted = {"solution": job.solution_id, "seed": seed}
+    if mark.exists() and wanted.items() <= files.read_json(mark).items():
+        return
+    _remove(job.folder, "kept.json", "kept.parquet")
+    if seed is None:
+        return
+    source, kept, done = pq.ParquetFile(job.folder / "weights.parquet"), 0, 0
+    schema = pa.schema([source.schema_arrow.field("uid")])
+    with (
+        files.atomic(job.folder / "kept.parquet") as temporary,
+        pq.ParquetWriter(temporary, schema) as writer,
+    ):
+        for batch in source.iter_batches(1 << 18):
+            uids = batch["uid"]
+            mask = selection.keep(uids.to_pylist(), batch["weight"].to_numpy(), seed=seed)
+            writer.write_batch(pa.record_batch([uids.filter(pa.array(mask))], schema=schema))
+            kept, done = kept + int(mask.sum()), done + len(batch)
+            progress("keep or drop", done, source.metadata.num_rows)
+    files.write_json(mark, wanted | {"kept": kept, "rows": done})
+
+
+def _remove(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).unlink(missing_ok=True)

@@ -1,0 +1,84 @@
+"""Weights on disk: `weights.parquet` (uid, weight) and `weights.json` (their certificate)."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from m4jax import files
+from m4jax.errors import InputError
+
+
+def write(
+    folder: str | os.PathLike,
+    *,
+    uids: Sequence[str],
+    weights: np.ndarray,
+    certificate: Mapping[str, Any],
+) -> None:
+    """Writes weights [n] and their certificate; the certificate comes last and marks completion."""
+    with writing(folder, certificate) as temporary:
+        pq.write_table(pa.table({"uid": list(uids), "weight": np.asarray(weights)}), temporary)
+
+
+@contextlib.contextmanager
+def writing(folder: str | os.PathLike, certificate: Mapping[str, Any]) -> Iterator[Path]:
+    """Yields the path to write the table (uid, weight) to, in any number of pieces.
+
+    When the block succeeds the table takes its place, and then the certificate, with the table's
+    SHA-256, is written beside it and marks completion.
+    """
+    folder = Path(folder)
+    with files.atomic(folder / "weights.parquet") as temporary:
+        yield temporary
+    sha256 = files.sha256(folder / "weights.parquet")
+    files.write_json(folder / "weights.json", {**certificate, "sha256": sha256})
+
+
+def is_written(folder: str | os.PathLike) -> bool:
+    """Tells whether the weights and their certificate are there."""
+    return all((Path(folder) / name).exists() for name in ("weights.parquet", "weights.json"))
+
+
+def certificate(folder: str | os.PathLike) -> dict[str, Any]:
+    """Returns the certificate of the weights; raises `InputError` if there is none."""
+    return files.read_json(Path(folder) / "weights.json")
+
+
+def read(folder: str | os.PathLike, uids: Sequence[str] | Sequence[int]) -> np.ndarray:
+    """Returns the weights [n] in the order of `uids`.
+
+    Raises:
+        InputError: if the file is missing or damaged, or if it lacks any of the examples; the
+            message tells the coverage.
+    """
+    path = Path(folder) / "weights.parquet"
+    if not path.exists():
+        raise InputError(f"{path}: no such file; run the balancing first")
+    if files.read_json(path.with_name("weights.json")).get("sha256") != files.sha256(path):
+        raise InputError(
+            f"{path}: damaged (its SHA-256 is not that of weights.json); delete its directory and "
+            "run again"
+        )
+    table = pq.read_table(path)
+    known = table["uid"].combine_chunks()
+    asked = pa.array(uids.tolist() if isinstance(uids, np.ndarray) else uids)
+    try:
+        places = pc.index_in(asked.cast(known.type), value_set=known)
+    except pa.ArrowInvalid:
+        raise InputError(
+            f"{path}: its uids are of type {known.type}, those asked for {asked.type}; these "
+            "weights were made for other data"
+        ) from None
+    if places.null_count:
+        raise InputError(
+            f"{path}: has weights for {len(asked) - places.null_count:,} of {len(asked):,} "
+            "examples; these weights were made for other data"
+        )
+    return table["weight"].to_numpy()[places.to_numpy()]

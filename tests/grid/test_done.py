@@ -1,0 +1,112 @@
+"""A finished run is known by its files; what is missing or damaged is made again, the same."""
+
+import dataclasses
+
+import pytest
+from helpers.small_grid import config as grid
+
+from m4jax import files, training
+from m4jax.errors import InputError
+from m4jax.grid import study as study
+from m4jax.grid.cells import expand, merge
+from m4jax.grid.pool import Task
+from m4jax.run import weights as weighting
+from m4jax.run import work as tasks
+from m4jax.run.layout import Layout
+from m4jax.run.state import FAILED, damaged, is_done, state
+
+
+def quiet(*event):
+    """Tells nobody of the progress."""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of twelve steps whose bias is tracked, and the bytes that it left."""
+    layout = Layout(tmp_path_factory.mktemp("study"))
+    run = next(cell.config for cell in expand(grid()) if cell.version == "original")
+    tasks.prepare_world(run, layout, quiet)
+    tasks.run_cell(run, layout, quiet)
+    folder = layout.run(run)
+    names = ["eval.jsonl", "predictions.npz", *(f"along/{step}.jsonl" for step in (3, 6, 9, 12))]
+    return run, layout, {name: (folder / name).read_bytes() for name in names}
+
+
+def test_all_that_results_are_collected_from_is_sealed(finished):
+    run, layout, content = finished
+    assert is_done(run, layout) and damaged(run, layout) == []
+    assert set(files.read_json(layout.run(run) / "DONE")["files"]) == set(content)
+
+
+@pytest.mark.parametrize("name", ["eval.jsonl", "predictions.npz", "along/6.jsonl"])
+@pytest.mark.parametrize("deleted", [True, False])
+def test_what_is_missing_or_damaged_is_made_again(finished, name, deleted):
+    run, layout, content = finished
+    path = layout.run(run) / name
+    if deleted:
+        path.unlink()
+    else:
+        path.write_bytes(content[name][:-20])
+    assert damaged(run, layout) == [name] and not is_done(run, layout)
+    tasks.run_cell(run, layout, quiet)
+    assert is_done(run, layout)
+    for each, whole in content.items():
+        assert (layout.run(run) / each).read_bytes() == whole, each
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"evaluation": 3}'])
+def test_a_torn_mark_is_no_mark(finished, text):
+    run, layout, _ = finished
+    mark = layout.run(run) / "DONE"
+    whole = mark.read_text()
+    mark.write_text(text)
+    assert not is_done(run, layout)
+    mark.write_text(whole)
+    assert is_done(run, layout)
+
+
+def test_a_scorer_that_is_not_trained_to_its_end_scores_nothing(finished):
+    run, layout, _ = finished
+    longer = merge(grid(), {"filter": {"enabled": True}, "train": {"steps": 24}})
+    filtered = next(cell.config for cell in expand(longer) if cell.version == "original")
+    scorer = layout.run(filtered.scorer)
+    scorer.mkdir(parents=True)
+    (scorer / "checkpoints").symlink_to(layout.run(run) / "checkpoints")
+    assert training.latest_step(scorer) == 12
+    with pytest.raises(InputError, match="scorer is not trained to its end"):
+        weighting.weigh(filtered, layout, quiet)
+
+
+def test_a_member_of_a_fleet_that_explodes_is_marked_and_told(finished):
+    _, layout, _ = finished
+    loose = merge(grid(), {"train": {"clip_norm": 1e30}, "track": False})
+    hot = merge(loose, {"train": {"learning_rate": 1e30}})
+    calm = [cell.config for cell in expand(loose) if cell.version == "original"]
+    wild = [cell.config for cell in expand(hot) if cell.version == "original"]
+    fleet = [calm[1], wild[0]]
+    with pytest.raises(training.NonFiniteError, match=f"1 of 2 runs: {wild[0].id}"):
+        tasks.run_fleet(fleet, layout, quiet)
+    assert is_done(calm[1], layout) and not is_done(wild[0], layout)
+    told = files.read_json(layout.run(wild[0]) / FAILED)
+    assert "NonFiniteError" in told["trace"] and told["message"]
+
+
+def test_a_retry_takes_up_the_scorers_of_filters_too(tmp_path):
+    layout = Layout(tmp_path)
+    cell = expand(merge(grid(), {"filter": {"enabled": True}}))[0]
+    marks = [layout.run(config) / FAILED for config in (cell.config, cell.config.scorer)]
+    for mark in marks:
+        files.write_json(mark, {"message": "no good", "trace": ""})
+    study._forget_failures([cell], layout)
+    assert not any(mark.exists() for mark in marks)
+
+
+@pytest.mark.parametrize("kind", ["run", "fleet"])
+def test_a_task_that_fails_marks_its_runs_with_the_trace(tmp_path, kind):
+    layout = Layout(tmp_path)
+    configs = [cell.config for cell in expand(grid())[:2]][: 1 + (kind == "fleet")]
+    task = Task("t", kind, "t", tuple(dataclasses.asdict(config) for config in configs))
+    study._mark_failed(task, {"message": "no good", "trace": "line 1"}, layout)
+    for config in configs:
+        assert files.read_json(layout.run(config) / FAILED)["trace"] == "line 1"
+        assert state(config, layout) == "failed"

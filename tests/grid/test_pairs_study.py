@@ -1,0 +1,82 @@
+"""A study on pairs of a TFDS dataset: the same commands, from nothing but pictures and captions."""
+
+import dataclasses
+import io
+import json
+
+import pytest
+from helpers import small_grid
+from rich.console import Console
+
+from configs import ablation
+from m4jax import files
+from m4jax.data import emoji_scenes
+from m4jax.grid import study as grid
+from m4jax.grid.cells import expand, merge
+from m4jax.report import results
+from m4jax.run.config import from_json
+
+
+@pytest.fixture(scope="module")
+def config(small_world, data_dir):
+    """Two versions, one filtered; the small world's dataset is taken for one of photographs."""
+    folder = str(emoji_scenes.builder(small_world, data_dir).data_path)
+    source = {
+        "enabled": True, "dataset": folder, "caption": "caption", "resolution": 32,
+        "faces": (folder, "faces", "image", "gender"),
+        "objects": (folder, "objects", "image", "thing"),
+        "scenes": (folder, "scenes", "image", "caption"),
+    }  # fmt: skip
+    # The captions say less than the generator knows: fewer constraints can hold.
+    balanced = {"balance": {"enabled": True, "labels": ("any_thing",)}, "filter": {"enabled": True}}
+    versions = (("original", {}), ("balanced", balanced))
+    whole = merge(small_grid.config(), {"pairs": source})
+    return whole | {"factors": (("version", versions),), "seeds": (0,)}
+
+
+def run(config, workdir, **options):
+    told = io.StringIO()
+    console = Console(file=told, width=200, highlight=False)
+    options = {"action": "run", "workers": 2} | options
+    code = grid.main(config, workdir=str(workdir), console=console, **options)
+    return code, told.getvalue()
+
+
+@pytest.mark.slow
+def test_from_captions_to_claims(config, tmp_path):
+    code, told = run(config, tmp_path)
+    assert code == 0, told
+    found = results.read(tmp_path / "results.parquet")
+    measured = found.select(kind="run")
+    assert set(measured["split"].tolist()) == {"faces", "objects", "scenes"}
+    assert {"representation_bias", "association_bias_mean"} <= set(measured["metric"].tolist())
+
+    def of_data(version, metric):
+        return found.select(kind="data", version=version, metric=metric)["value"].item()
+
+    before, after = (of_data(v, "representation_bias") for v in ("original", "balanced"))
+    assert abs(after) < abs(before)
+    assert 0 < of_data("balanced", "keep_rate") <= 0.7  # the filter drops 30%
+    assert run(config, tmp_path)[0] == 0
+    assert list((tmp_path / "figures").glob("*.png"))
+
+
+def test_a_plan_without_the_data_or_the_device(tmp_path):
+    """The paper's scale can be priced where neither its data nor its devices are."""
+    cells = expand(ablation.get_config("paper").to_dict())
+    assert len(cells) > 150
+    for cell in cells[:9]:  # as a worker gets it
+        assert from_json(json.loads(json.dumps(dataclasses.asdict(cell.config)))) == cell.config
+    assert all(cell.config.train.steps * cell.config.train.batch_size > 9e8 for cell in cells)
+    code, told = run(ablation.get_config("paper").to_dict(), tmp_path, action="plan", flops=2e14)
+    assert code == 0 and f"{len(cells)} of {len(cells)} runs are to be done" in told
+    hours = float(told.split("to be done: ")[1].split(" hours")[0].replace(",", ""))
+    flops = float(told.split("all, shared runs once")[1].split("│")[4])
+    assert hours == pytest.approx(flops / 2e14 / 3600, rel=0.01)
+
+
+def test_data_that_are_not_there_end_a_run_with_one_line(config, tmp_path):
+    missing = merge(config, {"pairs": {"dataset": "no_such_dataset"}})
+    code, told = run(missing, tmp_path)
+    assert code == 1 and "no dataset 'no_such_dataset' in TFDS" in told
+    assert files.read_json(tmp_path / "config.json")
