@@ -1,15 +1,19 @@
-"""Files that are whole or absent: atomic writes, JSON lines, stable hashes."""
+"""Files that are whole or absent, and what they were: atomic writes, JSON lines, checksums."""
 
 import contextlib
 import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from m4jax.errors import InputError
+
+MANIFEST = "manifest.json"
+_CHECKSUMS: dict[tuple, str] = {}
 
 
 @contextlib.contextmanager
@@ -29,6 +33,24 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_directory(target: str | os.PathLike) -> Iterator[Path]:
+    """Yields a temporary directory beside `target` that takes its place when the block succeeds.
+
+    A directory that was there is replaced. If the block raises, the temporary one is removed.
+    """
+    target = Path(target)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def sweep(folder: str | os.PathLike, *, deep: bool = True) -> None:
@@ -108,9 +130,44 @@ def write_jsonl(path: str | os.PathLike, records: list[dict[str, Any]]) -> None:
 
 
 def sha256(path: str | os.PathLike) -> str:
-    """Returns the SHA-256 of a file's content, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Returns the SHA-256 of a file's content, in hexadecimal; "" if there is no such file.
+
+    A file that this process has read before is not read again while its inode, size and time of
+    change are the same.
+    """
+    try:
+        about = os.stat(path)
+    except FileNotFoundError:
+        return ""
+    key = (os.fspath(path), about.st_ino, about.st_mtime_ns, about.st_size)
+    if key not in _CHECKSUMS:
+        with open(path, "rb") as file:
+            _CHECKSUMS[key] = hashlib.file_digest(file, "sha256").hexdigest()
+    return _CHECKSUMS[key]
+
+
+def write_manifest(folder: str | os.PathLike, **facts: Any) -> None:
+    """Writes `manifest.json`: size and SHA-256 of every file in `folder`, and some facts."""
+    paths = sorted(path for path in Path(folder).iterdir() if path.name != MANIFEST)
+    entries = {path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in paths}
+    write_json(Path(folder) / MANIFEST, facts | {"files": entries})
+
+
+def intact(folder: str | os.PathLike, name: str) -> Path:
+    """Returns the path of a file of `folder` that is what its manifest says.
+
+    Raises:
+        InputError: if the manifest or the file is missing, or the file is not what it was.
+    """
+    path = Path(folder) / name
+    entry = read_json(Path(folder) / MANIFEST)["files"].get(name)
+    if entry is None:
+        raise InputError(f"{folder}: its manifest has no file {name!r}")
+    actual = sha256(path)
+    if actual != entry["sha256"]:
+        reason = "damaged (its SHA-256 differs)" if actual else "missing"
+        raise InputError(f"{path} is {reason}; delete {folder} and run again: it is made anew")
+    return path
 
 
 def digest(value: Any, length: int = 12) -> str:

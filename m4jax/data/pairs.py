@@ -8,7 +8,6 @@ written last, `manifest.json`. The pictures stay in the dataset's array_record f
 import collections
 import dataclasses
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -116,22 +115,12 @@ def prepare(pairs: Pairs, data_dir: str | os.PathLike, progress: Progress | None
     target = directory(pairs, data_dir)
     if is_prepared(pairs, data_dir):
         return target
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        counts = _write_table(pairs, temporary / "train.parquet", progress)
+    with files.new_directory(target) as folder:
+        counts = _write_table(pairs, folder / "train.parquet", progress)
         words = [word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
         text = "\n".join([*SPECIAL, *words[: WORDS - len(SPECIAL)]]) + "\n"
-        files.write_text(temporary / "vocabulary.txt", text)
-        entries = {path.name: files.sha256(path) for path in sorted(temporary.iterdir())}
-        files.write_json(
-            temporary / "manifest.json", {"pairs": dataclasses.asdict(pairs), "files": entries}
-        )
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        files.write_text(folder / "vocabulary.txt", text)
+        files.write_manifest(folder, pairs=dataclasses.asdict(pairs))
     return target
 
 
@@ -141,7 +130,7 @@ def read(pairs: Pairs, data_dir: str | os.PathLike) -> tuple[pa.Table, EncodedPi
     Raises:
         InputError: if they are not prepared, or a file is damaged.
     """
-    table = pq.read_table(_checked(pairs, data_dir, "train.parquet"))
+    table = pq.read_table(files.intact(directory(pairs, data_dir), "train.parquet"))
     records = _records(pairs.dataset, pairs.split, pairs.image)
     if len(records) != len(table):
         raise InputError(
@@ -174,7 +163,7 @@ def tokenizer(pairs: Pairs, data_dir: str | os.PathLike, *, context_length: int)
         return {"clip": ClipTokenizer, "siglip": SiglipTokenizer}[kind](
             file, context_length=context_length
         )
-    path = _checked(pairs, data_dir, "vocabulary.txt")
+    path = files.intact(directory(pairs, data_dir), "vocabulary.txt")
     words = path.read_text(encoding="utf-8").split("\n")[:-1]
     return WordTokenizer(words, context_length=context_length, clean=canonical)
 
@@ -299,11 +288,3 @@ def _value(record: Mapping[str, Any], field: str, dataset: str) -> Any:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _checked(pairs: Pairs, data_dir: str | os.PathLike, name: str) -> Path:
-    folder = directory(pairs, data_dir)
-    expected = files.read_json(folder / "manifest.json")["files"][name]
-    if not (folder / name).exists() or files.sha256(folder / name) != expected:
-        raise InputError(f"{folder / name} is missing or damaged; delete {folder} and run again")
-    return folder / name

@@ -8,7 +8,6 @@
 import dataclasses
 import math
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,6 @@ from m4jax.data.encoded import EncodedPictures
 from m4jax.data.world import World
 from m4jax.errors import InputError
 from m4jax.progress import Progress
-
-_VERIFIED: dict[tuple, dict] = {}  # what this process has read once need not be read again
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,20 +60,10 @@ def prepare(world: World, data_dir: str | os.PathLike, progress: Progress | None
 
     builder = emoji_scenes.builder(world, data_dir)
     emoji_scenes.prepare(builder, progress)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        entries = {}
+    with files.new_directory(target) as folder:
         for split in (splits.TRAIN, *splits.EVALUATION):
-            entries |= _decode(builder, split, temporary, progress)
-        files.write_json(
-            temporary / "manifest.json", {"world": dataclasses.asdict(world), "files": entries}
-        )
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            _decode(builder, split, folder, progress)
+        files.write_manifest(folder, world=dataclasses.asdict(world))
     return target
 
 
@@ -95,28 +82,26 @@ def load(
         InputError: if the split is not prepared, or a file is missing or damaged.
     """
     folder = directory(world, data_dir)
-    entries = files.read_json(folder / "manifest.json")["files"]
-    images, columns = f"{split}.npy", f"{split}.parquet"
-    if images not in entries:
+    images = f"{split}.npy"
+    sizes = files.read_json(folder / files.MANIFEST)["files"]
+    if images not in sizes:
         raise InputError(f"no split {split!r} in {folder}")
-    encoded = entries[images]["bytes"] > in_memory_gb * 1e9
-    for name in (columns,) if encoded else (columns, images):
-        _check(folder / name, entries[name])
-    table = pq.read_table(folder / columns)
+    encoded = sizes[images]["bytes"] > in_memory_gb * 1e9
+    table = pq.read_table(files.intact(folder, f"{split}.parquet"))
     if encoded:
         from m4jax.data import emoji_scenes
 
         pictures = emoji_scenes.encoded(world, split, data_dir)
     else:
-        pictures = np.load(folder / images, mmap_mode="r", allow_pickle=False)
+        pictures = np.load(files.intact(folder, images), mmap_mode="r", allow_pickle=False)
     return Split(
         images=pictures,
         columns={name: table[name].to_numpy() for name in table.column_names},
     )
 
 
-def _decode(builder, split: str, folder: Path, progress: Progress | None) -> dict[str, dict]:
-    """Decodes a split of the TFDS dataset into `folder`; returns its manifest entries."""
+def _decode(builder, split: str, folder: Path, progress: Progress | None) -> None:
+    """Decodes a split of the TFDS dataset into `folder`."""
     source = builder.as_data_source(split)
     side = builder.builder_config.world.resolution
     shape, rows = (len(source), side, side, 3), []
@@ -130,24 +115,7 @@ def _decode(builder, split: str, folder: Path, progress: Progress | None) -> dic
             if progress and i % 500 == 0:
                 progress(f"decode {split}", i, len(source))
     pq.write_table(pa.Table.from_pylist(rows), folder / f"{split}.parquet")
-    return {path.name: _fingerprint(path) for path in sorted(folder.glob(f"{split}.*"))}
 
 
 def _plain(value: bytes | np.integer) -> str | int:
     return value.decode() if isinstance(value, bytes) else int(value)
-
-
-def _fingerprint(path: Path) -> dict:
-    return {"bytes": path.stat().st_size, "sha256": files.sha256(path)}
-
-
-def _check(path: Path, expected: dict) -> None:
-    advice = f"delete {path.parent} and run again: it will be made anew"
-    if not path.exists():
-        raise InputError(f"the testbed's file {path} is missing; {advice}")
-    stat = path.stat()
-    key = (str(path), stat.st_ino, stat.st_mtime_ns, stat.st_size)
-    if key not in _VERIFIED:
-        _VERIFIED[key] = _fingerprint(path)
-    if _VERIFIED[key] != expected:
-        raise InputError(f"the testbed's file {path} is damaged (SHA-256 differs); {advice}")

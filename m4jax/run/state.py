@@ -12,7 +12,6 @@ from m4jax.run.layout import Layout
 
 DONE, FAILED = "DONE", "FAILED.json"
 OUTPUTS = ("eval.jsonl", "predictions.npz")
-_KNOWN: dict[tuple, str] = {}  # checksums of files that have not changed since
 
 
 def evaluation_id(config: RunConfig) -> str:
@@ -33,7 +32,7 @@ def damaged(config: RunConfig, layout: Layout) -> list[str]:
     """Returns the files of a finished run that are missing or not what they were."""
     folder = layout.run(config)
     sums = _read(folder).get("files", {})
-    return [name for name, known in sums.items() if _sha256(folder / name) != known]
+    return [name for name, known in sums.items() if files.sha256(folder / name) != known]
 
 
 def is_done(config: RunConfig, layout: Layout) -> bool:
@@ -53,17 +52,6 @@ def _read(folder: Path) -> dict[str, Any]:
     except InputError:
         return {}
     return found if isinstance(found, dict) and isinstance(found.get("files"), dict) else {}
-
-
-def _sha256(path: Path) -> str:
-    try:
-        about = path.stat()
-    except OSError:
-        return ""
-    key = (str(path), about.st_ino, about.st_mtime_ns, about.st_size)
-    if key not in _KNOWN:
-        _KNOWN[key] = files.sha256(path)
-    return _KNOWN[key]
 
 
 def state(config: RunConfig, layout: Layout) -> str:

@@ -136,12 +136,8 @@ def stages(config: WeighConfig) -> tuple[str, ...]:
 
 def _is_current(job: Job) -> bool:
     """Tells whether the weights on disk are whole and those of this job."""
-    if not weights.is_written(job.folder):
-        return False
-    certificate = files.read_json(job.folder / "weights.json")
-    return certificate.get("solution") == job.solution_id and certificate.get(
-        "sha256"
-    ) == files.sha256(job.folder / "weights.parquet")
+    intact = weights.is_intact(job.folder)
+    return intact and weights.certificate(job.folder).get("solution") == job.solution_id
 
 
 def _remove_others(job: Job) -> None:

@@ -41,6 +41,12 @@ def writing(folder: str | os.PathLike, certificate: Mapping[str, Any]) -> Iterat
     files.write_json(folder / "weights.json", {**certificate, "sha256": sha256})
 
 
+def is_intact(folder: str | os.PathLike) -> bool:
+    """Tells whether the weights are those that the certificate was written for."""
+    path = Path(folder) / "weights.parquet"
+    return is_written(folder) and certificate(folder).get("sha256") == files.sha256(path)
+
+
 def is_written(folder: str | os.PathLike) -> bool:
     """Tells whether the weights and their certificate are there."""
     return all((Path(folder) / name).exists() for name in ("weights.parquet", "weights.json"))
@@ -61,7 +67,7 @@ def read(folder: str | os.PathLike, uids: Sequence[str] | Sequence[int]) -> np.n
     path = Path(folder) / "weights.parquet"
     if not path.exists():
         raise InputError(f"{path}: no such file; run the balancing first")
-    if files.read_json(path.with_name("weights.json")).get("sha256") != files.sha256(path):
+    if not is_intact(folder):
         raise InputError(
             f"{path}: damaged (its SHA-256 is not that of weights.json); delete its directory and "
             "run again"
