@@ -49,7 +49,7 @@ def set_up(
     Recipe: that of the paper's group as far as it is known (Adam with a learning rate of 1e-3,
     weight decay of 1e-4, inverse square root, 224 pixels, 64 tokens, batches of 16,384).
     """
-    config.pairs.enabled = True
+    config.source = "pairs"
     config.pairs.dataset = "laion400m/images"
     config.pairs.caption = "caption"
     config.pairs.tokenizer = "clip:bpe_simple_vocab_16e6.txt.gz"  # OpenAI's file, in this folder

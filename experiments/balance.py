@@ -37,7 +37,7 @@ SHOWN = {
 
 def main(console: Console) -> int:
     """Carries out the stages that are not done yet, and says what was found and where it lies."""
-    config = weigh.weigh_config(command.config())
+    config = weigh.table_config(command.config())
     job = weigh.Job(config, Path(command.WORKDIR.value).absolute())
     stages = weigh.stages(config)
     display = Display(console, dict.fromkeys(stages, 1.0))

@@ -89,7 +89,7 @@ def of_study(cells: Sequence[Cell], layout: Layout) -> Rows:
     for cell in (judge, *chosen):
         if not is_done(cell.config, layout):
             raise InputError(f"{layout.root}: the run ({cell.name}) is missing; run the study")
-    train = testbed.load(chosen[0].config.world, "train", layout.data)
+    train = testbed.load(chosen[0].config.source, "train", layout.data)
     columns, jobs = train.columns, catalog.occupations()
     face = (columns["gender"] >= 0) & (columns["occupation"] < 0) & (columns["thing"] < 0)
     gender, says = columns["gender"][face], columns["says_occupation"][face]

@@ -1,13 +1,98 @@
-"""Settings: from nested mappings to frozen records, with every field checked."""
+"""Settings: from frozen records to configurations and back, with every field checked.
+
+A field stands once, in its dataclass, as `name: type = default  # what it means`. `fields` makes a
+configuration of it, `record` a record of a configuration, and `comments` tells what it means.
+"""
 
 import contextlib
 import dataclasses
+import inspect
+import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from pathlib import Path
 from typing import Any
 
+import ml_collections
+from ml_collections import config_dict
+
 from m4jax.errors import InputError, nearest
+
+
+def fields(kind: type, *without: str, **changes: Any) -> ml_collections.ConfigDict:
+    """Returns the fields of a dataclass with their defaults, as a configuration.
+
+    A field of several types can be set to any of them by a flag.
+
+    Args:
+        kind: the dataclass; all its fields have defaults.
+        without: names of fields that are left out.
+        changes: other defaults, and fields that the dataclass does not have.
+    """
+    hints = typing.get_type_hints(kind)
+    defaults = {x.name: _default(x) for x in dataclasses.fields(kind) if x.name not in without}
+    config = ml_collections.ConfigDict()
+    for name, value in (defaults | changes).items():
+        union = typing.get_origin(hints.get(name)) is types.UnionType
+        options = typing.get_args(hints[name]) if union else ()
+        if types.NoneType in options:
+            (of,) = (option for option in options if option is not types.NoneType)
+            config[name] = config_dict.placeholder(of)
+        elif union:
+            config[name] = config_dict.placeholder(object)
+        if dataclasses.is_dataclass(value):
+            config[name] = fields(type(value), **vars(value))
+        elif value is not None:
+            config[name] = value
+    return config
+
+
+def _default(field: dataclasses.Field) -> Any:
+    made = field.default_factory is not dataclasses.MISSING
+    return field.default_factory() if made else field.default
+
+
+def comments(source: str, names: Container[str], prefix: str = "") -> dict[str, str]:
+    """Returns what fields mean, by name: the comment on a field's line, or else directly above.
+
+    Args:
+        source: code in which a field stands as `name: type = …` or `name = …` on a line.
+        names: of the fields.
+        prefix: what stands before a name, "config.train." say.
+    """
+    result: dict[str, str] = {}
+    above: list[str] = []
+    for line in source.split("\n"):
+        field = re.match(rf"    {re.escape(prefix)}(\w+)(?:: [^#=]+)? = [^#]*(?:# (.*))?$", line)
+        if field and field[1] in names:
+            result[field[1]] = field[2] or " ".join(above)
+        above = [*above, line.strip()[2:]] if line.startswith("    # ") else []
+    return result
+
+
+def listing(config: ml_collections.ConfigDict, kinds: Mapping[str, type], file: str = "") -> str:
+    """Returns a line for every field of a configuration: its name, its default, what it means.
+
+    Args:
+        config: as `get_config` returns it.
+        kinds: section -> its dataclass; "" is the configuration itself.
+        file: the configuration's own, for fields that are of no dataclass.
+    """
+    own = Path(file).read_text(encoding="utf-8") if file else ""
+    lines = []
+    for name, kind in kinds.items():
+        section = config[name] if name else config
+        bases = [base for base in reversed(kind.__mro__) if dataclasses.is_dataclass(base)]
+        meaning = comments("".join(map(inspect.getsource, bases)), section)
+        meaning |= comments(own, section, f"config.{name and name + '.'}")
+        order = [*dict.fromkeys([*meaning, *section])]
+        lines += [
+            f"{name and name + '.'}{field} = {section[field]!r}  # {meaning.get(field, '')}"
+            for field in order
+            if not isinstance(section[field], ml_collections.ConfigDict)
+        ]
+    return "\n".join(lines)
 
 
 def record(
@@ -25,11 +110,10 @@ def record(
         InputError: for an unknown field (naming the nearest known one), a missing one, or a value
             of the wrong type.
     """
-    fields = typing.get_type_hints(kind)
-    check_keys(values, fields, path, example)
-    return kind(
-        **{name: convert(of, values[name], f"{path}.{name}") for name, of in fields.items()}
-    )
+    hints = typing.get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind)]
+    check_keys(values, names, path, example)
+    return kind(**{name: convert(hints[name], values[name], f"{path}.{name}") for name in names})
 
 
 def check_keys(
@@ -60,4 +144,5 @@ def convert(kind: Any, value: Any, path: str) -> Any:
         return float(value)
     elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
-    raise InputError(f"{path}: expected {getattr(kind, '__name__', kind)}, got {value!r}")
+    expected = "True or False" if kind is bool else getattr(kind, "__name__", kind)
+    raise InputError(f"{path}: expected {expected}, got {value!r}")

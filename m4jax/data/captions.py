@@ -3,7 +3,7 @@
 import numpy as np
 
 from m4jax.data import catalog
-from m4jax.data.world import Scenes
+from m4jax.data.knobs import Scenes
 
 TEMPLATES = ("{}", "a photo of {}", "a picture of {}")
 COMPANY = ("with", "and", "next to")

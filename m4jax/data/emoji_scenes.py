@@ -26,7 +26,7 @@ from PIL import Image
 
 from m4jax.data import captions, pictures, render, splits
 from m4jax.data.encoded import EncodedPictures
-from m4jax.data.world import World
+from m4jax.data.knobs import Knobs
 from m4jax.errors import InputError
 from m4jax.progress import Progress
 
@@ -41,7 +41,7 @@ COLUMNS = ("gender", "occupation", "thing", "says_gender", "says_occupation", "s
 class Config(tfds.core.BuilderConfig):
     """A builder configuration that carries the knobs of its world."""
 
-    world: World = dataclasses.field(default_factory=World)
+    world: Knobs = dataclasses.field(default_factory=Knobs)
 
 
 class EmojiScenes(tfds.core.GeneratorBasedBuilder):
@@ -90,7 +90,7 @@ class EmojiScenes(tfds.core.GeneratorBasedBuilder):
         return pictures.load()
 
 
-def generate(world: World, split: str, sprites: pictures.Sprites) -> Iterator[tuple[int, dict]]:
+def generate(world: Knobs, split: str, sprites: pictures.Sprites) -> Iterator[tuple[int, dict]]:
     """Yields (key, example) of a split; a pure function of the world, the split and the sprites."""
     rng = np.random.default_rng([world.seed, zlib.crc32(split.encode())])
     plan = splits.plan(world, split, sprites)
@@ -121,13 +121,13 @@ def prepare(builder: EmojiScenes, progress: Progress | None = None) -> None:
         builder.download_and_prepare(file_format="array_record", download_config=config)
 
 
-def builder(world: World, data_dir: str | os.PathLike) -> EmojiScenes:
+def builder(world: Knobs, data_dir: str | os.PathLike) -> EmojiScenes:
     """Returns the builder of a world, to be prepared under `data_dir`."""
     config = Config(name=world.id, description=f"{world}", world=world)
     return EmojiScenes(config=config, data_dir=os.fspath(data_dir), file_format="array_record")
 
 
-def encoded(world: World, split: str, data_dir: str | os.PathLike) -> EncodedPictures:
+def encoded(world: Knobs, split: str, data_dir: str | os.PathLike) -> EncodedPictures:
     """Returns the pictures of a prepared split as they lie in its array_record files."""
     skip = {"image": tfds.decode.SkipDecoding()}
     records = builder(world, data_dir).as_data_source(split, decoders=skip)

@@ -7,10 +7,12 @@ written last, `manifest.json`. The pictures stay in the dataset's array_record f
 
 import collections
 import dataclasses
+import functools
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +23,7 @@ from m4jax.data import lexicon
 from m4jax.data.annotate import Annotation, assemble
 from m4jax.data.captions import with_article
 from m4jax.data.encoded import EncodedPictures
+from m4jax.data.examples import Splits, Tokenizer, Training
 from m4jax.data.peer_tokenizers import ClipTokenizer, SiglipTokenizer, canonical
 from m4jax.data.tokenizer import SPECIAL, WordTokenizer
 from m4jax.errors import InputError, nearest
@@ -39,31 +42,26 @@ class Pairs:
     A dataset is a name that `tfds.builder` knows ("coco_captions", looked up in TFDS_DATA_DIR) or
     the directory of a prepared one, in array_record files. A field within another one is written
     with a stroke, "captions/text"; of a list the first entry is taken.
-
-    Attributes:
-        dataset: of training.
-        split: of it; "train[:10%]" takes a part.
-        image: field of the picture.
-        caption: field of the caption.
-        resolution: pixels a side; pictures are scaled and cut to a square, see `EncodedPictures`.
-        lexicon: by which captions are annotated, see `lexicon.load`.
-        tokenizer: "words" (the most frequent of the training captions), "clip:FILE" or
-            "siglip:FILE" with the tokenizer's own file.
-        faces: (dataset, split, image field, field that is true for men), or ().
-        objects: (dataset, split, image field, class field): pictures without persons, or ().
-        scenes: (dataset, split, image field, caption field): pairs for retrieval, or ().
+    The evaluation sets may be () to be left out. The methods are those of `Source`.
     """
 
-    dataset: str
-    split: str
-    image: str
-    caption: str
-    resolution: int
-    lexicon: str
-    tokenizer: str
-    faces: tuple[str, ...]
-    objects: tuple[str, ...]
-    scenes: tuple[str, ...]
+    kind: ClassVar[str] = "pairs"
+    composed: ClassVar[int] = 0
+
+    dataset: str = "coco_captions"  # a name, looked up in TFDS_DATA_DIR, or a directory
+    split: str = "train"  # "train[:10%]" for a part
+    image: str = "image"  # field of the picture
+    caption: str = "captions/text"  # field of the caption; of several the first
+    resolution: int = 224  # pixels a side, scaled and cut, see `EncodedPictures`
+    lexicon: str = "en_v1"  # words by which captions are annotated, or a .json file
+    # "words" (the most frequent of the captions), "clip:FILE" or "siglip:FILE", the tokenizer's own
+    tokenizer: str = "words"
+    # (dataset, split, image field, field that is true for men)
+    faces: tuple[str, ...] = ("celeb_a", "test", "image", "attributes/Male")
+    # (dataset, split, image field, class field): pictures without persons
+    objects: tuple[str, ...] = ("oxford_iiit_pet", "test", "image", "label")
+    # (dataset, split, image field, caption field): pairs for retrieval
+    scenes: tuple[str, ...] = ("coco_captions", "test", "image", "captions/text")
 
     def __post_init__(self):
         lexicon.load(self.lexicon)  # raises if there is none of this name
@@ -92,6 +90,51 @@ class Pairs:
     def vocab_size(self) -> int:
         """Number of token ids."""
         return SIZES[self.tokenizer.partition(":")[0]]
+
+    def first(self, examples: int) -> "Pairs":
+        """Returns the first pairs of the same split."""
+        return dataclasses.replace(self, split=f"{self.split.partition('[')[0]}[:{examples}]")
+
+    def is_prepared(self, data_dir: Path) -> bool:
+        """Tells whether the captions are annotated."""
+        return is_prepared(self, data_dir)
+
+    def prepare(self, data_dir: Path, progress: Progress | None = None) -> None:
+        """Annotates the captions."""
+        prepare(self, data_dir, progress)
+
+    def uids(self, data_dir: Path) -> np.ndarray:
+        """Returns the uids of the training pairs."""
+        return self.train(data_dir).uids
+
+    def train(self, data_dir: Path, in_memory_gb: float = math.inf) -> Training:
+        """Opens the training pairs; their pictures are decoded on demand."""
+        del in_memory_gb  # photographs are never decoded as a whole
+        table, images = read(self, data_dir)
+        captions = table["caption"].combine_chunks().dictionary_encode()
+        if isinstance(captions, pa.ChunkedArray):
+            captions = captions.unify_dictionaries().combine_chunks()
+        return Training(
+            images=images,
+            uids=table["uid"].to_numpy(),
+            texts=captions.dictionary.to_pylist(),
+            caption_id=captions.indices.to_numpy(),
+            annotate=functools.partial(annotate, self, table),
+        )
+
+    def evaluation(self, data_dir: Path, in_memory_gb: float = math.inf) -> Splits:
+        """Opens the evaluation splits that are named, their pictures decoded."""
+        del data_dir, in_memory_gb
+        return evaluation(self)
+
+    def classes(self) -> tuple[str, dict[str, str]] | None:
+        """Returns the name of the dataset of objects, and its classes with their phrases."""
+        named = classes(self)
+        return named and (Path(self.objects[0]).name, named)
+
+    def open_tokenizer(self, data_dir: Path, context_length: int) -> Tokenizer:
+        """Returns the tokenizer of the captions."""
+        return tokenizer(self, data_dir, context_length=context_length)
 
 
 def directory(pairs: Pairs, data_dir: str | os.PathLike) -> Path:

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from m4jax.data import catalog, world
+from m4jax.data import catalog, knobs
+from m4jax.data.knobs import Knobs, Scenes
 from m4jax.data.pictures import Sprites
-from m4jax.data.world import Scenes, World
 
 TRAIN = "train"
 EVALUATION = ("faces", "workers", "objects", "scenes", "shift")
@@ -22,7 +22,7 @@ class Plan:
     thing: np.ndarray
 
 
-def plan(settings: World, split: str, sprites: Sprites) -> Plan:
+def plan(settings: Knobs, split: str, sprites: Sprites) -> Plan:
     """Returns the plan of a split; those of evaluation are the same in every world of one seed.
 
     `faces` plain persons · `workers` persons with an occupation · `objects` things alone ·
@@ -33,10 +33,10 @@ def plan(settings: World, split: str, sprites: Sprites) -> Plan:
     person, worker = sprites.gender >= 0, sprites.occupation >= 0
     known = sprites.held_out & ~shift
     if split == TRAIN:
-        scenes = world.sample(settings)
+        scenes = knobs.sample(settings)
         pool = Pool(sprites, ~sprites.held_out & ~shift, np.random.default_rng([settings.seed, 3]))
         people, things = pool.persons(scenes), pool.things(scenes)
-        return Plan(world.add_caption_noise(settings, scenes), people, things)
+        return Plan(knobs.add_caption_noise(settings, scenes), people, things)
     if split == "scenes":
         return _pairs(sprites, known, np.random.default_rng([settings.seed, 4]))
     chosen = {

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from m4jax import files
 from m4jax.data import splits
 from m4jax.data.encoded import EncodedPictures
-from m4jax.data.world import World
+from m4jax.data.knobs import Knobs
 from m4jax.errors import InputError
 from m4jax.progress import Progress
 
@@ -38,17 +38,17 @@ class Split:
         return len(self.images)
 
 
-def directory(world: World, data_dir: str | os.PathLike) -> Path:
+def directory(world: Knobs, data_dir: str | os.PathLike) -> Path:
     """Returns where the arrays of a world lie."""
     return Path(data_dir) / "arrays" / world.id
 
 
-def is_prepared(world: World, data_dir: str | os.PathLike) -> bool:
+def is_prepared(world: Knobs, data_dir: str | os.PathLike) -> bool:
     """Tells whether `prepare` has finished for this world."""
     return (directory(world, data_dir) / "manifest.json").exists()
 
 
-def prepare(world: World, data_dir: str | os.PathLike, progress: Progress | None = None) -> Path:
+def prepare(world: Knobs, data_dir: str | os.PathLike, progress: Progress | None = None) -> Path:
     """Prepares a world's dataset and its arrays unless they are there; returns their directory.
 
     An interrupted preparation leaves nothing that counts: it starts again.
@@ -68,7 +68,7 @@ def prepare(world: World, data_dir: str | os.PathLike, progress: Progress | None
 
 
 def load(
-    world: World, split: str, data_dir: str | os.PathLike, *, in_memory_gb: float = math.inf
+    world: Knobs, split: str, data_dir: str | os.PathLike, *, in_memory_gb: float = math.inf
 ) -> Split:
     """Opens a prepared split after comparing its files with the manifest.
 

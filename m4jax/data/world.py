@@ -1,171 +1,86 @@
-"""A world of known bias: from its knobs to what every training picture shows and says.
-
-The generative story of one example (derived; the knobs' defaults reproduce the paper's claim 1):
-a scene is a worker, a plain face, a face in the company of a thing, or a thing alone. A person is
-a man with probability `men`. An occupation r is drawn given the gender s by Bayes' rule from
-P(r) = 1/c and P(woman | r) = 1/2 + b (share_r - 1/2), b being the knob `association`. Workers
-show their occupation; the caption of a plain face names one that the picture does not show, as
-captions do: this is what teaches a model to associate. Things keep company with men, each to its
-own degree, and in some of these pictures the person of whom the caption speaks is not to be seen.
-That is what a model's representation bias comes from: in a contrastive loss, at its optimum
-pointwise mutual information, the mere frequency of a word cancels.
-"""
+"""The testbed as a source of examples: worlds of known bias, composed of emoji pictures."""
 
 import dataclasses
+import functools
+import math
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from m4jax import files
-from m4jax.data import catalog
-from m4jax.errors import InputError
-
-SCENES = ("worker", "face", "company", "thing")
+from m4jax.data import annotate, knobs, shots, testbed
+from m4jax.data.examples import Splits, Tokenizer, Training
+from m4jax.data.knobs import Knobs
+from m4jax.data.splits import EVALUATION, TRAIN
+from m4jax.data.tokenizer import WordTokenizer, emoji_scenes_words
+from m4jax.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)
-class World:
-    """The knobs. Shares and probabilities are from 0 to 1."""
+class World(Knobs):
+    """A world of the testbed; its fields are the knobs. The methods are those of `Source`."""
 
-    examples: int = 40_000  # size of the training split
-    resolution: int = 32  # pixels a side
-    seed: int = 0  # of everything drawn
-    men: float = 0.65  # prevalence of men among persons, but where a thing decides
-    association: float = 1.0  # b; 0: occupations at parity, 1: the census' shares
-    company: float = 1.0  # how far things keep company with men; 0: not at all
-    scenes: tuple[float, ...] = (0.35, 0.25, 0.3, 0.1)  # shares of the SCENES, in their order
-    face_occupation: float = 0.6  # captions of plain faces that name an occupation
-    caption_gender: float = 0.4  # captions with an occupation that name the gender as well
-    caption_thing: float = 0.4  # captions of company that name the thing as well
-    company_worker: float = 0.3  # scenes of company in which the person shows an occupation
-    company_hidden: float = 0.5  # scenes of company in which the person is out of the picture
-    proxy: float = 0.3  # scenes of company in which the thing goes with the occupation
-    caption_noise: float = 0.02  # captions that belong to another example
+    kind: ClassVar[str] = "world"
 
     @property
-    def id(self) -> str:
-        """The world's name: a hash of its knobs."""
-        return files.digest(dataclasses.asdict(self))
+    def vocab_size(self) -> int:
+        """Number of token ids."""
+        return len(emoji_scenes_words())
 
-    def __post_init__(self):
-        if self.examples < 1:
-            raise InputError(f"world.examples: expected at least 1, got {self.examples}")
-        if self.seed < 0:
-            raise InputError(f"world.seed: expected at least 0, got {self.seed}")
-        if not 16 <= self.resolution <= 72:
-            raise InputError(f"world.resolution: expected 16 to 72, got {self.resolution}")
-        for field in ("men", "association", "face_occupation", "caption_gender", "caption_thing",
-                      "company_worker", "company_hidden", "proxy", "caption_noise"):  # fmt: skip
-            if not 0 <= getattr(self, field) <= 1:
-                raise InputError(f"world.{field}: expected 0 to 1, got {getattr(self, field)}")
-        if len(self.scenes) != len(SCENES) or abs(sum(self.scenes) - 1) > 1e-9:
-            raise InputError(f"world.scenes: expected {len(SCENES)} shares with sum 1")
+    @property
+    def composed(self) -> int:
+        """All training pictures are composed."""
+        return self.examples
 
+    def first(self, examples: int) -> "World":
+        """Returns a world like this one with so many examples."""
+        return dataclasses.replace(self, examples=examples)
 
-@dataclasses.dataclass(frozen=True)
-class Scenes:
-    """What n examples show and say; int arrays [n], -1 for none.
+    def is_prepared(self, data_dir: Path) -> bool:
+        """Tells whether the world is prepared."""
+        return testbed.is_prepared(self, data_dir)
 
-    `gender`, `occupation`, `thing`: in the picture. `says_*`: in the caption.
-    """
+    def prepare(self, data_dir: Path, progress: Progress | None = None) -> None:
+        """Prepares the world."""
+        testbed.prepare(self, data_dir, progress)
 
-    gender: np.ndarray
-    occupation: np.ndarray
-    thing: np.ndarray
-    says_gender: np.ndarray
-    says_occupation: np.ndarray
-    says_thing: np.ndarray
+    def uids(self, data_dir: Path) -> np.ndarray:
+        """Returns the uids of the training split."""
+        return testbed.load(self, TRAIN, data_dir).columns["uid"]
 
-    def __len__(self) -> int:
-        return len(self.gender)
+    def train(self, data_dir: Path, in_memory_gb: float = math.inf) -> Training:
+        """Opens the training split."""
+        split = testbed.load(self, TRAIN, data_dir, in_memory_gb=in_memory_gb)
+        texts, caption_id = np.unique(split.columns["caption"].astype(str), return_inverse=True)
+        return Training(
+            images=split.images,
+            uids=split.columns["uid"],
+            texts=texts.tolist(),
+            caption_id=caption_id,
+            annotate=functools.partial(annotate.annotate, split.columns),
+            wrong=functools.partial(knobs.wrong_captions, self),
+        )
 
+    def evaluation(self, data_dir: Path, in_memory_gb: float = math.inf) -> Splits:
+        """Opens the evaluation splits, and the shots of the linear probes."""
+        splits: Splits = {}
+        for name in EVALUATION:
+            split = testbed.load(self, name, data_dir)
+            columns = split.columns
+            # Pictures of one drawing, in other skin tones or places, are not independent of each
+            # other: they are resampled together. A pair counts to its thing.
+            person, thing = columns["person_drawing"], columns["thing_drawing"]
+            group = np.where(thing >= 0, thing, person)
+            splits[name] = {"images": split.images, "group": group}
+            splits[name] |= {key: columns[key] for key in ("gender", "occupation", "thing")}
+            splits[name]["captions"] = columns["caption"].tolist()
+        train = testbed.load(self, TRAIN, data_dir, in_memory_gb=in_memory_gb)
+        return splits | {"shots": shots.choose(train)}
 
-def women_share(world: World) -> np.ndarray:
-    """Returns P(woman | occupation), [c]: between parity and the census by `association`."""
-    census = np.array([occupation.women_share for occupation in catalog.occupations()])
-    return 0.5 + world.association * (census - 0.5)
+    def classes(self) -> None:
+        """The prompts were written for the testbed."""
 
-
-def occupation_given_gender(world: World) -> np.ndarray:
-    """Returns P(occupation | gender), [2, c], by Bayes' rule from a uniform P(occupation)."""
-    women = women_share(world)
-    joint = np.stack([women, 1 - women])
-    return joint / joint.sum(1, keepdims=True)
-
-
-def men_given_thing(world: World) -> np.ndarray:
-    """Returns P(man | thing in company), [t]: on average towards men, differing by thing.
-
-    sigmoid(company (2 + e_t)), with fixed e_t spread evenly in ±1.5 in an order that no property
-    of the things explains: 0.85 on average at company = 1, and 0.5 throughout at 0.
-    """
-    count = len(catalog.things())
-    spread = np.linspace(-1.5, 1.5, count)[np.random.default_rng(0).permutation(count)]
-    return 1 / (1 + np.exp(-world.company * (2.0 + spread)))
-
-
-def sample(world: World) -> Scenes:
-    """Draws what the training examples show and say, before any caption noise."""
-    rng = np.random.default_rng([world.seed, 1])
-    n = world.examples
-    scene = rng.choice(len(SCENES), n, p=world.scenes)
-    worker, face, company, alone = (scene == i for i in range(len(SCENES)))
-
-    def chance(probability) -> np.ndarray:
-        return rng.random(n) < probability
-
-    # In company the thing comes first, and then the person who goes with it; with a proxy it is
-    # the other way round: the occupation brings its thing along.
-    by_proxy = company & chance(world.proxy)
-    thing = rng.integers(len(catalog.things()), size=n)
-    gender = np.where(company & ~by_proxy, chance(men_given_thing(world)[thing]), chance(world.men))
-    occupation = _draw_rows(rng, occupation_given_gender(world)[gender.astype(int)])
-    thing = np.where(by_proxy, _proxies()[occupation], thing)
-
-    shows = worker | (company & chance(world.company_worker))
-    names = shows | by_proxy | (face & chance(world.face_occupation))
-    tells = ~names | chance(world.caption_gender)
-    says_thing = alone | (company & chance(world.caption_thing))
-    unseen = alone | (company & chance(world.company_hidden))
-    return Scenes(
-        gender=np.where(unseen, -1, gender),
-        occupation=np.where(shows & ~unseen, occupation, -1),
-        thing=np.where(company | alone, thing, -1),
-        says_gender=np.where(tells & ~alone, gender, -1),
-        says_occupation=np.where(names, occupation, -1),
-        says_thing=np.where(says_thing, thing, -1),
-    )
-
-
-def add_caption_noise(world: World, scenes: Scenes) -> Scenes:
-    """Gives the share `caption_noise` of the examples the caption of another one."""
-    rng = np.random.default_rng([world.seed, 2])
-    rows = np.flatnonzero(rng.random(len(scenes)) < world.caption_noise)
-    other = (rows + rng.integers(1, max(2, len(scenes)), size=len(rows))) % len(scenes)
-    columns = dataclasses.asdict(scenes)
-    for name in ("says_gender", "says_occupation", "says_thing"):
-        columns[name] = columns[name].copy()
-        columns[name][rows] = getattr(scenes, name)[other]
-    return Scenes(**columns)
-
-
-def wrong_captions(world: World) -> np.ndarray:
-    """Returns which captions say something else than they would without noise, bool [n].
-
-    A caption that came from another example and says the same is not wrong.
-    """
-    told = sample(world)
-    noisy = add_caption_noise(world, told)
-    names = ("says_gender", "says_occupation", "says_thing")
-    return np.any([getattr(told, name) != getattr(noisy, name) for name in names], axis=0)
-
-
-def _proxies() -> np.ndarray:
-    """Returns the kind of thing that goes with each occupation, int [c]."""
-    kinds = list(catalog.things())
-    return np.array([kinds.index(occupation.proxy) for occupation in catalog.occupations()])
-
-
-def _draw_rows(rng: np.random.Generator, probability: np.ndarray) -> np.ndarray:
-    """Draws one column for each row of probabilities [n, c]."""
-    edges = probability.cumsum(1)
-    return (rng.random((len(edges), 1)) * edges[:, -1:] >= edges).sum(1)
+    def open_tokenizer(self, data_dir: Path, context_length: int) -> Tokenizer:
+        """Returns the tokenizer of the testbed's words, which come with the package."""
+        del data_dir
+        return WordTokenizer(emoji_scenes_words(), context_length=context_length)

@@ -9,7 +9,6 @@ from m4jax import balance, evaluation, files
 from m4jax.data import annotate, catalog
 from m4jax.grid.cells import Cell
 from m4jax.report.results import Rows
-from m4jax.run import sources
 from m4jax.run import weights as weighting
 from m4jax.run.layout import Layout
 from m4jax.tables import weights
@@ -97,7 +96,7 @@ def _distinct_data(done: Sequence[Cell]) -> list[Cell]:
         balance = balance and dataclasses.replace(balance, seed=0)
         chosen = chosen and dataclasses.replace(chosen, scorer_seed=0, balance=None)
         fair = cell.config.filter is not None and cell.config.filter.balance is not None
-        key = (cell.version, sources.of(cell.config).id, balance, chosen, fair)
+        key = (cell.version, cell.config.source.id, balance, chosen, fair)
         found.setdefault(key, cell)
     return list(found.values())
 
@@ -105,7 +104,7 @@ def _distinct_data(done: Sequence[Cell]) -> list[Cell]:
 def _data_rows(cell: Cell, layout: Layout) -> list[dict]:
     """Returns the bias of the training data as the cell's version weighs them."""
     config = cell.config
-    train = sources.of(config).train(layout.data, config.in_memory_gb)
+    train = config.source.train(layout.data, config.in_memory_gb)
     weight = weighting.read(config, layout, train.uids)
     weight = np.ones(len(train)) if weight is None else weight
     found = []

@@ -1,6 +1,5 @@
 """`--action=plan`: what a grid consists of, what of it is done, and what the rest will cost."""
 
-import dataclasses
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -9,7 +8,6 @@ from rich.table import Table
 from m4jax.grid import pool, rates
 from m4jax.grid.cells import Cell
 from m4jax.progress import Display
-from m4jax.run import sources
 from m4jax.run.layout import Layout
 from m4jax.run.state import is_done
 
@@ -46,7 +44,7 @@ def show(
             highlight=False,
         )
         return 0
-    data = {source.id: source for source in (sources.of(c.config) for c in left)}
+    data = {source.id: source for source in (c.config.source for c in left)}
     pictures = sum(s.composed for s in data.values() if not s.is_prepared(layout.data))
     if total["seconds"] is None:
         console.print("The rate of some shapes could not be measured; see the workers' logs.")
@@ -67,7 +65,7 @@ def _measure(left: Sequence[Cell], layout: Layout, workers: int, console: Consol
     shapes = {rates.shape(cell.config): cell for cell in left}
     tasks = [
         pool.Task(f"rate-{shape}", "rate", f"rate of {', '.join(cell.told) or 'the default'}",
-                  (dataclasses.asdict(cell.config),))
+                  (cell.config.to_json(),))
         for shape, cell in shapes.items()
         if rates.read(layout, cell.config) is None
     ]  # fmt: skip

@@ -13,7 +13,6 @@ from m4jax import files, models
 from m4jax.errors import InputError
 from m4jax.progress import Progress
 from m4jax.run import model as run_model
-from m4jax.run import sources
 from m4jax.run import work as tasks
 from m4jax.run.config import RunConfig
 from m4jax.run.layout import Layout
@@ -43,7 +42,7 @@ def shape(config: RunConfig) -> str:
     """Returns the name of what determines how fast a run is."""
     steps = config.train.warmup_steps + 1
     train = dataclasses.replace(config.train, seed=0, steps=steps, cooldown_steps=0)
-    resolution = sources.of(config).resolution
+    resolution = config.source.resolution
     return files.digest(
         [dataclasses.asdict(config.model), dataclasses.asdict(train), resolution, config.track]
     )
@@ -73,8 +72,8 @@ def measure(config: RunConfig, layout: Layout, progress: Progress) -> None:
     # A directory of its own: shapes are measured side by side, as runs are trained.
     inner = Layout(layout.root / "rates" / shape(config))
     shutil.rmtree(inner.root, ignore_errors=True)  # of a measurement that was interrupted
-    small = dataclasses.replace(config, **sources.of(config).changes(EXAMPLES))
-    source = sources.of(small)
+    small = dataclasses.replace(config, source=config.source.first(EXAMPLES))
+    source = small.source
     started = time.perf_counter()
     source.prepare(inner.data)
     composed = time.perf_counter() - started

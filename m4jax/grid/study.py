@@ -1,6 +1,5 @@
 """A study from its configuration to tables and figures; it does what is missing."""
 
-import dataclasses
 import functools
 import json
 from collections.abc import Mapping, Sequence
@@ -186,7 +185,7 @@ def _print_status(cells: Sequence[Cell], layout: Layout, console: Console) -> No
 
 def _describe(cells: Sequence[Cell]) -> dict[str, Any]:
     """Returns the resolved grid as JSON values."""
-    described = {cell.name: dataclasses.asdict(cell.config) for cell in cells}
+    described = {cell.name: cell.config.to_json() for cell in cells}
     return json.loads(json.dumps(described))
 
 

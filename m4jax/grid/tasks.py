@@ -7,7 +7,6 @@ from typing import Any
 from m4jax import files
 from m4jax.grid.cells import Cell
 from m4jax.grid.pool import Task
-from m4jax.run import sources
 from m4jax.run.config import RunConfig
 from m4jax.run.layout import Layout
 from m4jax.run.state import is_done, state
@@ -41,7 +40,7 @@ def task_state(task: Task, layout: Layout) -> str:
 
     configs = [from_json(value) for value in task.configs]
     if task.kind == "world":
-        return "done" if sources.of(configs[0]).is_prepared(layout.data) else "pending"
+        return "done" if configs[0].source.is_prepared(layout.data) else "pending"
     if task.kind == "weights":
         return "done" if weights.is_written(layout.weights(configs[0])) else "pending"
     if task.kind not in ("run", "fleet"):
@@ -52,12 +51,14 @@ def task_state(task: Task, layout: Layout) -> str:
 
 def cost(task: Task) -> float:
     """Returns a task's share of the work, in examples; for the bars only."""
-    config = task.configs[0]
+    from m4jax.run.config import from_json
+
+    config = from_json(task.configs[0])
     if task.kind == "world":
-        return (config["world"] or {"examples": 0})["examples"] + EVALUATION_EXAMPLES
+        return config.source.composed + EVALUATION_EXAMPLES
     if task.kind == "weights":
         return EVALUATION_EXAMPLES / 10
-    steps = config["train"]["steps"] * config["train"]["batch_size"]
+    steps = config.train.steps * config.train.batch_size
     return len(task.configs) * (steps + EVALUATION_EXAMPLES)
 
 
@@ -65,15 +66,15 @@ def fleet_key(config: RunConfig) -> str:
     """Returns what runs that train in one program have in common."""
     train = dataclasses.replace(config.train, **dict.fromkeys(OWN, 1))
     alone = {"filter": None, "balance": None, "during": ()}
-    return files.digest(dataclasses.asdict(dataclasses.replace(config, train=train, **alone)))
+    return files.digest(dataclasses.replace(config, train=train, **alone).to_json())
 
 
 def _add(
     found: dict[str, Task], config: RunConfig, name: str, layout: Layout, *, wanted: bool
 ) -> str | None:
     """Adds the task of a run after those that it needs; returns its id if it is to be done."""
-    described, needs = (dataclasses.asdict(config),), []
-    source = sources.of(config)
+    described, needs = (config.to_json(),), []
+    source = config.source
     if not source.is_prepared(layout.data):
         world = f"world-{source.id}"
         found.setdefault(world, Task(world, "world", f"data for {name}", described))
@@ -95,7 +96,7 @@ def _add_weights(
         if config.scorer and not layout.scores(config.scorer).exists():
             scorer = _add(found, config.scorer, f"scorer for {name}", layout, wanted=True)
             needs += (scorer,) if scorer else ()
-        described = (dataclasses.asdict(config),)
+        described = (config.to_json(),)
         found[task] = Task(task, "weights", f"weights for {name}", described, needs)
     return task
 
@@ -121,7 +122,7 @@ def _in_fleets(tasks: Sequence[Task], size: int) -> list[Task]:
 
 
 def _scored(task: Task) -> bool:
-    return task.configs[0]["filter"] is not None
+    return "filter" in task.configs[0]
 
 
 def _fleet(members: Sequence[Task]) -> Task:

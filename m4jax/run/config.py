@@ -1,60 +1,45 @@
-"""Configurations: from a nested mapping to frozen records, with every field checked."""
+"""What determines a run: its records, with their defaults, and how a configuration gives them."""
 
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from m4jax import files, models
-from m4jax.balance import OBJECTIVES
 from m4jax.data.annotate import LABEL_SETS
-from m4jax.data.pairs import Pairs
+from m4jax.data.examples import Source
+from m4jax.data.sources import SOURCES
 from m4jax.data.world import World
 from m4jax.errors import InputError, nearest
 from m4jax.evaluation.prompts import load as load_prompts
 from m4jax.settings import check_keys, convert, record
+from m4jax.tables.request import Request
 from m4jax.training import TrainConfig
 
 CENSUS = "census"  # a target: the census' shares instead of a number for all labels
-LARGEST = "max"  # a keep rate: the largest at which all constraints hold
 CONTROLS = ("none", "subsample", "shuffle")
 OWN = -1  # a seed: that of the run, so that what is drawn differs from run to run
 
 
 @dataclasses.dataclass(frozen=True)
-class BalanceConfig:
-    """How the training data are balanced; see `balance.Problem` and `balance.solve`.
+class BalanceConfig(Request):
+    """How the training data are balanced."""
 
-    Attributes not of the problem itself:
-      target: prevalence of men, for all labels, or "census": the census' shares.
-      keep_rate: η, or "max": the largest at which all constraints hold.
-      attribute_noise: share of the known attributes that is flipped before balancing.
-      control: "none"; "subsample": in place of the weights q, equal weights of round(Σq) examples
-        drawn at random; "shuffle": the weights q, permuted at random over the examples.
-      seed: of the noise and the control; 0 where nothing is drawn.
-    """
-
-    labels: tuple[str, ...]
-    target: float | str
-    keep_rate: float | str
-    eps_representation: float
-    eps_association: float
-    penalty: float
-    objective: str
-    tolerance: float
-    attribute_noise: float
-    control: str
-    seed: int
+    target: float | str = 0.5  # prevalence of men that is aimed at; "census": each label's own
+    labels: tuple[str, ...] = ("occupations", "any_thing")  # label sets; "things" are the proxies
+    attribute_noise: float = 0.0  # share of the known attributes that is flipped before balancing
+    # "none"; "subsample": in place of the weights q, equal weights of round(Σq) examples drawn at
+    # random; "shuffle": the weights q, permuted at random over the examples
+    control: str = "none"
+    seed: int = OWN  # of the noise and the control; -1: the run's own; 0 where nothing is drawn
 
     def __post_init__(self):
+        super().__post_init__()
         for name in self.labels:
             if name not in LABEL_SETS:
                 raise InputError(f"balance.labels: unknown {name!r}; {nearest(name, LABEL_SETS)}")
-        if self.keep_rate != LARGEST and not _within(self.keep_rate, 0, 1, open_low=True):
-            raise InputError(
-                f"balance.keep_rate: expected in (0, 1], or {LARGEST!r}, got {self.keep_rate!r}"
-            )
-        if self.target != CENSUS and not _within(self.target, 0, 1):
-            raise InputError(f"balance.target: expected 0 to 1, or {CENSUS!r}, got {self.target!r}")
+        target = self.target
+        if target != CENSUS and (isinstance(target, str) or not 0 <= target <= 1):
+            raise InputError(f"balance.target: expected 0 to 1, or {CENSUS!r}, got {target!r}")
         if not 0 <= self.attribute_noise < 0.5:
             raise InputError(
                 f"balance.attribute_noise: expected in [0, 0.5), got {self.attribute_noise}"
@@ -62,29 +47,16 @@ class BalanceConfig:
         if self.control not in CONTROLS:
             hint = nearest(self.control, CONTROLS)
             raise InputError(f"balance.control: unknown {self.control!r}; {hint}")
-        for name in ("eps_representation", "eps_association"):
-            if getattr(self, name) < 0:
-                raise InputError(f"balance.{name}: expected at least 0, got {getattr(self, name)}")
-        if self.objective not in OBJECTIVES:
-            hint = nearest(self.objective, OBJECTIVES)
-            raise InputError(f"balance.objective: unknown {self.objective!r}; {hint}")
 
 
 @dataclasses.dataclass(frozen=True)
 class FilterConfig:
-    """Which training pairs are left out for their low image–text similarity.
+    """Which training pairs are left out for their low image–text similarity."""
 
-    Attributes:
-        drop: share of the pairs that is left out, those of the lowest cosine.
-        scorer: variant of the model that scores, trained with the softmax loss without a filter.
-        scorer_seed: of that model.
-        balance: how the pairs are weighted that the scorer is trained on; None: all alike.
-    """
-
-    drop: float
-    scorer: str
-    scorer_seed: int
-    balance: BalanceConfig | None
+    drop: float = 0.3  # share of the pairs that is left out, those of the lowest cosine
+    scorer: str = "emoji-S/8"  # variant of the model that scores, trained with the softmax loss
+    scorer_seed: int = OWN  # of that model; -1: the run's own
+    balance: BalanceConfig | None = None  # of the pairs that the scorer is trained on; None: not
 
     def __post_init__(self):
         if not 0 <= self.drop < 1:
@@ -96,13 +68,13 @@ class FilterConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """Which model is trained; see `models.Variant`. An `embed` of 0 is that of the variant."""
+    """Which model is trained; see `models.Variant`."""
 
-    variant: str
-    context_length: int
-    embed: int
-    dtype: str
-    remat: str
+    variant: str = "emoji-S/8"  # a name of the variant table; 32 pixels, patches of 8, 3 layers
+    context_length: int = 12  # tokens of a caption, the end token included
+    embed: int = 0  # size of the embeddings; 0: the variant's
+    dtype: str = "float32"  # of the computation: "float32" or "bfloat16"
+    remat: str = "none"  # what is computed again to save memory: "none", "dots" or "full"
 
     def __post_init__(self):
         if self.variant not in models.names():
@@ -117,8 +89,8 @@ class ModelConfig:
 class EvaluateConfig:
     """How a model is evaluated."""
 
-    prompts: str
-    resamples: int
+    prompts: str = "emoji_scenes_v2"  # a versioned file of prompts, or a .json file
+    resamples: int = 1_000  # of the bootstrap
 
     def __post_init__(self):
         load_prompts(self.prompts)  # raises if there are none of this name
@@ -128,34 +100,21 @@ class EvaluateConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """All that determines a run.
+    """All that determines a run."""
 
-    Attributes:
-        world: of the training pictures; None: they come from `pairs`.
-        pairs: of a TFDS dataset, or None: the testbed.
-        filter: which of them are left out, or None.
-        balance: how they are weighted, or None.
-        during: shares of the steps, from 0 to 1, between which the weights act; before and after,
-            all examples weigh the same. () without weights.
-        init_from: a run's directory or an exported model; "": random parameters.
-        in_memory_gb: gigabytes; training pictures that take more, decoded, stay encoded on disk.
-        model: that is trained.
-        train: how.
-        track: whether bias is also measured at every checkpoint.
-        evaluate: how the result is evaluated.
-    """
-
-    world: World | None
-    pairs: Pairs | None
-    filter: FilterConfig | None
-    balance: BalanceConfig | None
-    during: tuple[float, ...]
-    init_from: str
-    in_memory_gb: float
-    model: ModelConfig
-    train: TrainConfig
-    track: bool
-    evaluate: EvaluateConfig
+    # Where the training pairs come from, how they are chosen and weighted, and what is trained how.
+    source: Source = dataclasses.field(default_factory=World)
+    filter: FilterConfig | None = None  # which of them are left out
+    balance: BalanceConfig | None = None  # how they are weighted
+    # Shares of the steps between which the weights act; before and after, all examples weigh the
+    # same. () without weights.
+    during: tuple[float, ...] = ()
+    init_from: str = ""  # a run's directory or an exported model to start from; "": random
+    in_memory_gb: float = 8.0  # training pictures that take more, decoded, stay encoded on disk
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    track: bool = False  # whether bias is also measured at every checkpoint
+    evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
 
     def __post_init__(self):
         if self.balance is None:
@@ -166,13 +125,22 @@ class RunConfig:
                 f"{self.during}"
             )
 
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields, nested, as JSON values; the source stands under its kind.
+
+        Those that are None are left out: a new optional field leaves the names of old runs alone.
+        """
+        fields = dataclasses.asdict(self)
+        return _without_none({self.source.kind: fields.pop("source")} | fields)
+
     @property
     def id(self) -> str:
         """The run's name: a hash of all that determines its parameters.
 
         How it is evaluated is not part of it: another evaluation needs no other training.
         """
-        return files.digest(_described(self, "evaluate", "in_memory_gb"))
+        skipped = ("evaluate", "in_memory_gb")
+        return files.digest({k: v for k, v in self.to_json().items() if k not in skipped})
 
     @property
     def weighted(self) -> bool:
@@ -184,9 +152,10 @@ class RunConfig:
         """The name of the run's weights: a hash of all that they follow from."""
         if not self.weighted:
             return None
-        parts = [_described(self.world or self.pairs), self.balance and _described(self.balance)]
+        fields = self.to_json()
+        parts = [fields[self.source.kind], fields.get("balance")]
         if self.filter:
-            parts += [_described(self.filter), self.scorer.id]
+            parts += [fields["filter"], self.scorer.id]
         return files.digest(parts)
 
     @property
@@ -215,35 +184,28 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
             of the wrong type or range.
     """
     config = {key: dict(v) if isinstance(v, Mapping) else v for key, v in config.items()}
-    parts = ("world", "pairs", "filter", "balance", "model", "train", "evaluate")
-    check_keys(config, ("seed", "init_from", "in_memory_gb", "track", *parts), "config")
+    parts = (*SOURCES, "filter", "balance", "model", "train", "evaluate")
+    plain = ("seed", "source", "init_from", "in_memory_gb", "track")
+    check_keys(config, (*plain, *parts), "config")
     for name in parts:
         if not isinstance(config[name], dict):
             raise InputError(f"config.{name}: expected fields, got {config[name]!r}")
-    foreign, filtered, balanced = (
-        _take(config[name], name, "enabled") for name in ("pairs", "filter", "balance")
-    )
-    if "during" not in config["balance"]:
-        raise InputError("missing field config.balance.during: configs/base.py has all of them")
-    during = convert(tuple[float, ...], config["balance"].pop("during"), "config.balance.during")
+    filtered, balanced = (_take(config, f"{name}.enabled", bool) for name in ("filter", "balance"))
+    scorer_balanced = _take(config, "filter.scorer_balanced", bool)
+    during = _take(config, "balance.during", tuple[float, ...])
     seed = convert(int, config["seed"], "config.seed")
     balance = record(BalanceConfig, config["balance"], "config.balance")
-    fair = _take(config["filter"], "filter", "scorer_balanced")
-    of_scorer = dataclasses.replace(balance, control="none")
-    of_scorer = _with_own_seed(of_scorer, seed) if fair else None
-    balance = _with_own_seed(balance, seed)
-    chosen = record(FilterConfig, config["filter"] | {"balance": of_scorer}, "config.filter")
+    of_scorer = _with_own_seed(dataclasses.replace(balance, control="none"), seed)
+    chosen = config["filter"] | {"balance": of_scorer if scorer_balanced else None}
+    chosen = record(FilterConfig, chosen, "config.filter")
     if chosen.scorer_seed == OWN:
         chosen = dataclasses.replace(chosen, scorer_seed=seed)
     if "seed" in config["train"]:
         raise InputError("unknown field config.train.seed: set config.seed")
-    world = record(World, config["world"], "config.world")
-    pairs = record(Pairs, config["pairs"], "config.pairs") if foreign else None
     return RunConfig(
-        world=None if foreign else world,
-        pairs=pairs,
+        source=_source(config),
         filter=chosen if filtered else None,
-        balance=balance if balanced else None,
+        balance=_with_own_seed(balance, seed) if balanced else None,
         during=during if balanced else (),
         init_from=convert(str, config["init_from"], "config.init_from"),
         in_memory_gb=convert(float, config["in_memory_gb"], "config.in_memory_gb"),
@@ -252,6 +214,15 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
         track=convert(bool, config["track"], "config.track"),
         evaluate=record(EvaluateConfig, config["evaluate"], "config.evaluate"),
     )
+
+
+def _source(config: Mapping[str, Any]) -> Source:
+    """Returns the source that `config.source` names; the fields of the others are checked too."""
+    sources = {name: record(kind, config[name], f"config.{name}") for name, kind in SOURCES.items()}
+    name = config["source"]
+    if name not in sources:
+        raise InputError(f"config.source: unknown {name!r}; {nearest(str(name), sources)}")
+    return sources[name]
 
 
 def _with_own_seed(balance: BalanceConfig, seed: int) -> BalanceConfig:
@@ -265,35 +236,29 @@ def _with_own_seed(balance: BalanceConfig, seed: int) -> BalanceConfig:
 
 
 def from_json(value: Mapping[str, Any]) -> RunConfig:
-    """Returns the run configuration that `dataclasses.asdict` turned into JSON."""
-    return record(RunConfig, value, "config")
+    """Returns the run configuration of which `value` is `RunConfig.to_json()`."""
+    kinds = [kind for kind in SOURCES if kind in value]
+    if len(kinds) != 1:
+        raise InputError(f"config: expected one of {', '.join(SOURCES)}, got {sorted(value)}")
+    source = record(SOURCES[kinds[0]], value[kinds[0]], f"config.{kinds[0]}")
+    absent = {"filter": None, "balance": None}
+    fields = {name: x for name, x in value.items() if name not in kinds}
+    for name in ("filter",):
+        if fields.get(name):
+            fields[name] = {"balance": None} | fields[name]
+    return record(RunConfig, absent | fields | {"source": source}, "config")
 
 
-def _described(value: Any, *without: str) -> dict[str, Any]:
-    """Returns the fields of a record, nested, as JSON values; those that are None are left out.
-
-    A new optional field thus leaves the names of old runs as they are.
-    """
-    fields = dataclasses.asdict(value)
-    return _known({k: v for k, v in fields.items() if k not in without})
-
-
-def _known(value: Any) -> Any:
+def _without_none(value: Any) -> Any:
     """Returns nested mappings without the fields that are None."""
     if not isinstance(value, Mapping):
         return value
-    return {k: _known(v) for k, v in value.items() if v is not None}
+    return {k: _without_none(v) for k, v in value.items() if v is not None}
 
 
-def _take(fields: dict[str, Any], name: str, switch: str) -> bool:
-    """Takes a switch out of the fields of a part of the configuration."""
-    value = fields.pop(switch, None)
-    if not isinstance(value, bool):
-        raise InputError(f"config.{name}.{switch}: expected True or False, got {value!r}")
-    return value
-
-
-def _within(value: float | str, low: float, high: float, *, open_low: bool = False) -> bool:
-    if isinstance(value, str):
-        return False
-    return (low < value if open_low else low <= value) and value <= high
+def _take(config: dict[str, Any], path: str, kind: Any) -> Any:
+    """Takes a field out of a part of the configuration, and returns its value."""
+    part, name = path.split(".")
+    if name not in config[part]:
+        raise InputError(f"missing field config.{path}: configs/base.py has all of them")
+    return convert(kind, config[part].pop(name), f"config.{path}")

@@ -1,7 +1,7 @@
 """The model of a run, its tokenizer, and what embeds with them."""
 
 from m4jax import models, training
-from m4jax.run import sources
+from m4jax.data.examples import Tokenizer
 from m4jax.run.config import RunConfig
 from m4jax.run.layout import Layout
 from m4jax.training.losses import LOSSES
@@ -9,14 +9,14 @@ from m4jax.training.losses import LOSSES
 EMBED_BATCH = 256
 
 
-def words(config: RunConfig, layout: Layout) -> sources.Tokenizer:
+def words(config: RunConfig, layout: Layout) -> Tokenizer:
     """Returns the tokenizer of a run."""
-    return sources.of(config).tokenizer(layout.data, config.model.context_length)
+    return config.source.open_tokenizer(layout.data, config.model.context_length)
 
 
 def model(config: RunConfig):
     """Returns the model of a run, a linen module without parameters."""
-    wanted, source = config.model, sources.of(config)
+    wanted, source = config.model, config.source
     overrides = {"image_size": source.resolution, "vocab_size": source.vocab_size}
     overrides |= {"dtype": wanted.dtype, "remat": wanted.remat}
     if wanted.embed:
@@ -28,9 +28,7 @@ def model(config: RunConfig):
     return models.create(wanted.variant, **overrides)
 
 
-def embedder(
-    config: RunConfig, layout: Layout, params=None
-) -> tuple[training.Embedder, sources.Tokenizer]:
+def embedder(config: RunConfig, layout: Layout, params=None) -> tuple[training.Embedder, Tokenizer]:
     """Returns what embeds pictures and tokens with a run's parameters, and its tokenizer.
 
     Args:

@@ -1,6 +1,7 @@
 """The weights of a run's training data: quality filter, then balancing, or a control of it."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -8,15 +9,13 @@ import pyarrow.parquet as pq
 
 from m4jax import balance, files, training
 from m4jax.data import annotate, catalog, quality
+from m4jax.data.examples import Training
 from m4jax.errors import InputError
 from m4jax.progress import Progress
 from m4jax.run import model as run_model
-from m4jax.run import sources
-from m4jax.run.config import CENSUS, LARGEST, BalanceConfig, RunConfig
+from m4jax.run.config import CENSUS, BalanceConfig, RunConfig
 from m4jax.run.layout import Layout
-from m4jax.tables import acceptance, weights
-
-MARGIN = 0.01  # by how much "max" stays below the largest keep rate, where weights have no choice
+from m4jax.tables import request, weights
 
 
 def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
@@ -30,7 +29,7 @@ def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
     folder = layout.weights(config)
     if weights.is_written(folder):
         return
-    train = sources.of(config).train(layout.data, config.in_memory_gb)
+    train = config.source.train(layout.data, config.in_memory_gb)
     weight, certificate = np.ones(len(train)), {}
     if config.filter:
         _score(config, layout, train, progress)
@@ -78,31 +77,16 @@ def targets(config: BalanceConfig | None, notes: annotate.Annotation) -> np.ndar
     return np.tile([overall, *by_label], (shape[0], 1))
 
 
-def make_problem(config: BalanceConfig, notes: annotate.Annotation) -> balance.Problem:
-    """Returns the balancing problem of annotated data, at its largest keep rate if that is asked.
+def make_problem(
+    config: BalanceConfig, notes: annotate.Annotation
+) -> tuple[balance.Problem, dict[str, Any]]:
+    """Returns the balancing problem of annotated data, and facts for the certificate.
 
     Raises:
         InputError: if the problem can't be stated, or has no weights at all.
     """
-    rate = config.keep_rate
-    try:
-        problem = balance.Problem(
-            notes.attributes,
-            notes.labels,
-            target=targets(config, notes),
-            keep_rate=1.0 if rate == LARGEST else rate,
-            eps_representation=config.eps_representation,
-            eps_association=config.eps_association,
-            penalty=config.penalty,
-        )
-    except balance.ProblemError as error:
-        raise InputError(f"balancing: {error}") from None
-    if rate != LARGEST:
-        return problem
-    largest = balance.max_keep_rate(problem).keep_rate
-    if largest <= 0:
-        raise InputError("balancing: no weights at all meet the constraints; raise eps_association")
-    return dataclasses.replace(problem, keep_rate=largest * (1 - MARGIN))
+    problem = request.pose(config, notes.attributes, notes.labels, target=targets(config, notes))
+    return request.at_keep_rate(config, problem)
 
 
 def flip(attributes: np.ndarray, share: float, seed: int) -> np.ndarray:
@@ -126,14 +110,14 @@ def _balance(
     config: BalanceConfig, notes: annotate.Annotation
 ) -> tuple[np.ndarray, dict[str, object]]:
     noisy = flip(notes.attributes, config.attribute_noise, config.seed)
-    problem = make_problem(config, dataclasses.replace(notes, attributes=noisy))
-    solution = balance.solve(problem, objective=config.objective, tolerance=config.tolerance)
-    acceptance.require(problem, solution)
-    certificate = balance.certificate(problem, solution)
+    problem, binding = make_problem(config, dataclasses.replace(notes, attributes=noisy))
+    solution = request.solve(config, problem)
+    request.require(problem, solution)
+    certificate = balance.certificate(problem, solution) | binding
     return control(solution.weights, config.control, config.seed), certificate
 
 
-def _score(config: RunConfig, layout: Layout, train: sources.Training, progress: Progress) -> None:
+def _score(config: RunConfig, layout: Layout, train: Training, progress: Progress) -> None:
     """Writes the cosine of every training pair by the scorer, unless it is there."""
     path = layout.scores(config.scorer)
     if path.exists():

@@ -1,6 +1,7 @@
 """The kinds of work of a study, each a function of runs and of where their files lie."""
 
 import dataclasses
+import functools
 import shutil
 import time
 import traceback
@@ -10,11 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from m4jax import evaluation, files, models, training
+from m4jax import balance, evaluation, files, models, training
+from m4jax.data.examples import Source, Splits, Tokenizer
+from m4jax.errors import InputError
 from m4jax.evaluation import prompts
+from m4jax.evaluation.prompts import Prompts
 from m4jax.progress import Progress
 from m4jax.run import model as run_model
-from m4jax.run import sources
 from m4jax.run import weights as weighting
 from m4jax.run.config import RunConfig
 from m4jax.run.layout import Layout
@@ -25,13 +28,13 @@ TRACKED = ("faces", "objects")  # the splits on which bias is measured along tra
 
 def prepare_world(config: RunConfig, layout: Layout, progress: Progress) -> None:
     """Prepares the run's data."""
-    sources.of(config).prepare(layout.data, progress)
+    config.source.prepare(layout.data, progress)
 
 
 def train_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
     """Trains the run's model, or goes on with it."""
     folder, model = layout.run(config), run_model.model(config)
-    files.write_json(folder / "config.json", dataclasses.asdict(config))
+    files.write_json(folder / "config.json", config.to_json())
     steps = config.train.steps
     training.train(
         config.train,
@@ -48,7 +51,7 @@ def evaluate_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
     """Evaluates the trained model: `predictions.npz` and `eval.jsonl`."""
     folder = layout.run(config)
     progress("evaluate", 0, 1)
-    splits = sources.of(config).evaluation(layout.data, config.in_memory_gb)
+    splits = config.source.evaluation(layout.data, config.in_memory_gb)
     result = evaluate(config, layout, splits, *run_model.embedder(config, layout))
     evaluation.save_predictions(folder / "predictions.npz", result.predictions)
     files.write_jsonl(folder / "eval.jsonl", [_record(row) for row in result.results])
@@ -57,23 +60,52 @@ def evaluate_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
 def evaluate(
     config: RunConfig,
     layout: Layout,
-    splits: sources.Splits,
+    splits: Splits,
     embedder: training.Embedder,
-    words: sources.Tokenizer,
+    words: Tokenizer,
 ) -> evaluation.Evaluation:
     """Evaluates a model on splits of the run's data, with the run's prompts."""
-    source = sources.of(config)
-    asked = source.prompts(prompts.load(config.evaluate.prompts))
+    asked = with_classes(prompts.load(config.evaluate.prompts), config.source)
     return evaluation.evaluate(
         splits,
         embed_images=embedder.images,
         embed_texts=lambda texts: embedder.tokens(words(texts)),
         logit_scale=embedder.logit_scale,
         prompts=asked,
-        data_association=sources.association(source, layout.data, asked),
+        data_association=data_association(config.source, layout.data, asked),
         resamples=config.evaluate.resamples,
         seed=0,
     )
+
+
+def with_classes(prompts: Prompts, source: Source) -> Prompts:
+    """Returns the prompts with the source's own classes of things, if it has any."""
+    classes = source.classes()
+    if classes is None:
+        return prompts
+    name, phrases = classes
+    return dataclasses.replace(prompts, version=f"{prompts.version}+{name}", thing=phrases)
+
+
+def data_association(source: Source, data_dir: Path, prompts: Prompts) -> np.ndarray:
+    """Returns the association [c] of the data, before any weights, with each occupation.
+
+    Raises:
+        InputError: if these are not the prompts' occupations.
+    """
+    names, association = _association(source, data_dir)
+    if names != tuple(prompts.occupation):
+        raise InputError(
+            f"the data know the occupations {', '.join(names)}; the prompts {prompts.version} "
+            f"name others, or in another order: {', '.join(prompts.occupation)}"
+        )
+    return association
+
+
+@functools.cache  # asked for at every checkpoint of a run whose bias is tracked
+def _association(source: Source, data_dir: Path) -> tuple[tuple[str, ...], np.ndarray]:
+    notes = source.train(data_dir).annotate(("occupations",))
+    return notes.label_names, balance.bias(notes.attributes, notes.labels).association[0]
 
 
 def run_cell(config: RunConfig, layout: Layout, progress: Progress) -> None:
@@ -101,10 +133,10 @@ def run_fleet(configs: Sequence[RunConfig], layout: Layout, progress: Progress) 
         _discard_damaged(config, layout)
     started, trackers = _Times.now(), [_Tracker(config, layout) for config in configs]
     shared, members = _train_data(configs[0], layout), []
-    uids = sources.of(configs[0]).uids(layout.data)
+    uids = configs[0].source.uids(layout.data)
     for config in configs:
         folder = layout.run(config)
-        files.write_json(folder / "config.json", dataclasses.asdict(config))
+        files.write_json(folder / "config.json", config.to_json())
         data = dataclasses.replace(shared, stages=_stages(config, layout, uids))
         members.append(training.Member(config.train, data, folder))
     steps, what = configs[0].train.steps, f"train {len(configs)}"
@@ -199,12 +231,12 @@ class _Tracker:
 
     def __init__(self, config: RunConfig, layout: Layout):
         self._config, self._layout = config, layout
-        self._splits: sources.Splits | None = None
+        self._splits: Splits | None = None
 
     def measure(self, step: int, params: Any) -> None:
         """Evaluates the parameters after `step` on pictures of faces and of things."""
         if self._splits is None:  # not before it is needed
-            splits = sources.of(self._config).evaluation(self._layout.data)
+            splits = self._config.source.evaluation(self._layout.data)
             self._splits = {name: splits[name] for name in TRACKED if name in splits}
         embedder = run_model.embedder(self._config, self._layout, params)
         result = evaluate(self._config, self._layout, self._splits, *embedder)
@@ -214,7 +246,7 @@ class _Tracker:
 
 
 def _train_data(config: RunConfig, layout: Layout) -> training.TrainData:
-    train = sources.of(config).train(layout.data, config.in_memory_gb)
+    train = config.source.train(layout.data, config.in_memory_gb)
     # The stream's bias is followed for the constrained labels, or else for the occupations.
     labels = config.balance.labels if config.balance else ("occupations",)
     notes = train.annotate(labels)

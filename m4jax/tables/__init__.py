@@ -1,7 +1,7 @@
 """Balancing tables of any size: what the command `experiments.balance` does."""
 
-from m4jax.tables.config import WeighConfig, weigh_config
+from m4jax.tables.config import TableConfig, table_config
 from m4jax.tables.job import Job
 from m4jax.tables.stages import STAGES, stages
 
-__all__ = ["STAGES", "Job", "WeighConfig", "stages", "weigh_config"]
+__all__ = ["STAGES", "Job", "TableConfig", "stages", "table_config"]

@@ -4,50 +4,55 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from m4jax import balance
 from m4jax.data.annotate import LABEL_SETS
 from m4jax.data.world import World
 from m4jax.errors import InputError, nearest
 from m4jax.settings import record
+from m4jax.tables.request import Request
 from m4jax.tables.table import Columns
 
 EXAMPLE = "configs/balance.py"
-LARGEST = "max"
 
 
 @dataclasses.dataclass(frozen=True)
-class WeighConfig:
-    """What is balanced and how; `configs/balance.py` describes every field."""
+class TableConfig(Request):
+    """What is balanced and how."""
 
-    files: tuple[str, ...]
-    uid: str
-    attributes: tuple[str, ...]
-    labels: tuple[str, ...]
-    packed: str
-    counts: str
-    utility: str
-    utility_levels: int
-    world: World
-    world_labels: tuple[str, ...]
-    intersections: tuple[tuple[str, ...], ...]
-    target: float | tuple[tuple, ...]
-    keep_rate: float | str
-    eps_representation: float
-    eps_association: float
-    penalty: float
-    objective: str
-    tolerance: float
-    precision: str
-    allow_violations: bool
-    selection_seed: int | None
-    frontier: tuple[float, ...]
-    check_uids: bool
-    memory_limit: str
-    threads: int
-    shards: int
-    shard: int | None
+    # The table: parquet files with one row an example.
+    files: tuple[str, ...] = ()  # paths or patterns, as in ("data/*.parquet",); (): the testbed
+    uid: str = "uid"  # column of text or whole numbers, unique to each example
+    attributes: tuple[str, ...] = ()  # columns of 0 and 1, or between; NULL: unknown
+    labels: tuple[str, ...] = ()  # the same, never NULL; proxies are further labels
+    packed: str = ""  # or the one column whose bit j is the j-th of attributes and labels
+    counts: str = ""  # column that says how often each row counts; "": once
+    utility: str = ""  # column with the utility u > 0 of each example; "": 1
+    # Where utilities hardly repeat, fold them rounded to this many levels an octave; passes over
+    # the examples then make the weights exact. 0: only equal utilities share a pattern.
+    utility_levels: int = 0
+    check_uids: bool = True  # whether to refuse uids that are NULL or come twice
+
+    # The testbed, for files = ().
+    world: World = dataclasses.field(default_factory=World)  # its knobs
+    world_labels: tuple[str, ...] = ("occupations", "any_thing")  # label sets; "things": proxies
+
+    # What is asked of the weights, besides the fields of `Request`.
+    intersections: tuple[tuple[str, ...], ...] = ()  # as in (("man", "dark skin"),)
+    target: float | tuple[tuple, ...] = 0.5  # prevalence, or (("man", 0.5), …)
+    precision: str = "float64"  # "float32": passes in single precision, for accelerators
+    allow_violations: bool = False  # True: write weights even if bounds don't hold
+
+    # What is written besides the weights.
+    selection_seed: int | None = None  # a seed: also who is kept, by uid
+    frontier: tuple[float, ...] = tuple(i / 10 for i in range(1, 11))  # keep rates; (): none
+
+    # Resources.
+    memory_limit: str = "2GB"  # of reading the tables; what is beyond it goes to the disk
+    threads: int = 0  # 0: as many as there are cores
+    shards: int = 1  # parts in which the files are folded; each is done but once
+    shard: int | None = None  # fold this part alone: one process for each
 
     def __post_init__(self):
+        super().__post_init__()
         if self.files and not self.attributes:
             raise InputError("config.attributes: expected names of columns of the files")
         if not self.files and (self.attributes or self.labels):
@@ -56,13 +61,6 @@ class WeighConfig:
             if name not in LABEL_SETS:
                 hint = nearest(name, LABEL_SETS)
                 raise InputError(f"config.world_labels: unknown {name!r}; {hint}")
-        if isinstance(self.keep_rate, str) and self.keep_rate != LARGEST:
-            raise InputError(
-                f"config.keep_rate: expected a number or {LARGEST!r}, got {self.keep_rate!r}"
-            )
-        if self.objective not in balance.OBJECTIVES:
-            hint = nearest(self.objective, balance.OBJECTIVES)
-            raise InputError(f"config.objective: unknown {self.objective!r}; {hint}")
         if self.shards < 1 or self.threads < 0:
             raise InputError(
                 f"config.shards, config.threads: expected at least 1 and 0, got {self.shards} and "
@@ -91,14 +89,14 @@ class WeighConfig:
         return dict(self.target) if isinstance(self.target, tuple) else self.target
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """What the solution depends on, apart from the data, as values that JSON can hold."""
         names = ("intersections", "target", "keep_rate", "eps_representation", "eps_association",
                  "objective", "tolerance", "precision", "allow_violations")  # fmt: skip
         return {name: getattr(self, name) for name in names} | {"penalty": str(self.penalty)}
 
 
-def weigh_config(config: Mapping[str, Any]) -> WeighConfig:
+def table_config(config: Mapping[str, Any]) -> TableConfig:
     """Returns the checked, frozen configuration.
 
     Args:
@@ -111,7 +109,7 @@ def weigh_config(config: Mapping[str, Any]) -> WeighConfig:
     config = dict(config)
     if isinstance(config.get("world"), Mapping):
         config["world"] = record(World, config["world"], "config.world", EXAMPLE)
-    return record(WeighConfig, config, "config", EXAMPLE)
+    return record(TableConfig, config, "config", EXAMPLE)
 
 
 def _check_target(target: float | tuple[tuple, ...]) -> None:

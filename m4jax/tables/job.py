@@ -11,19 +11,20 @@ import pyarrow.parquet as pq
 
 from m4jax import balance, files
 from m4jax.balance import spec, stream
-from m4jax.errors import InputError
-from m4jax.tables import blocks, folding
+from m4jax.tables import blocks, folding, request
 from m4jax.tables import table as tables
-from m4jax.tables.config import LARGEST, WeighConfig
+from m4jax.tables.config import TableConfig
 from m4jax.tables.folding import Patterns
 from m4jax.tables.table import Columns, Table
+
+ATTRIBUTES = b"attributes"  # in the schema of `examples.parquet`: how many of the columns they are
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
     """A configuration and the directory of everything that is written."""
 
-    config: WeighConfig
+    config: TableConfig
     folder: Path
 
     @functools.cached_property
@@ -31,8 +32,9 @@ class Job:
         """What the columns mean: as configured, or those of `examples.parquet`."""
         if self.config.files:
             return self.config.columns
-        names = pq.read_schema(self.folder / "examples.parquet").names
-        return Columns(uid="uid", attributes=("man",), labels=tuple(names[2:]))
+        schema = pq.read_schema(self.folder / "examples.parquet")
+        names, m = schema.names[1:], int(schema.metadata[ATTRIBUTES])
+        return Columns(uid="uid", attributes=tuple(names[:m]), labels=tuple(names[m:]))
 
     @functools.cached_property
     def table(self) -> Table:
@@ -49,7 +51,7 @@ class Job:
     @functools.cached_property
     def solution_id(self) -> str:
         """The name of the solution."""
-        return files.digest([self.fold_id, self.config.asked])
+        return files.digest([self.fold_id, self.config.identity])
 
     @property
     def fold(self) -> Path:
@@ -64,7 +66,7 @@ class Job:
     @property
     def frontier(self) -> Path:
         """The bias that is left at each of the configured keep rates."""
-        asked = self.config.asked | {"keep_rate": self.config.frontier}
+        asked = self.config.identity | {"keep_rate": self.config.frontier}
         return self.folder / "frontiers" / f"{files.digest([self.fold_id, asked])}.json"
 
     @contextlib.contextmanager
@@ -80,25 +82,17 @@ class Job:
 
     def problem(self, patterns: Patterns) -> balance.Problem:
         """Returns the problem, without a keep rate if the largest is asked for."""
-        config = self.config
-        try:
-            problem = balance.Problem(
-                patterns.attributes,
-                patterns.labels,
-                target=config.targets,
-                utility=patterns.utility,
-                counts=patterns.counts,
-                keep_rate=1.0 if config.keep_rate == LARGEST else config.keep_rate,
-                eps_representation=config.eps_representation,
-                eps_association=config.eps_association,
-                penalty=config.penalty,
-                attribute_names=self.columns.attributes,
-                label_names=self.columns.labels,
-                intersections=config.intersections,
-            )
-        except balance.ProblemError as error:
-            raise InputError(f"balancing: {error}") from None
-        return problem
+        return request.pose(
+            self.config,
+            patterns.attributes,
+            patterns.labels,
+            target=self.config.targets,
+            utility=patterns.utility,
+            counts=patterns.counts,
+            attribute_names=self.columns.attributes,
+            label_names=self.columns.labels,
+            intersections=self.config.intersections,
+        )
 
     def examples(self) -> Iterator[stream.Block]:
         """Yields the examples themselves, with their intersections, in the table's order."""

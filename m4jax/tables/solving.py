@@ -12,16 +12,12 @@ import pyarrow.parquet as pq
 
 from m4jax import balance, files
 from m4jax.balance import stream
-from m4jax.errors import InputError
 from m4jax.progress import Progress
-from m4jax.tables import acceptance, blocks
 from m4jax.tables import assignment as joining
-from m4jax.tables.config import LARGEST
+from m4jax.tables import blocks, request
 from m4jax.tables.job import Job
 
-MAX_STEPS = 200
 MAX_PASSES = 50
-MARGIN = 1e-6  # below the largest keep rate, where weights would be forced to the last digit
 
 
 class Found(NamedTuple):
@@ -51,21 +47,17 @@ def solve(job: Job, progress: Progress) -> None:
     path = job.solution.with_suffix(".json")
     if path.exists():
         return
-    problem, binding = job.problem(job.patterns()), {}
-    if job.config.keep_rate == LARGEST:
-        progress("largest keep rate", 0, 1)
-        problem, binding = _largest(problem)
-    solution = balance.solve(
+    progress("keep rate", 0, 1)
+    problem, binding = request.at_keep_rate(job.config, job.problem(job.patterns()))
+    solution = request.solve(
+        job.config,
         problem,
-        objective=job.config.objective,
-        tolerance=job.config.tolerance,
-        max_steps=MAX_STEPS,
         precision=job.config.precision,
-        progress=lambda steps, gap: progress(f"solve, gap {gap:.1e}", steps, MAX_STEPS),
+        progress=lambda steps, gap: progress(f"solve, gap {gap:.1e}", steps, request.MAX_STEPS),
     )
     if job.columns.utility_levels and solution.status is balance.Status.CONVERGED:
         solution, binding = _refined(job, problem, solution, binding, progress)
-    acceptance.require(problem, solution, allow_violations=job.config.allow_violations)
+    request.require(problem, solution, allow_violations=job.config.allow_violations)
     joining.add_weights(job.fold, solution.weights, job.solution)
     found = Found(
         balance.certificate(problem, solution) | binding, solution.multipliers, solution.offset
@@ -97,16 +89,6 @@ def weigh_each(job: Job, path: Path, progress: Callable[[int, int], None]) -> No
             writer.write_table(table)
             done += len(table)
             progress(done, len(job.table))
-
-
-def _largest(problem: balance.Problem) -> tuple[balance.Problem, dict[str, Any]]:
-    """Returns the problem at its largest keep rate, and which constraints stand in the way."""
-    found = balance.max_keep_rate(problem)
-    if found.keep_rate <= 0:
-        raise InputError("keep_rate: no weights at all meet the constraints; raise eps_association")
-    rate = found.keep_rate * (1 - MARGIN)
-    binding = [{"attribute": attribute, "label": label} for attribute, label in found.binding]
-    return dataclasses.replace(problem, keep_rate=rate), {"keep_rate_binding": binding}
 
 
 def _refined(

@@ -15,14 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from m4jax import balance, files
-from m4jax.data import annotate, testbed
 from m4jax.errors import InputError
 from m4jax.progress import Progress
 from m4jax.tables import assignment as joining
 from m4jax.tables import folding, selection, solving, weights
 from m4jax.tables import pictures as tables
-from m4jax.tables.config import WeighConfig
-from m4jax.tables.job import Job
+from m4jax.tables.config import TableConfig
+from m4jax.tables.job import ATTRIBUTES, Job
 
 
 def write_examples(job: Job, progress: Progress) -> None:
@@ -30,14 +29,16 @@ def write_examples(job: Job, progress: Progress) -> None:
     path = job.folder / "examples.parquet"
     if job.config.files or path.exists():
         return
-    testbed.prepare(job.config.world, job.folder / "data", progress)
-    train = testbed.load(job.config.world, "train", job.folder / "data")
-    notes = annotate.annotate(train.columns, job.config.world_labels)
-    man = notes.attributes[:, 0]
-    columns = {"uid": train.columns["uid"], "man": pa.array(man == 1, mask=np.isnan(man))}
+    job.config.world.prepare(job.folder / "data", progress)
+    train = job.config.world.train(job.folder / "data")
+    notes = train.annotate(job.config.world_labels)
+    columns = {"uid": train.uids}
+    for name, values in zip(notes.attribute_names, notes.attributes.T, strict=True):
+        columns[name] = pa.array(values == 1, mask=np.isnan(values))
     columns |= {name: notes.labels[:, i].astype(bool) for i, name in enumerate(notes.label_names)}
+    metadata = {ATTRIBUTES: str(len(notes.attribute_names))}
     with files.atomic(path) as temporary:
-        pq.write_table(pa.table(columns), temporary)
+        pq.write_table(pa.table(columns, metadata=metadata), temporary)
 
 
 def fold(job: Job, progress: Progress) -> None:
@@ -129,7 +130,7 @@ STAGES: dict[str, Callable[[Job, Progress], None]] = {
 }
 
 
-def stages(config: WeighConfig) -> tuple[str, ...]:
+def stages(config: TableConfig) -> tuple[str, ...]:
     """Returns the stages that a configuration asks for: with `shard` set, no more than its fold."""
     return tuple(STAGES) if config.shard is None else ("examples", "fold")
 

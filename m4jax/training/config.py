@@ -16,53 +16,32 @@ WEIGHTINGS = ("sample", "loss")
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """Settings of one training run.
+    """Settings of one training run."""
 
-    Attributes:
-        seed: of initial parameters, batches and augmentation.
-        batch_size: B, pairs a step.
-        steps: number of steps.
-        learning_rate: the peak.
-        warmup_steps: steps of linear warm-up, fewer than `steps`.
-        schedule: "cosine" or "rsqrt", see `optimizer.schedule`.
-        cooldown_steps: of "rsqrt": the last steps, in which the learning rate falls to 0.
-        weight_decay: decoupled, on matrices only.
-        b1: decay of AdamW's first moment.
-        b2: decay of AdamW's second moment.
-        clip_norm: the gradient's norm is clipped to this.
-        loss: "softmax" or "sigmoid".
-        weighting: how the weights of the data act: "sample" draws examples in proportion to them,
-            "loss" draws all alike and weighs the terms of the loss (see `losses`).
-        microbatches: k; the batch is embedded in k parts and only one part's activations are kept.
-            The loss is that of the whole batch (each part is embedded again for the gradient).
-        shift_pixels: pictures are moved by up to this many pixels; 0: not.
-        flip: whether half of the pictures are mirrored.
-        jitter: strength of random brightness and contrast; 0: none.
-        input_workers: processes that decode pictures, where they are not in memory; 0: threads.
-        log_every: steps between two records of `metrics.jsonl`.
-        checkpoint_every: steps between two checkpoints.
-    """
-
-    seed: int
-    batch_size: int
-    steps: int
-    learning_rate: float = 1e-3
-    warmup_steps: int = 0
-    schedule: str = "cosine"
-    cooldown_steps: int = 0
-    weight_decay: float = 1e-4
-    b1: float = 0.9
-    b2: float = 0.98
-    clip_norm: float = 1.0
-    loss: str = "softmax"
+    seed: int = 0  # of initial parameters, batches and augmentation
+    loss: str = "softmax"  # "softmax" (CLIP) or "sigmoid" (SigLIP)
+    # How the weights of the data act: "sample" draws examples in proportion to them, "loss" draws
+    # all alike and weighs the terms of the loss, see `losses`.
     weighting: str = "sample"
+    batch_size: int = 64  # B, pairs a step
+    # k: the batch is embedded in k parts, of which only one's activations are kept. The loss is
+    # that of the whole batch (each part is embedded again for the gradient).
     microbatches: int = 1
-    shift_pixels: int = 2
-    flip: bool = False
-    jitter: float = 0.1
-    input_workers: int = 0
-    log_every: int = 50
-    checkpoint_every: int = 500
+    steps: int = 2_000  # 128,000 examples seen
+    learning_rate: float = 1.5e-3  # the peak
+    warmup_steps: int = 50  # linear, fewer than `steps`
+    schedule: str = "cosine"  # after the warm-up: "cosine" to zero, or "rsqrt"
+    cooldown_steps: int = 0  # of "rsqrt": the last steps, linearly to zero
+    weight_decay: float = 1e-4  # decoupled, on matrices only
+    b1: float = 0.9  # decay of AdamW's first moment
+    b2: float = 0.98  # decay of AdamW's second moment
+    clip_norm: float = 1.0  # the gradient's norm is clipped to this
+    shift_pixels: int = 1  # pictures are moved by up to this many pixels; 0: not
+    flip: bool = False  # whether half of the pictures are mirrored
+    jitter: float = 0.0  # strength of random brightness and contrast; 0: none
+    input_workers: int = 0  # processes that decode pictures on disk; 0: threads
+    log_every: int = 50  # steps between two records of `metrics.jsonl`
+    checkpoint_every: int = 500  # steps between two checkpoints
 
     def __post_init__(self):
         for field in ("batch_size", "steps", "microbatches", "log_every", "checkpoint_every"):

@@ -1,7 +1,5 @@
 """A finished run is known by its files; what is missing or damaged is made again, the same."""
 
-import dataclasses
-
 import pytest
 from helpers.small_grid import config as grid
 
@@ -105,7 +103,7 @@ def test_a_retry_takes_up_the_scorers_of_filters_too(tmp_path):
 def test_a_task_that_fails_marks_its_runs_with_the_trace(tmp_path, kind):
     layout = Layout(tmp_path)
     configs = [cell.config for cell in expand(grid())[:2]][: 1 + (kind == "fleet")]
-    task = Task("t", kind, "t", tuple(dataclasses.asdict(config) for config in configs))
+    task = Task("t", kind, "t", tuple(config.to_json() for config in configs))
     study._mark_failed(task, {"message": "no good", "trace": "line 1"}, layout)
     for config in configs:
         assert files.read_json(layout.run(config) / FAILED)["trace"] == "line 1"

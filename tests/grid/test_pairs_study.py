@@ -1,6 +1,5 @@
 """A study on pairs of a TFDS dataset: the same commands, from nothing but pictures and captions."""
 
-import dataclasses
 import io
 import json
 
@@ -22,7 +21,7 @@ def config(small_world, data_dir):
     """Two versions, one filtered; the small world's dataset is taken for one of photographs."""
     folder = str(emoji_scenes.builder(small_world, data_dir).data_path)
     source = {
-        "enabled": True, "dataset": folder, "caption": "caption", "resolution": 32,
+        "dataset": folder, "caption": "caption", "resolution": 32,
         "faces": (folder, "faces", "image", "gender"),
         "objects": (folder, "objects", "image", "thing"),
         "scenes": (folder, "scenes", "image", "caption"),
@@ -30,7 +29,7 @@ def config(small_world, data_dir):
     # The captions say less than the generator knows: fewer constraints can hold.
     balanced = {"balance": {"enabled": True, "labels": ("any_thing",)}, "filter": {"enabled": True}}
     versions = (("original", {}), ("balanced", balanced))
-    whole = merge(small_grid.config(), {"pairs": source})
+    whole = merge(small_grid.config(), {"source": "pairs", "pairs": source})
     return whole | {"factors": (("version", versions),), "seeds": (0,)}
 
 
@@ -66,7 +65,7 @@ def test_a_plan_without_the_data_or_the_device(tmp_path):
     cells = expand(ablation.get_config("paper").to_dict())
     assert len(cells) > 150
     for cell in cells[:9]:  # as a worker gets it
-        assert from_json(json.loads(json.dumps(dataclasses.asdict(cell.config)))) == cell.config
+        assert from_json(json.loads(json.dumps(cell.config.to_json()))) == cell.config
     assert all(cell.config.train.steps * cell.config.train.batch_size > 9e8 for cell in cells)
     code, told = run(ablation.get_config("paper").to_dict(), tmp_path, action="plan", flops=2e14)
     assert code == 0 and f"{len(cells)} of {len(cells)} runs are to be done" in told

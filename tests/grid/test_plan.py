@@ -32,7 +32,7 @@ def test_every_run_comes_after_its_world_weights_and_scorer(cells, tmp_path):
     needs = before(tasks)
     for cell in cells:
         config = cell.config
-        assert f"world-{config.world.id}" in needs[config.id]
+        assert f"world-{config.source.id}" in needs[config.id]
         if config.weighted:
             assert f"weights-{config.weights_id}" in needs[config.id]
         if config.filter:

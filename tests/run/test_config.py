@@ -1,4 +1,3 @@
-import dataclasses
 import json
 
 import pytest
@@ -18,12 +17,12 @@ def config(**changes):
 
 
 def test_the_base_configuration_is_whole_and_agrees_with_the_worlds_defaults():
-    assert run_config(config()).world == World()
+    assert run_config(config()).source == World()
 
 
 def test_a_configuration_survives_json():
     resolved = run_config(config(balance={"enabled": True}))
-    assert from_json(json.loads(json.dumps(dataclasses.asdict(resolved)))) == resolved
+    assert from_json(json.loads(json.dumps(resolved.to_json()))) == resolved
 
 
 def test_the_id_depends_on_every_field_that_is_read():
@@ -105,8 +104,8 @@ def test_the_quickstart_is_four_versions_by_two_seeds():
     assert list(by_version) == ["original", "balanced", "balanced_proxies", "oracle"]
     assert by_version["original"].balance is None
     assert by_version["balanced_proxies"].balance.labels == LABEL_SETS
-    assert by_version["oracle"].world.association == 0
-    assert by_version["oracle"].world.seed == by_version["original"].world.seed
+    assert by_version["oracle"].source.association == 0
+    assert by_version["oracle"].source.seed == by_version["original"].source.seed
 
 
 def test_a_grid_with_the_same_run_twice_is_refused():

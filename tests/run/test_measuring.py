@@ -10,7 +10,6 @@ from m4jax.data import testbed
 from m4jax.evaluation import prompts
 from m4jax.grid.cells import merge
 from m4jax.run import model as run_model
-from m4jax.run import sources
 from m4jax.run import work as tasks
 from m4jax.run.config import run_config
 from m4jax.run.layout import Layout
@@ -28,8 +27,8 @@ def config(**changes):
 def asked(tmp_path_factory):
     """The evaluation's pictures, and the answers of random models to them."""
     run, layout = config(), Layout(tmp_path_factory.mktemp("study"))
-    testbed.prepare(run.world, layout.data)
-    splits = sources.of(run).evaluation(layout.data)
+    testbed.prepare(run.source, layout.data)
+    splits = run.source.evaluation(layout.data)
     answers, model = [], run_model.model(run)
     init = jax.jit(lambda seed: init_params(model, seed=seed))
     for seed in range(MODELS):

@@ -10,10 +10,9 @@ import pytest
 from configs import base
 from m4jax import balance, files
 from m4jax.data import annotate, catalog, testbed
-from m4jax.data.world import wrong_captions
+from m4jax.data.knobs import wrong_captions
 from m4jax.errors import InputError
 from m4jax.grid.cells import merge
-from m4jax.run import sources
 from m4jax.run import weights as weighting
 from m4jax.run import work as tasks
 from m4jax.run.config import run_config
@@ -34,10 +33,10 @@ def layout(tmp_path_factory):
     """A study's directory with its world, and scores that know the wrong captions."""
     layout = Layout(tmp_path_factory.mktemp("study"))
     config = run(filter={"enabled": True})
-    testbed.prepare(config.world, layout.data)
-    train = testbed.load(config.world, "train", layout.data)
+    testbed.prepare(config.source, layout.data)
+    train = testbed.load(config.source, "train", layout.data)
     chance = np.random.default_rng(0).normal(0, 0.05, len(train))
-    similarity = np.where(wrong_captions(config.world), 0.2, 0.6) + chance
+    similarity = np.where(wrong_captions(config.source), 0.2, 0.6) + chance
     with files.atomic(layout.scores(config.scorer)) as temporary:
         uids = train.columns["uid"]
         pq.write_table(pa.table({"uid": uids, "similarity": similarity}), temporary)
@@ -46,7 +45,7 @@ def layout(tmp_path_factory):
 
 def weigh(config, layout):
     weighting.weigh(config, layout, lambda *event: None)
-    train = testbed.load(config.world, "train", layout.data)
+    train = testbed.load(config.source, "train", layout.data)
     return weighting.read(config, layout, train.columns["uid"]), train
 
 
@@ -63,8 +62,8 @@ def test_the_largest_keep_rate_balances(layout):
     notes = annotate.annotate(train.columns, run().balance.labels)
     more = dataclasses.replace(run().balance, keep_rate=min(1.0, known["keep_rate"] * 1.03))
     with pytest.raises(InputError, match="constraints don't hold"):  # it is the largest
-        problem = weighting.make_problem(more, notes)
-        weighting.acceptance.require(problem, balance.solve(problem))
+        problem, _ = weighting.make_problem(more, notes)
+        weighting.request.require(problem, balance.solve(problem))
 
 
 def test_a_subsample_is_as_large_and_as_biased(layout):
@@ -122,7 +121,7 @@ def test_a_filter_alone_keeps_the_rest_alike(layout):
 def test_before_and_after_the_balanced_stage_the_filter_stays(layout):
     config = run(filter={"enabled": True}, balance={"during": (0.25, 0.75)})
     weight, train = weigh(config, layout)
-    stages = tasks._stages(config, layout, sources.of(config).uids(layout.data))
+    stages = tasks._stages(config, layout, config.source.uids(layout.data))
     assert [stage.start for stage in stages] == [0, 500, 1500]
     kept = weighting.filtered(config, layout, train.columns["uid"])
     for stage in (stages[0], stages[2]):

@@ -24,7 +24,7 @@ def examples(tmp_path_factory):
 def run(examples, folder, stages=None, **more):
     fields = {"files": (str(examples / "*.parquet"),), "attributes": ("man",),
               "labels": ("nurse",), "frontier": (0.3, 0.9)}  # fmt: skip
-    config = weigh.weigh_config(settings.get_config().to_dict() | fields | more)
+    config = weigh.table_config(settings.get_config().to_dict() | fields | more)
     job = weigh.Job(config, folder)
     for stage in stages or weigh.stages(config):
         weigh.STAGES[stage](job, lambda what, done, total: None)

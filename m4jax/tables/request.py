@@ -1,0 +1,163 @@
+"""What is asked of weights: the problem that it poses, its solution, and what is refused.
+
+The one road from a configuration to weights, for the runs of a study and for tables of any size.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from m4jax import balance
+from m4jax.errors import InputError, nearest
+
+LARGEST = "max"  # a keep rate: the largest at which all constraints hold
+MARGIN = 0.01  # by how much "max" stays below it: there, weights would have no choice left
+MAX_STEPS = 200
+ROUNDING = 1e-6  # a violation up to this is no more than the solver's tolerance
+NAMED = 5  # constraints in a message
+# Statuses after which the constraints are the reason for a refusal.
+DECIDED = (balance.Status.CONVERGED, balance.Status.INFEASIBLE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What is asked of the weights, but for targets; see `balance.Problem` and `balance.solve`."""
+
+    keep_rate: float | str = 0.5  # η, the share that is kept; "max": all that can be, less 1%
+    eps_representation: float = 1e-4  # bound on |E[q (s - target)]|
+    eps_association: float = 1e-4  # bound on |E[q (s - target) y]|, for each label
+    penalty: float = 10.0  # V, the level of enforcement; inf: the bounds must hold
+    objective: str = "quadratic"  # what is lost by moving away from equal weights
+    tolerance: float = 1e-6  # relative duality gap at which the solver stops
+
+    def __post_init__(self):
+        rate = self.keep_rate
+        if rate != LARGEST and (isinstance(rate, str) or not 0 < rate <= 1):
+            raise InputError(f"balance.keep_rate: expected in (0, 1], or {LARGEST!r}, got {rate!r}")
+        for name in ("eps_representation", "eps_association"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"balance.{name}: expected at least 0, got {getattr(self, name)}")
+        if self.objective not in balance.OBJECTIVES:
+            hint = nearest(self.objective, balance.OBJECTIVES)
+            raise InputError(f"balance.objective: unknown {self.objective!r}; {hint}")
+
+
+def pose(request: Request, attributes: Any, labels: Any, **others: Any) -> balance.Problem:
+    """Returns the problem of examples or of patterns with counts.
+
+    Where the largest keep rate is asked for it is not known yet: η is 1 until `at_keep_rate`.
+
+    Args:
+        request: what is asked.
+        attributes: `[n, m]`.
+        labels: `[n, c]`.
+        others: arguments of `balance.Problem` that are not fields of the request.
+
+    Raises:
+        InputError: if the problem can't be stated.
+    """
+    try:
+        return balance.Problem(
+            attributes,
+            labels,
+            keep_rate=1.0 if request.keep_rate == LARGEST else request.keep_rate,
+            eps_representation=request.eps_representation,
+            eps_association=request.eps_association,
+            penalty=request.penalty,
+            **others,
+        )
+    except balance.ProblemError as error:
+        raise InputError(f"balancing: {error}") from None
+
+
+def at_keep_rate(
+    request: Request, problem: balance.Problem
+) -> tuple[balance.Problem, dict[str, Any]]:
+    """Returns the problem at the keep rate that is asked for, and facts for the certificate.
+
+    "max" is `MARGIN` below the largest η at which every bound holds; the facts are then the
+    constraints that stand in the way of a larger one.
+
+    Raises:
+        InputError: if no weights at all meet the constraints.
+    """
+    if request.keep_rate != LARGEST:
+        return problem, {}
+    largest = balance.max_keep_rate(problem)
+    if largest.keep_rate <= 0:
+        raise InputError("keep_rate: no weights at all meet the constraints; raise eps_association")
+    rate = largest.keep_rate * (1 - MARGIN)
+    binding = [{"attribute": attribute, "label": label} for attribute, label in largest.binding]
+    return dataclasses.replace(problem, keep_rate=rate), {"keep_rate_binding": binding}
+
+
+def solve(
+    request: Request,
+    problem: balance.Problem,
+    *,
+    precision: str = "float64",
+    progress: Callable[[int, float], None] | None = None,
+) -> balance.Solution:
+    """Returns the solution of a problem, whatever its status; see `require`."""
+    return balance.solve(
+        problem,
+        objective=request.objective,
+        tolerance=request.tolerance,
+        max_steps=MAX_STEPS,
+        precision=precision,
+        progress=progress,
+    )
+
+
+def require(
+    problem: balance.Problem, solution: balance.Solution, *, allow_violations: bool = False
+) -> None:
+    """Raises `InputError` unless the weights are optimal and meet every constraint.
+
+    Args:
+        problem: what was solved.
+        solution: its solution.
+        allow_violations: accept weights that are finite, whatever they violate.
+    """
+    if allow_violations and solution.status is not balance.Status.NON_FINITE:
+        return
+    if solution.status not in DECIDED:
+        raise InputError(f"balancing: {solution.status.value}")
+    beyond = np.concatenate(
+        [solution.representation_violation[:, None], solution.association_violation], axis=1
+    )
+    if solution.status is balance.Status.INFEASIBLE or beyond.max() > ROUNDING:
+        raise InputError(f"balancing: {_worst(problem, beyond)}; {_reason(problem)}")
+
+
+def _worst(problem: balance.Problem, beyond: np.ndarray) -> str:
+    """Names the constraints that are violated most."""
+    order = np.argsort(-beyond, axis=None, kind="stable")
+    places = [divmod(int(i), beyond.shape[1]) for i in order if beyond.flat[i] > ROUNDING]
+    names = [(problem.attribute_names[k], (None, *problem.label_names)[r]) for k, r in places]
+    worst = [
+        f"{_pair(name)} by {beyond[place]:.2g}"
+        for name, place in zip(names[:NAMED], places, strict=False)
+    ]
+    return f"{len(places)} constraints don't hold at the optimum, the worst: {', '.join(worst)}"
+
+
+def _reason(problem: balance.Problem) -> str:
+    """Says whether any weights meet the constraints, and what to change."""
+    largest = balance.max_keep_rate(problem)
+    if problem.keep_rate <= largest.keep_rate:
+        return (
+            f"they can all hold (up to a keep rate of {largest.keep_rate:.4g}): raise penalty "
+            f"from {problem.penalty:g}"
+        )
+    binding = ", ".join(map(_pair, largest.binding[:NAMED]))
+    return (
+        f"no weights meet them all beyond a keep rate of {largest.keep_rate:.4g}, where {binding} "
+        "are in the way: lower keep_rate, or raise eps_association"
+    )
+
+
+def _pair(name: tuple[str, str | None]) -> str:
+    return f"({name[0]}, {name[1] or 'representation'})"
