@@ -12,7 +12,7 @@ from rich.console import Console
 
 from experiments import command
 from m4jax import models
-from m4jax.run import work as tasks
+from m4jax.run import model
 from m4jax.run.config import run_config
 from m4jax.run.layout import Layout
 
@@ -23,7 +23,7 @@ _FORMAT = flags.DEFINE_enum("format", "m4jax", list(models.convert.FORMATS), "Of
 def main(console: Console) -> int:
     """Exports the model that experiments.train left in the workdir."""
     config, layout = run_config(command.config()), Layout(Path(command.WORKDIR.value).absolute())
-    tasks.export(config, layout, Path(_TO.value), _FORMAT.value)
+    model.export(config, layout, Path(_TO.value), _FORMAT.value)
     console.print(f"Written: {_TO.value}")
     return 0
 

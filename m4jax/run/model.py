@@ -1,5 +1,7 @@
 """The model of a run, its tokenizer, and what embeds with them."""
 
+from pathlib import Path
+
 from m4jax import models, training
 from m4jax.data.examples import Tokenizer
 from m4jax.run.config import RunConfig
@@ -9,12 +11,12 @@ from m4jax.training.losses import LOSSES
 EMBED_BATCH = 256
 
 
-def words(config: RunConfig, layout: Layout) -> Tokenizer:
+def tokenizer(config: RunConfig, layout: Layout) -> Tokenizer:
     """Returns the tokenizer of a run."""
     return config.source.open_tokenizer(layout.data, config.model.context_length)
 
 
-def model(config: RunConfig):
+def create(config: RunConfig):
     """Returns the model of a run, a linen module without parameters."""
     wanted, source = config.model, config.source
     overrides = {"image_size": source.resolution, "vocab_size": source.vocab_size}
@@ -36,7 +38,25 @@ def embedder(config: RunConfig, layout: Layout, params=None) -> tuple[training.E
         layout: where it lies.
         params: to embed with; by default those of its newest checkpoint.
     """
-    module = model(config)
+    module = create(config)
     if params is None:
         params = training.load_params(layout.run(config), module)
-    return training.Embedder(module, params, batch_size=EMBED_BATCH), words(config, layout)
+    return training.Embedder(module, params, batch_size=EMBED_BATCH), tokenizer(config, layout)
+
+
+def initial(config: RunConfig, module):
+    """Returns the parameters of the run or of the exported model that a run starts from."""
+    folder = Path(config.init_from)
+    if (folder / models.convert.VARIANT).exists():
+        return models.convert.read_model(folder)[1]
+    return training.load_params(folder, module)
+
+
+def export(config: RunConfig, layout: Layout, target: Path, format: str) -> None:
+    """Writes the parameters of a trained run in a format of `models.convert`."""
+    module = create(config)
+    params = training.load_params(layout.run(config), module)
+    if format == "m4jax":
+        models.convert.export(params, target, module)
+    else:
+        models.convert.save(params, target, module, format=format)

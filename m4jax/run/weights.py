@@ -12,10 +12,11 @@ from m4jax.data import annotate, catalog, quality
 from m4jax.data.examples import Training
 from m4jax.errors import InputError
 from m4jax.progress import Progress
-from m4jax.run import model as run_model
+from m4jax.run import model
 from m4jax.run.config import CENSUS, BalanceConfig, RunConfig
 from m4jax.run.layout import Layout
-from m4jax.tables import request, weights
+from m4jax.tables import request
+from m4jax.tables import weights as disk
 
 
 def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
@@ -27,7 +28,7 @@ def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
         InputError: if the solver did not converge, or the constraints can't all hold.
     """
     folder = layout.weights(config)
-    if weights.is_written(folder):
+    if disk.is_written(folder):
         return
     train = config.source.train(layout.data, config.in_memory_gb)
     weight, certificate = np.ones(len(train)), {}
@@ -44,12 +45,12 @@ def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
         notes = train.annotate(config.balance.labels).rows(rows)
         weight[rows], of_balance = _balance(config.balance, notes)
         certificate |= of_balance
-    weights.write(folder, uids=train.uids, weights=weight, certificate=certificate | _kept(weight))
+    disk.write(folder, uids=train.uids, weights=weight, certificate=certificate | _kept(weight))
 
 
 def read(config: RunConfig, layout: Layout, uids: np.ndarray) -> np.ndarray | None:
     """Returns the weights [n] of a run's examples, or None if they all weigh the same."""
-    return weights.read(layout.weights(config), uids) if config.weighted else None
+    return disk.read(layout.weights(config), uids) if config.weighted else None
 
 
 def filtered(config: RunConfig, layout: Layout, uids: np.ndarray) -> np.ndarray:
@@ -126,7 +127,7 @@ def _score(config: RunConfig, layout: Layout, train: Training, progress: Progres
     folder, steps = layout.run(config.scorer), config.scorer.train.steps
     if training.latest_step(folder) != steps:
         raise InputError(f"{folder}: the filter's scorer is not trained to its end; run it first")
-    embedder, words = run_model.embedder(config.scorer, layout)
+    embedder, words = model.embedder(config.scorer, layout)
     embedded = embedder.tokens(words(train.texts))
     cosine = np.einsum("nd,nd->n", embedder.images(train.images), embedded[train.caption_id])
     with files.atomic(path) as temporary:

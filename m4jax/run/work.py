@@ -1,111 +1,25 @@
-"""The kinds of work of a study, each a function of runs and of where their files lie."""
+"""The kinds of work on one run, each a function of its configuration and of where its files lie."""
 
 import dataclasses
-import functools
 import shutil
 import time
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-from m4jax import balance, evaluation, files, models, training
-from m4jax.data.examples import Source, Splits, Tokenizer
-from m4jax.errors import InputError
-from m4jax.evaluation import prompts
-from m4jax.evaluation.prompts import Prompts
+from m4jax import files, training
 from m4jax.progress import Progress
-from m4jax.run import model as run_model
-from m4jax.run import weights as weighting
+from m4jax.run import model, weights
 from m4jax.run.config import RunConfig
+from m4jax.run.evaluate import Tracker, evaluate_run
 from m4jax.run.layout import Layout
 from m4jax.run.state import FAILED, damaged, is_done, mark_done
-
-TRACKED = ("faces", "objects")  # the splits on which bias is measured along training
+from m4jax.run.train import stages, train_data, train_run
 
 
 def prepare_world(config: RunConfig, layout: Layout, progress: Progress) -> None:
     """Prepares the run's data."""
     config.source.prepare(layout.data, progress)
-
-
-def train_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
-    """Trains the run's model, or goes on with it."""
-    folder, model = layout.run(config), run_model.model(config)
-    files.write_json(folder / "config.json", config.to_json())
-    steps = config.train.steps
-    training.train(
-        config.train,
-        _train_data(config, layout),
-        folder,
-        model=model,
-        init=(lambda: _initial(config, model)) if config.init_from else None,
-        on_progress=lambda record: progress("train", record["step"], steps),
-        on_checkpoint=_Tracker(config, layout).measure if config.track else None,
-    )
-
-
-def evaluate_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
-    """Evaluates the trained model: `predictions.npz` and `eval.jsonl`."""
-    folder = layout.run(config)
-    progress("evaluate", 0, 1)
-    splits = config.source.evaluation(layout.data, config.in_memory_gb)
-    result = evaluate(config, layout, splits, *run_model.embedder(config, layout))
-    evaluation.save_predictions(folder / "predictions.npz", result.predictions)
-    files.write_jsonl(folder / "eval.jsonl", [_record(row) for row in result.results])
-
-
-def evaluate(
-    config: RunConfig,
-    layout: Layout,
-    splits: Splits,
-    embedder: training.Embedder,
-    words: Tokenizer,
-) -> evaluation.Evaluation:
-    """Evaluates a model on splits of the run's data, with the run's prompts."""
-    asked = with_classes(prompts.load(config.evaluate.prompts), config.source)
-    return evaluation.evaluate(
-        splits,
-        embed_images=embedder.images,
-        embed_texts=lambda texts: embedder.tokens(words(texts)),
-        logit_scale=embedder.logit_scale,
-        prompts=asked,
-        data_association=data_association(config.source, layout.data, asked),
-        resamples=config.evaluate.resamples,
-        seed=0,
-    )
-
-
-def with_classes(prompts: Prompts, source: Source) -> Prompts:
-    """Returns the prompts with the source's own classes of things, if it has any."""
-    classes = source.classes()
-    if classes is None:
-        return prompts
-    name, phrases = classes
-    return dataclasses.replace(prompts, version=f"{prompts.version}+{name}", thing=phrases)
-
-
-def data_association(source: Source, data_dir: Path, prompts: Prompts) -> np.ndarray:
-    """Returns the association [c] of the data, before any weights, with each occupation.
-
-    Raises:
-        InputError: if these are not the prompts' occupations.
-    """
-    names, association = _association(source, data_dir)
-    if names != tuple(prompts.occupation):
-        raise InputError(
-            f"the data know the occupations {', '.join(names)}; the prompts {prompts.version} "
-            f"name others, or in another order: {', '.join(prompts.occupation)}"
-        )
-    return association
-
-
-@functools.cache  # asked for at every checkpoint of a run whose bias is tracked
-def _association(source: Source, data_dir: Path) -> tuple[tuple[str, ...], np.ndarray]:
-    notes = source.train(data_dir).annotate(("occupations",))
-    return notes.label_names, balance.bias(notes.attributes, notes.labels).association[0]
 
 
 def run_cell(config: RunConfig, layout: Layout, progress: Progress) -> None:
@@ -131,18 +45,18 @@ def run_fleet(configs: Sequence[RunConfig], layout: Layout, progress: Progress) 
         return
     for config in configs:
         _discard_damaged(config, layout)
-    started, trackers = _Times.now(), [_Tracker(config, layout) for config in configs]
-    shared, members = _train_data(configs[0], layout), []
+    started, trackers = _Times.now(), [Tracker(config, layout) for config in configs]
+    shared, members = train_data(configs[0], layout), []
     uids = configs[0].source.uids(layout.data)
     for config in configs:
         folder = layout.run(config)
         files.write_json(folder / "config.json", config.to_json())
-        data = dataclasses.replace(shared, stages=_stages(config, layout, uids))
+        data = dataclasses.replace(shared, stages=stages(config, layout, uids))
         members.append(training.Member(config.train, data, folder))
     steps, what = configs[0].train.steps, f"train {len(configs)}"
     results = training.train_fleet(
         members,
-        model=run_model.model(configs[0]),
+        model=model.create(configs[0]),
         on_progress=lambda k, record: k or progress(what, record["step"], steps),
         on_checkpoint=(lambda k, *event: trackers[k].measure(*event)) if configs[0].track else None,
     )
@@ -202,94 +116,15 @@ def train_scorer(config: RunConfig, layout: Layout, progress: Progress) -> None:
     if config.scorer is None:
         return
     if config.scorer.weighted:
-        weighting.weigh(config.scorer, layout, progress)
+        weights.weigh(config.scorer, layout, progress)
     train_run(config.scorer, layout, progress)
 
 
 TASKS = {
     "world": prepare_world,
     "scorer": train_scorer,
-    "weights": weighting.weigh,
+    "weights": weights.weigh,
     "train": train_run,
     "evaluate": evaluate_run,
     "run": run_cell,
 }
-
-
-def export(config: RunConfig, layout: Layout, target: Path, format: str) -> None:
-    """Writes the parameters of a trained run in a format of `models.convert`."""
-    model = run_model.model(config)
-    params = training.load_params(layout.run(config), model)
-    if format == "m4jax":
-        models.convert.export(params, target, model)
-    else:
-        models.convert.save(params, target, model, format=format)
-
-
-class _Tracker:
-    """Measures bias at every checkpoint of a run: `along/<step>.jsonl`."""
-
-    def __init__(self, config: RunConfig, layout: Layout):
-        self._config, self._layout = config, layout
-        self._splits: Splits | None = None
-
-    def measure(self, step: int, params: Any) -> None:
-        """Evaluates the parameters after `step` on pictures of faces and of things."""
-        if self._splits is None:  # not before it is needed
-            splits = self._config.source.evaluation(self._layout.data)
-            self._splits = {name: splits[name] for name in TRACKED if name in splits}
-        embedder = run_model.embedder(self._config, self._layout, params)
-        result = evaluate(self._config, self._layout, self._splits, *embedder)
-        path = self._layout.run(self._config) / "along" / f"{step}.jsonl"
-        rows = [row for row in result.results if not row.label]
-        files.write_jsonl(path, [_record(row) | {"step": step} for row in rows])
-
-
-def _train_data(config: RunConfig, layout: Layout) -> training.TrainData:
-    train = config.source.train(layout.data, config.in_memory_gb)
-    # The stream's bias is followed for the constrained labels, or else for the occupations.
-    labels = config.balance.labels if config.balance else ("occupations",)
-    notes = train.annotate(labels)
-    return training.TrainData(
-        images=train.images,
-        tokens=run_model.words(config, layout)(train.texts)[train.caption_id],
-        caption_id=train.caption_id,
-        attributes=notes.attributes,
-        labels=notes.labels,
-        target=weighting.targets(config.balance, notes)[:, 0],
-        stages=_stages(config, layout, train.uids),
-    )
-
-
-def _stages(config: RunConfig, layout: Layout, uids: np.ndarray) -> tuple[training.Stage, ...]:
-    """Returns the data versions of a run, one after another.
-
-    Before and after the balanced stage all pairs that the filter leaves weigh the same.
-    """
-    weighted, plain = weighting.read(config, layout, uids), None
-    if config.balance is None:
-        return (training.Stage(0, weighted),)
-    if config.filter:
-        plain = weighting.filtered(config, layout, uids).astype(np.float64)
-    steps = config.train.steps
-    start, stop = (round(share * steps) for share in config.during)
-    before = (training.Stage(0, plain),) if start > 0 else ()
-    after = (training.Stage(stop, plain),) if stop < steps else ()
-    return (*before, training.Stage(start, weighted), *after)
-
-
-def _initial(config: RunConfig, model):
-    """Returns the parameters of the run or of the exported model that a run starts from."""
-    folder = Path(config.init_from)
-    if (folder / models.convert.VARIANT).exists():
-        return models.convert.read_model(folder)[1]
-    return training.load_params(folder, model)
-
-
-def _record(row: evaluation.Result) -> dict[str, Any]:
-    """Returns a result as JSON: NaN, what can't be estimated, is null."""
-    fields = dataclasses.asdict(row)
-    return {
-        name: None if isinstance(value, float) and np.isnan(value) else value
-        for name, value in fields.items()
-    }

@@ -31,7 +31,7 @@ def test_a_fleet_of_the_preset_is_trained_tracked_and_evaluated(tmp_path):
     plain = [cell for cell in cells if not cell.told and cell.version in ("original", "balanced")]
     fleet = [cell.config for cell in plain if cell.seed in (0, 1)]
     assert len(fleet) == 4 and len({todo.fleet_key(config) for config in fleet}) == 1
-    assert run_model.model(fleet[0]).variant.image_size == 64 == fleet[0].source.resolution
+    assert run_model.create(fleet[0]).variant.image_size == 64 == fleet[0].source.resolution
     tasks.prepare_world(fleet[0], layout, quiet)
     for config in fleet:
         if config.weighted:

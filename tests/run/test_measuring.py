@@ -9,8 +9,7 @@ from m4jax import evaluation
 from m4jax.data import testbed
 from m4jax.evaluation import prompts
 from m4jax.grid.cells import merge
-from m4jax.run import model as run_model
-from m4jax.run import work as tasks
+from m4jax.run import evaluate, model
 from m4jax.run.config import run_config
 from m4jax.run.layout import Layout
 from m4jax.training.step import init_params
@@ -29,11 +28,11 @@ def asked(tmp_path_factory):
     run, layout = config(), Layout(tmp_path_factory.mktemp("study"))
     testbed.prepare(run.source, layout.data)
     splits = run.source.evaluation(layout.data)
-    answers, model = [], run_model.model(run)
-    init = jax.jit(lambda seed: init_params(model, seed=seed))
+    answers, module = [], model.create(run)
+    init = jax.jit(lambda seed: init_params(module, seed=seed))
     for seed in range(MODELS):
-        embedder = run_model.embedder(run, layout, init(seed))
-        answers.append((embedder, tasks.evaluate(run, layout, splits, *embedder)))
+        embedder = model.embedder(run, layout, init(seed))
+        answers.append((embedder, evaluate.evaluate(run, layout, splits, *embedder)))
     return run, splits, answers
 
 

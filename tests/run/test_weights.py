@@ -14,10 +14,10 @@ from m4jax.data.knobs import wrong_captions
 from m4jax.errors import InputError
 from m4jax.grid.cells import merge
 from m4jax.run import weights as weighting
-from m4jax.run import work as tasks
 from m4jax.run.config import run_config
 from m4jax.run.layout import Layout
-from m4jax.tables import weights
+from m4jax.run.train import stages as stages_of
+from m4jax.tables import request, weights
 
 WORLD = {"examples": 1500, "caption_noise": 0.3}
 BALANCE = {"enabled": True, "keep_rate": "max", "eps_association": 1e-3}
@@ -63,7 +63,7 @@ def test_the_largest_keep_rate_balances(layout):
     more = dataclasses.replace(run().balance, keep_rate=min(1.0, known["keep_rate"] * 1.03))
     with pytest.raises(InputError, match="constraints don't hold"):  # it is the largest
         problem, _ = weighting.make_problem(more, notes)
-        weighting.request.require(problem, balance.solve(problem))
+        request.require(problem, balance.solve(problem))
 
 
 def test_a_subsample_is_as_large_and_as_biased(layout):
@@ -121,7 +121,7 @@ def test_a_filter_alone_keeps_the_rest_alike(layout):
 def test_before_and_after_the_balanced_stage_the_filter_stays(layout):
     config = run(filter={"enabled": True}, balance={"during": (0.25, 0.75)})
     weight, train = weigh(config, layout)
-    stages = tasks._stages(config, layout, config.source.uids(layout.data))
+    stages = stages_of(config, layout, config.source.uids(layout.data))
     assert [stage.start for stage in stages] == [0, 500, 1500]
     kept = weighting.filtered(config, layout, train.columns["uid"])
     for stage in (stages[0], stages[2]):

@@ -1,0 +1,60 @@
+"""Training one run: its data, its stages, its model."""
+
+import numpy as np
+
+from m4jax import files, training
+from m4jax.progress import Progress
+from m4jax.run import model, weights
+from m4jax.run.config import RunConfig
+from m4jax.run.evaluate import Tracker
+from m4jax.run.layout import Layout
+
+
+def train_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
+    """Trains the run's model, or goes on with it."""
+    folder, module = layout.run(config), model.create(config)
+    files.write_json(folder / "config.json", config.to_json())
+    steps = config.train.steps
+    training.train(
+        config.train,
+        train_data(config, layout),
+        folder,
+        model=module,
+        init=(lambda: model.initial(config, module)) if config.init_from else None,
+        on_progress=lambda record: progress("train", record["step"], steps),
+        on_checkpoint=Tracker(config, layout).measure if config.track else None,
+    )
+
+
+def train_data(config: RunConfig, layout: Layout) -> training.TrainData:
+    """Returns the examples of a run, with the data versions in which they are drawn."""
+    train = config.source.train(layout.data, config.in_memory_gb)
+    # The stream's bias is followed for the constrained labels, or else for the occupations.
+    labels = config.balance.labels if config.balance else ("occupations",)
+    notes = train.annotate(labels)
+    return training.TrainData(
+        images=train.images,
+        tokens=model.tokenizer(config, layout)(train.texts)[train.caption_id],
+        caption_id=train.caption_id,
+        attributes=notes.attributes,
+        labels=notes.labels,
+        target=weights.targets(config.balance, notes)[:, 0],
+        stages=stages(config, layout, train.uids),
+    )
+
+
+def stages(config: RunConfig, layout: Layout, uids: np.ndarray) -> tuple[training.Stage, ...]:
+    """Returns the data versions of a run, one after another.
+
+    Before and after the balanced stage all pairs that the filter leaves weigh the same.
+    """
+    weighted, plain = weights.read(config, layout, uids), None
+    if config.balance is None:
+        return (training.Stage(0, weighted),)
+    if config.filter:
+        plain = weights.filtered(config, layout, uids).astype(np.float64)
+    steps = config.train.steps
+    start, stop = (round(share * steps) for share in config.during)
+    before = (training.Stage(0, plain),) if start > 0 else ()
+    after = (training.Stage(stop, plain),) if stop < steps else ()
+    return (*before, training.Stage(start, weighted), *after)
