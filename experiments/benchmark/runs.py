@@ -40,9 +40,9 @@ def fleet(members: int, steps: int, model: dict[str, Any]) -> dict[str, Any]:
     )
     every = max(steps // RECORDS, 1)
     config = training.TrainConfig(
-        seed=0,
         batch_size=model["batch_size"],
         steps=every * RECORDS,
+        **towers.AUGMENTED,
         log_every=every,
         checkpoint_every=every * RECORDS,
     )
@@ -93,7 +93,7 @@ def feed(
         labels=np.zeros((examples, 1)),
         target=np.array([0.5]),
     )
-    config = training.TrainConfig(seed=0, batch_size=batch_size, steps=10**6)
+    config = training.TrainConfig(batch_size=batch_size, steps=10**6, **towers.AUGMENTED)
     batches = stream.batches(
         data,
         stream.Draw(config, data),
@@ -116,7 +116,7 @@ def utilisation(
     """
     net = models.create(variant, **overrides)
     v = net.variant
-    config = training.TrainConfig(seed=0, batch_size=batch_size, steps=10**6)
+    config = training.TrainConfig(batch_size=batch_size, steps=10**6, **towers.AUGMENTED)
     config = dataclasses.replace(config, loss="sigmoid" if v.logit_bias else "softmax")
     optimizer = loop.make_optimizer(config, config.learning_rate)
     step = jax.jit(loop.train_step(config, net, optimizer, None), donate_argnums=0)

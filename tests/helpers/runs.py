@@ -16,6 +16,7 @@ CONFIG = TrainConfig(
     learning_rate=1e-2,
     warmup_steps=2,
     shift_pixels=1,
+    jitter=0.1,
     log_every=3,  # no divisor of 5: a resume falls between two records
     checkpoint_every=5,
 )
