@@ -10,7 +10,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -117,13 +117,13 @@ def record(
 
 
 def check_keys(
-    values: Mapping[str, Any], known, path: str, example: str = "configs/base.py"
+    values: Mapping[str, Any], names: Collection[str], path: str, example: str = "configs/base.py"
 ) -> None:
-    """Raises unless the mapping has exactly the fields that are `known`; see `record`."""
+    """Raises unless the mapping has exactly the fields `names`; see `record`."""
     for name in values:
-        if name not in known:
-            raise InputError(f"unknown field {path}.{name}: {nearest(name, known)}")
-    for name in known:
+        if name not in names:
+            raise InputError(f"unknown field {path}.{name}: {nearest(name, names)}")
+    for name in names:
         if name not in values:
             raise InputError(f"missing field {path}.{name}: {example} has all of them")
 

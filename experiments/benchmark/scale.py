@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 
 from experiments.benchmark import instances
 from m4jax import balance, files
-from m4jax.tables import folding
-from m4jax.tables import table as tables
+from m4jax.tables import folding, sql
+from m4jax.tables.table import Columns, open_table
 
 KIND = "tail"
 HALF = instances.LABELS // 2  # labels that are drawn at once
 FILE, GROUP = 10_000_000, 1_000_000  # rows of a file and of a row group
 BLOCK = 1 << 24  # bytes read at a time
-COLUMNS = tables.Columns(
+COLUMNS = Columns(
     uid="uid",
     attributes=tuple(f"attribute {k}" for k in range(instances.ATTRIBUTES)),
     labels=tuple(f"label {r}" for r in range(instances.LABELS)),
@@ -135,8 +135,8 @@ def fold_and_solve(
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=spill) as folder:
         fold = Path(folder) / "fold.parquet"
-        with tables.connect(folder, memory_limit=memory_limit) as connection:
-            folding.fold(connection, tables.open_table(connection, paths, COLUMNS), fold)
+        with sql.connect(folder, memory_limit=memory_limit) as connection:
+            folding.fold(connection, open_table(connection, paths, COLUMNS), fold)
         found = folding.load(fold, COLUMNS)
     folded = time.perf_counter()
     problem = balance.Problem(

@@ -36,8 +36,8 @@ def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
         _score(config, layout, train, progress)
         kept = filtered(config, layout, train.uids)
         if train.wrong:
-            found = quality.detection(kept, train.wrong())._asdict()
-            certificate = {f"filter_{name}": _json(value) for name, value in found.items()}
+            detection = quality.detection(kept, train.wrong())._asdict()
+            certificate = {f"filter_{name}": _json(value) for name, value in detection.items()}
         weight = kept.astype(np.float64)
     if config.balance:
         progress("balance", 0, 1)

@@ -10,8 +10,7 @@ import pyarrow.parquet as pq
 
 from m4jax import files
 from m4jax.errors import InputError
-from m4jax.tables import folding
-from m4jax.tables import table as tables
+from m4jax.tables import folding, sql
 from m4jax.tables.table import Table
 
 CHUNK = 2_000_000  # rows: the join of one chunk is sorted and written before the next
@@ -35,7 +34,7 @@ def assign(
     """Writes (uid, weight) of every example to `path`, in the order of the table.
 
     Args:
-        connection: from `tables.connect`.
+        connection: from `sql.connect`.
         table: the examples.
         solved: what `add_weights` wrote for the table's fold.
         path: where to write; the same examples and weights give the same bytes.
@@ -44,12 +43,10 @@ def assign(
     Raises:
         InputError: if an example is like none of the patterns.
     """
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE solved AS FROM {tables.source([str(solved)])}"
-    )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE solved AS FROM {sql.source([str(solved)])}")
     keys = folding.key_expressions(table).items()
     alike = " AND ".join(f"({code}) IS NOT DISTINCT FROM solved.{key}" for key, code in keys)
-    uid = tables.name(table.columns.uid)
+    uid = sql.name(table.columns.uid)
     done, writer = 0, None
     try:
         for rows, order, where in _chunks(table):
@@ -77,7 +74,7 @@ def assign(
 
 def check_uids(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Raises `InputError` if an example has no uid, or shares it with another one."""
-    uid, rows = tables.name(table.columns.uid), tables.source(table.paths)
+    uid, rows = sql.name(table.columns.uid), sql.source(table.paths)
     (missing,) = connection.execute(f"SELECT count(*) FROM {rows} WHERE {uid} IS NULL").fetchone()  # noqa: S608
     if missing:
         raise InputError(f"column {table.columns.uid!r} is NULL for {missing:,} examples")
@@ -106,11 +103,11 @@ def _chunks(table: Table) -> Iterator[tuple[str, str, str]]:
         for low in range(0, rows, CHUNK):
             row = "file_row_number"
             condition = f"WHERE {row} >= {low} AND {row} < {low + CHUNK}"
-            yield tables.source([path], f"{row} = TRUE"), row, condition
+            yield sql.source([path], f"{row} = TRUE"), row, condition
     if pending:
         yield _whole(pending)
 
 
 def _whole(paths: list[str]) -> tuple[str, str, str]:
-    rows = tables.source(paths, "filename = 'm4jax_file'", "file_row_number = TRUE")
+    rows = sql.source(paths, "filename = 'm4jax_file'", "file_row_number = TRUE")
     return rows, "m4jax_file, file_row_number", ""

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from m4jax import files
 from m4jax.errors import InputError
-from m4jax.tables import table as tables
+from m4jax.tables import sql
 from m4jax.tables.table import BROKEN, Columns, Table
 
 MOST = 20_000_000  # patterns that are read into memory: about 1 GB with 32 attributes and labels
@@ -60,7 +60,7 @@ def fold(
     keys = key_expressions(table)
     chosen = [f"{expression} AS {key}" for key, expression in keys.items()]
     sums = [f"{expression} AS {name}" for name, expression in _sums(table).items()]
-    query = f"SELECT {', '.join(chosen + sums)} FROM {tables.source(table.paths)} GROUP BY "  # noqa: S608
+    query = f"SELECT {', '.join(chosen + sums)} FROM {sql.source(table.paths)} GROUP BY "  # noqa: S608
     _write(connection, query, list(keys), path, progress)
     _check(connection, table, path)
 
@@ -77,7 +77,7 @@ def merge(
     chosen = [f"CAST(sum({name}) AS DECIMAL(38, {digits})) AS {name}"
               for name, digits in sums.items()]  # fmt: skip
     columns = ", ".join([*keys, *chosen, "bool_and(valid) AS valid"])
-    query = f"SELECT {columns} FROM {tables.source(parts)} GROUP BY "  # noqa: S608
+    query = f"SELECT {columns} FROM {sql.source(parts)} GROUP BY "  # noqa: S608
     _write(connection, query, keys, path, None)
 
 
@@ -102,7 +102,7 @@ def key_expressions(table: Table) -> dict[str, str]:
     """Returns key -> SQL expression over the rows; rows share a pattern where all are equal."""
     columns = table.columns
     if columns.packed:
-        keys = {"bits": tables.name(columns.packed)}
+        keys = {"bits": sql.name(columns.packed)}
     else:
         keys = {f"a{i}": _value(table, x) for i, x in enumerate(columns.attributes)}
         keys |= {f"y{i}": _value(table, x) for i, x in enumerate(columns.labels)}
@@ -110,7 +110,7 @@ def key_expressions(table: Table) -> dict[str, str]:
 
 
 def _value(table: Table, column: str) -> str:
-    quoted = tables.name(column)
+    quoted = sql.name(column)
     if table.types[column] in BROKEN:
         return f"CASE WHEN isnan({quoted}) THEN NULL ELSE {quoted} END"
     return quoted
@@ -118,7 +118,7 @@ def _value(table: Table, column: str) -> str:
 
 def _level(columns: Columns) -> str:
     """Returns the expression of the utility or its level, NULL where it is not above 0."""
-    u = f"CAST({tables.name(columns.utility)} AS DOUBLE)"
+    u = f"CAST({sql.name(columns.utility)} AS DOUBLE)"
     levels = columns.utility_levels
     value = f"CAST(floor(log2({u}) * {levels}) AS INTEGER)" if levels else u
     return f"CASE WHEN {u} > 0 AND isfinite({u}) THEN {value} END"
@@ -130,14 +130,14 @@ def _sums(table: Table) -> dict[str, str]:
     if columns.utility and columns.utility_levels:
         # In units of its level a utility is in [1, 2): no cell's sum loses digits.
         unit = f"pow(2, ({_level(columns)}) / {columns.utility_levels})"
-        ratio = f"(CAST({tables.name(columns.utility)} AS DOUBLE) / {unit})"
+        ratio = f"(CAST({sql.name(columns.utility)} AS DOUBLE) / {unit})"
         total = f"sum(TRY_CAST({ratio} * {count} AS {MOMENT}))"
         sums["total"] = f"CAST({total} AS DECIMAL(38, 15))"
     return sums | {"valid": f"bool_and(({count} >= 0) IS TRUE)" if columns.counts else "TRUE"}
 
 
 def _count(columns: Columns) -> str:
-    return f"TRY_CAST({tables.name(columns.counts)} AS {COUNT})" if columns.counts else "1"
+    return f"TRY_CAST({sql.name(columns.counts)} AS {COUNT})" if columns.counts else "1"
 
 
 def _write(
@@ -150,8 +150,8 @@ def _write(
     places = ", ".join(str(i + 1) for i in range(len(keys)))
     order = ", ".join(f"{key} NULLS FIRST" for key in keys)
     with files.atomic(path) as temporary:
-        target = f"{tables.text(temporary)} (FORMAT parquet)"
-        tables.execute(connection, f"COPY ({query}{places} ORDER BY {order}) TO {target}", progress)
+        target = f"{sql.text(temporary)} (FORMAT parquet)"
+        sql.execute(connection, f"COPY ({query}{places} ORDER BY {order}) TO {target}", progress)
 
 
 def _values(table: pa.Table, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
@@ -195,13 +195,13 @@ def _check(connection: duckdb.DuckDBPyConnection, table: Table, path: str | os.P
     """Raises if a pattern has a value out of its range, naming the first such example."""
     for fault in _faults(table):
         (wrong,) = connection.execute(
-            f"SELECT count(*) FROM {tables.source([str(path)])} WHERE {fault.in_pattern}"  # noqa: S608
+            f"SELECT count(*) FROM {sql.source([str(path)])} WHERE {fault.in_pattern}"  # noqa: S608
         ).fetchone()
         if wrong:
             Path(path).unlink()
-            uid, column = tables.name(table.columns.uid), tables.name(fault.column)
+            uid, column = sql.name(table.columns.uid), sql.name(fault.column)
             first, value = connection.execute(
-                f"SELECT {uid}, {column} FROM {tables.source(table.paths)} "  # noqa: S608
+                f"SELECT {uid}, {column} FROM {sql.source(table.paths)} "  # noqa: S608
                 f"WHERE {fault.in_row} LIMIT 1"
             ).fetchone()
             raise InputError(

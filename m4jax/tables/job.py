@@ -11,11 +11,10 @@ import pyarrow.parquet as pq
 
 from m4jax import balance, files
 from m4jax.balance import spec, stream
-from m4jax.tables import blocks, folding, request
-from m4jax.tables import table as tables
+from m4jax.tables import folding, request, sql
 from m4jax.tables.config import TableConfig
 from m4jax.tables.folding import Patterns
-from m4jax.tables.table import Columns, Table
+from m4jax.tables.table import Columns, Rows, Table, open_table
 
 ATTRIBUTES = b"attributes"  # in the schema of `examples.parquet`: how many of the columns they are
 
@@ -41,7 +40,7 @@ class Job:
         """The examples."""
         paths = self.config.files or (str(self.folder / "examples.parquet"),)
         with self.connect() as connection:
-            return tables.open_table(connection, paths, self.columns)
+            return open_table(connection, paths, self.columns)
 
     @functools.cached_property
     def fold_id(self) -> str:
@@ -66,14 +65,14 @@ class Job:
     @property
     def frontier(self) -> Path:
         """The bias that is left at each of the configured keep rates."""
-        asked = self.config.identity | {"keep_rate": self.config.frontier}
-        return self.folder / "frontiers" / f"{files.digest([self.fold_id, asked])}.json"
+        identity = self.config.identity | {"keep_rate": self.config.frontier}
+        return self.folder / "frontiers" / f"{files.digest([self.fold_id, identity])}.json"
 
     @contextlib.contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yields a connection with the configured limits."""
         settings = {"threads": self.config.threads, "memory_limit": self.config.memory_limit}
-        with tables.connect(self.folder / "spill", **settings) as connection:
+        with sql.connect(self.folder / "spill", **settings) as connection:
             yield connection
 
     def patterns(self) -> Patterns:
@@ -81,7 +80,7 @@ class Job:
         return folding.load(self.fold, self.columns)
 
     def problem(self, patterns: Patterns) -> balance.Problem:
-        """Returns the problem, without a keep rate if the largest is asked for."""
+        """Returns the problem, without a keep rate if the largest is identity for."""
         return request.pose(
             self.config,
             patterns.attributes,
@@ -96,10 +95,10 @@ class Job:
 
     def examples(self) -> Iterator[stream.Block]:
         """Yields the examples themselves, with their intersections, in the table's order."""
-        for rows in blocks.read(self.table):
+        for rows in self.table.blocks():
             yield self.block(rows)
 
-    def block(self, rows: blocks.Rows) -> stream.Block:
+    def block(self, rows: Rows) -> stream.Block:
         """Returns examples as the solver for streams takes them."""
         parts = spec.find_parts(self.config.intersections, self.columns.attributes)
         attributes = spec.intersect(rows.attributes, parts)

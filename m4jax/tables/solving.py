@@ -13,14 +13,13 @@ import pyarrow.parquet as pq
 from m4jax import balance, files
 from m4jax.balance import stream
 from m4jax.progress import Progress
-from m4jax.tables import assignment as joining
-from m4jax.tables import blocks, request
+from m4jax.tables import assignment, request
 from m4jax.tables.job import Job
 
 MAX_PASSES = 50
 
 
-class Found(NamedTuple):
+class DiskSolution(NamedTuple):
     """A solution as it lies on disk.
 
     certificate: what is known about it.
@@ -58,32 +57,34 @@ def solve(job: Job, progress: Progress) -> None:
     if job.columns.utility_levels and solution.status is balance.Status.CONVERGED:
         solution, binding = _refined(job, problem, solution, binding, progress)
     request.require(problem, solution, allow_violations=job.config.allow_violations)
-    joining.add_weights(job.fold, solution.weights, job.solution)
-    found = Found(
+    assignment.add_weights(job.fold, solution.weights, job.solution)
+    result = DiskSolution(
         balance.certificate(problem, solution) | binding, solution.multipliers, solution.offset
     )
-    files.write_json(path, found._asdict() | {"multipliers": found.multipliers.tolist()})
+    files.write_json(path, result._asdict() | {"multipliers": result.multipliers.tolist()})
 
 
-def read(job: Job) -> Found:
+def read(job: Job) -> DiskSolution:
     """Returns what `solve` found."""
-    found = Found(**files.read_json(job.solution.with_suffix(".json")))
-    return found._replace(multipliers=np.array(found.multipliers))
+    solution = DiskSolution(**files.read_json(job.solution.with_suffix(".json")))
+    return solution._replace(multipliers=np.array(solution.multipliers))
 
 
-def solved(job: Job, found: Found) -> balance.Problem:
+def solved(job: Job, solution: DiskSolution) -> balance.Problem:
     """Returns the problem of the patterns, at the keep rate at which it was solved."""
     problem = job.problem(job.patterns())
-    return dataclasses.replace(problem, keep_rate=found.certificate["keep_rate"])
+    return dataclasses.replace(problem, keep_rate=solution.certificate["keep_rate"])
 
 
 def weigh_each(job: Job, path: Path, progress: Callable[[int, int], None]) -> None:
     """Writes (uid, weight) of every example, each by its own utility, to `path`."""
-    found, done, writer = read(job), 0, None
-    spec = solved(job, found).spec
+    solution, done, writer = read(job), 0, None
+    spec = solved(job, solution).spec
     with contextlib.ExitStack() as stack:
-        for rows in blocks.read(job.table):
-            weights = stream.weights(spec, found, job.block(rows), objective=job.config.objective)
+        for rows in job.table.blocks():
+            weights = stream.weights(
+                spec, solution, job.block(rows), objective=job.config.objective
+            )
             table = pa.table({"uid": rows.uid, "weight": weights})
             writer = writer or stack.enter_context(pq.ParquetWriter(path, table.schema))
             writer.write_table(table)
@@ -111,6 +112,6 @@ def _refined(
     cells = stream.Block(problem.attributes, problem.labels, problem.utility)
     weights = stream.weights(problem.spec, exact, cells, objective=job.config.objective)
     same = {field.name for field in dataclasses.fields(solution)}
-    known = {name: value for name, value in vars(exact).items() if name in same}
-    known |= {"weights": weights, "steps": solution.steps}
-    return dataclasses.replace(solution, **known), more | {"passes": exact.steps}
+    fields = {name: value for name, value in vars(exact).items() if name in same}
+    fields |= {"weights": weights, "steps": solution.steps}
+    return dataclasses.replace(solution, **fields), more | {"passes": exact.steps}

@@ -17,9 +17,7 @@ import pyarrow.parquet as pq
 from m4jax import balance, files
 from m4jax.errors import InputError
 from m4jax.progress import Progress
-from m4jax.tables import assignment as joining
-from m4jax.tables import folding, selection, solving, weights
-from m4jax.tables import pictures as tables
+from m4jax.tables import assignment, folding, selection, solving, summary, weights
 from m4jax.tables.config import TableConfig
 from m4jax.tables.job import ATTRIBUTES, Job
 
@@ -78,13 +76,13 @@ def write_weights(job: Job, progress: Progress) -> None:
         with job.connect() as connection:
             if job.config.check_uids:
                 progress("check uids", 0, 1)
-                joining.check_uids(connection, job.table)
+                assignment.check_uids(connection, job.table)
             with weights.writing(job.folder, certificate) as path:
                 rows = functools.partial(progress, "weights")
                 if job.columns.utility_levels:
                     solving.weigh_each(job, path, rows)
                 else:
-                    joining.assign(connection, job.table, job.solution, path, rows)
+                    assignment.assign(connection, job.table, job.solution, path, rows)
     _select(job, progress)
 
 
@@ -94,7 +92,7 @@ def trace_frontier(job: Job, progress: Progress) -> None:
         return
     problem, rates = job.problem(job.patterns()), job.config.frontier
     try:
-        found = balance.frontier(
+        frontier = balance.frontier(
             problem,
             rates,
             objective=job.config.objective,
@@ -102,21 +100,23 @@ def trace_frontier(job: Job, progress: Progress) -> None:
         )
     except balance.ProblemError as error:
         raise InputError(f"config.frontier: {error}") from None
-    points = [{name: getattr(point, name) for name in tables.FRONTIER} for point in found.points]
-    known = {"largest": found.largest.keep_rate, "points": points}
-    files.write_json(job.frontier, known)
+    points = [
+        {name: getattr(point, name) for name in summary.FRONTIER} for point in frontier.points
+    ]
+    result = {"largest": frontier.largest.keep_rate, "points": points}
+    files.write_json(job.frontier, result)
 
 
 def report(job: Job, progress: Progress) -> None:
     """Writes the tables and the figures; made anew each time, to the same bytes."""
     progress("tables and figures", 0, 1)
-    found = solving.read(job)
-    tables.write(
+    solution = solving.read(job)
+    summary.write(
         job.folder,
-        problem=solving.solved(job, found),
+        problem=solving.solved(job, solution),
         frontier=files.read_json(job.frontier) if job.config.frontier else None,
         weights=pq.read_table(job.solution)["weight"].to_numpy(),
-        multipliers=found.multipliers,
+        multipliers=solution.multipliers,
     )
 
 

@@ -1,32 +1,33 @@
-"""Tables of examples in parquet, read by DuckDB: which columns mean what, checked at once."""
+"""Tables of examples in parquet: which columns mean what, checked at once, read in blocks."""
 
-import contextlib
 import dataclasses
 import glob
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from m4jax.errors import InputError, nearest
-
-Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 UNSIGNED = ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 BROKEN = ("FLOAT", "DOUBLE")
 NUMBERS = ("BOOLEAN", *WHOLE, *UNSIGNED, *BROKEN)
-POLL_SECONDS = 0.2
+
+ROWS = 1 << 18  # examples in a block: with 32 attributes and labels as bytes about 10 MB
+DECIMALS = 9  # of counts, as folding reads them
 
 
 @dataclasses.dataclass(frozen=True)
 class Columns:
     """Which columns of a table mean what.
 
-    Args:
+    Attributes:
         uid: text or whole numbers, unique to each example.
         attributes: names of columns with 0 or 1 (bool, int, float), or soft in [0, 1]; NULL and NaN
             stand for unknown.
@@ -76,7 +77,7 @@ class Columns:
 class Table:
     """Parquet files that were opened and found to have the columns.
 
-    Args:
+    Attributes:
         paths: in the order of their names, which is the order of the examples.
         rows: number of rows of each file.
         columns: what is in them.
@@ -91,6 +92,26 @@ class Table:
     def __len__(self) -> int:
         return sum(self.rows)
 
+    def blocks(self, rows: int = ROWS) -> Iterator["Rows"]:
+        """Yields the examples in blocks of `rows` and a last one of what is left.
+
+        The values are expected to be what `folding.fold` found them to be.
+        """
+        waiting: list[pa.RecordBatch] = []
+        size = 0
+        names = list(self.columns.read())
+        for path in self.paths:
+            for batch in pq.ParquetFile(path).iter_batches(rows, columns=names):
+                while size + len(batch) >= rows:
+                    first = batch.slice(0, rows - size)
+                    yield _rows(pa.Table.from_batches([*waiting, first]), self.columns)
+                    waiting, batch, size = [], batch.slice(len(first)), 0
+                if len(batch):
+                    waiting.append(batch)
+                    size += len(batch)
+        if waiting:
+            yield _rows(pa.Table.from_batches(waiting), self.columns)
+
     def part(self, index: int, parts: int) -> "Table":
         """Returns the table of every `parts`-th file, from the file `index` on."""
         chosen = {"paths": self.paths[index::parts], "rows": self.rows[index::parts]}
@@ -98,41 +119,27 @@ class Table:
 
     def identity(self) -> list[Any]:
         """Returns what tells this input from another: columns, names, sizes, times of change."""
-        found = [(path, os.stat(path)) for path in self.paths]
-        stamps = [[path, stat.st_size, stat.st_mtime_ns] for path, stat in found]
+        stats = [(path, os.stat(path)) for path in self.paths]
+        stamps = [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats]
         return [dataclasses.asdict(self.columns), stamps]
 
 
-@contextlib.contextmanager
-def connect(
-    folder: str | os.PathLike, *, threads: int = 0, memory_limit: str = "2GB"
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Yields a DuckDB connection that keeps to a memory limit and spills into `folder`.
+class Rows(NamedTuple):
+    """Some of the examples, in the table's order.
 
-    Args:
-        folder: where to put what doesn't fit in memory.
-        threads: 0: as many as there are cores.
-        memory_limit: as DuckDB takes it: "2GB", say.
-
-    Raises:
-        InputError: if a setting is refused, or a query within the block fails, for want of memory,
-            say.
+    Attributes:
+        uid: of the type that the table has.
+        attributes: `[b, m]` in [0, 1], NaN where unknown.
+        labels: `[b, c]` in [0, 1]; bytes unless a column holds fractions.
+        utility: `[b]`, or None.
+        counts: `[b]`, or None.
     """
-    config = {"autoinstall_known_extensions": "false", "temp_directory": str(folder)}
-    config |= {"memory_limit": memory_limit} | ({"threads": threads} if threads else {})
-    try:
-        connection = duckdb.connect(config=config)
-    except duckdb.Error as error:
-        raise InputError(f"memory_limit {memory_limit!r}, threads {threads}: {error}") from None
-    with connection:
-        # The least and largest value in parquet leave NaN out, yet DuckDB infers from them that
-        # isnan(x) is never true.
-        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
-        connection.execute("SET enable_progress_bar = TRUE; SET enable_progress_bar_print = FALSE")
-        try:
-            yield connection
-        except duckdb.Error as error:
-            raise InputError(f"reading the tables: {error}") from None
+
+    uid: pa.Array
+    attributes: np.ndarray
+    labels: np.ndarray
+    utility: np.ndarray | None
+    counts: np.ndarray | None
 
 
 def open_table(
@@ -182,61 +189,44 @@ def open_table(
 
 def find(patterns: Sequence[str]) -> list[str]:
     """Returns the files that match any of the patterns, each once, sorted by name."""
-    found: set[str] = set()
+    matches: set[str] = set()
     for pattern in patterns:
         matching = [str(pattern)] if Path(pattern).is_file() else []
         matching = matching or [p for p in glob.glob(pattern, recursive=True) if Path(p).is_file()]
         if not matching:
             raise InputError(f"files: no file matches {str(pattern)!r}")
-        found.update(str(Path(path).absolute()) for path in matching)
-    if not found:
+        matches.update(str(Path(path).absolute()) for path in matching)
+    if not matches:
         raise InputError("files: none given")
-    return sorted(found)
+    return sorted(matches)
 
 
-def source(paths: Sequence[str], *options: str) -> str:
-    """Returns the SQL that reads these files."""
-    names = ", ".join(text(glob.escape(path)) for path in paths)
-    return f"read_parquet({', '.join([f'[{names}]', *options])})"
+def _rows(table: pa.Table, columns: Columns) -> Rows:
+    uid = table[columns.uid].combine_chunks()
+    if columns.packed:
+        bits = table[columns.packed].to_numpy().astype(np.uint64)[:, None]
+        places = np.arange(len(columns.attributes) + len(columns.labels), dtype=np.uint64)
+        values = (bits >> places & np.uint64(1)).astype(np.uint8)
+        attributes, labels = np.split(values, [len(columns.attributes)], axis=1)
+    else:
+        attributes = _matrix(table, columns.attributes, "float64")
+        fractions = any(pa.types.is_floating(table.schema.field(x).type) for x in columns.labels)
+        labels = _matrix(table, columns.labels, "float64" if fractions else "uint8")
+    utility = _floats(table, columns.utility) if columns.utility else None
+    counts = _floats(table, columns.counts).round(DECIMALS) if columns.counts else None
+    return Rows(uid, attributes, labels, utility, counts)
 
 
-def execute(
-    connection: duckdb.DuckDBPyConnection,
-    query: str,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
-    """Runs a query, telling its progress in percent; Ctrl-C ends it."""
-    errors: list[duckdb.Error] = []
-
-    def work() -> None:
-        try:
-            connection.execute(query)
-        except duckdb.Error as error:
-            errors.append(error)
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
-        while worker.is_alive():
-            worker.join(POLL_SECONDS)
-            if progress is not None:
-                progress(max(0, int(connection.query_progress())), 100)
-    except BaseException:
-        connection.interrupt()
-        worker.join()
-        raise
-    if errors:
-        raise errors[0]
+def _matrix(table: pa.Table, names: tuple[str, ...], dtype: str) -> np.ndarray:
+    """Returns the columns side by side, NULL as NaN."""
+    matrix = np.empty((len(table), len(names)), dtype)
+    for i, name in enumerate(names):
+        matrix[:, i] = _floats(table, name) if dtype == "float64" else table[name].to_numpy()
+    return matrix
 
 
-def name(column: str) -> str:
-    """Returns a column's name as SQL writes it."""
-    return '"' + column.replace('"', '""') + '"'
-
-
-def text(value: str | os.PathLike) -> str:
-    """Returns text as SQL writes it."""
-    return "'" + str(value).replace("'", "''") + "'"
+def _floats(table: pa.Table, name: str) -> np.ndarray:
+    return table[name].cast("float64").to_numpy()
 
 
 def _check_types(path: str, types: dict[str, str], columns: Columns) -> None:

@@ -73,18 +73,18 @@ def read(folder: str | os.PathLike, uids: Sequence[str] | Sequence[int]) -> np.n
             "run again"
         )
     table = pq.read_table(path)
-    known = table["uid"].combine_chunks()
-    asked = pa.array(uids.tolist() if isinstance(uids, np.ndarray) else uids)
+    stored = table["uid"].combine_chunks()
+    wanted = pa.array(uids.tolist() if isinstance(uids, np.ndarray) else uids)
     try:
-        places = pc.index_in(asked.cast(known.type), value_set=known)
+        places = pc.index_in(wanted.cast(stored.type), value_set=stored)
     except pa.ArrowInvalid:
         raise InputError(
-            f"{path}: its uids are of type {known.type}, those asked for {asked.type}; these "
+            f"{path}: its uids are of type {stored.type}, those asked for {wanted.type}; these "
             "weights were made for other data"
         ) from None
     if places.null_count:
         raise InputError(
-            f"{path}: has weights for {len(asked) - places.null_count:,} of {len(asked):,} "
+            f"{path}: has weights for {len(wanted) - places.null_count:,} of {len(wanted):,} "
             "examples; these weights were made for other data"
         )
     return table["weight"].to_numpy()[places.to_numpy()]

@@ -6,10 +6,8 @@ import pytest
 from helpers.tables_of_examples import ATTRIBUTES, LABELS, draw, write
 
 from m4jax.errors import InputError
-from m4jax.tables import assignment as joining
-from m4jax.tables import folding, weights
-from m4jax.tables import table as tables
-from m4jax.tables.table import Columns
+from m4jax.tables import assignment, folding, sql, weights
+from m4jax.tables.table import Columns, open_table
 
 COLUMNS = Columns(uid="uid", attributes=ATTRIBUTES, labels=LABELS, utility="quality")
 
@@ -21,21 +19,21 @@ def score(data):
 
 
 def weigh(folder, *, threads=2):
-    with tables.connect(folder / "spill", threads=threads) as connection:
-        table = tables.open_table(connection, [str(folder / "data*.parquet")], COLUMNS)
+    with sql.connect(folder / "spill", threads=threads) as connection:
+        table = open_table(connection, [str(folder / "data*.parquet")], COLUMNS)
         folding.fold(connection, table, folder / "fold.parquet")
         found = folding.load(folder / "fold.parquet", COLUMNS)
         values = dict(zip(ATTRIBUTES, found.attributes.T, strict=True))
         values |= dict(zip(LABELS, found.labels.T, strict=True)) | {"quality": found.utility}
-        joining.add_weights(folder / "fold.parquet", score(values), folder / "solved.parquet")
-        joining.assign(connection, table, folder / "solved.parquet", folder / "w.parquet")
+        assignment.add_weights(folder / "fold.parquet", score(values), folder / "solved.parquet")
+        assignment.assign(connection, table, folder / "solved.parquet", folder / "w.parquet")
     return pq.read_table(folder / "w.parquet")
 
 
 @pytest.mark.parametrize("kind", ["bool", "soft"])
 @pytest.mark.parametrize("chunk", [10**6, 64, 150])
 def test_every_example_gets_the_weight_of_its_pattern_in_order(tmp_path, kind, chunk, monkeypatch):
-    monkeypatch.setattr(joining, "CHUNK", chunk)
+    monkeypatch.setattr(assignment, "CHUNK", chunk)
     rng = np.random.default_rng(0)
     every = [draw(rng, n, kind=kind) for n in (100, 31, 400, 5)]
     for i, data in enumerate(every):
@@ -55,23 +53,25 @@ def test_an_example_that_was_not_folded_is_told(tmp_path):
     weigh(tmp_path)
     data["quality"][3], data["uid"][3] = 9.0, "new"
     write(tmp_path / "data.parquet", data)
-    with tables.connect(tmp_path) as connection:
-        table = tables.open_table(connection, [str(tmp_path / "data.parquet")], COLUMNS)
+    with sql.connect(tmp_path) as connection:
+        table = open_table(connection, [str(tmp_path / "data.parquet")], COLUMNS)
         with pytest.raises(InputError, match="example 'new' is like none of the patterns"):
-            joining.assign(connection, table, tmp_path / "solved.parquet", tmp_path / "x.parquet")
+            assignment.assign(
+                connection, table, tmp_path / "solved.parquet", tmp_path / "x.parquet"
+            )
 
 
 @pytest.mark.parametrize(("uid", "told"), [(None, "NULL for 1 examples"), ("id5", "'id5' comes 2")])
 def test_uids_must_be_there_and_differ(tmp_path, uid, told):
     data = draw(np.random.default_rng(2), 30)
     write(tmp_path / "data.parquet", data)
-    with tables.connect(tmp_path) as connection:
-        table = tables.open_table(connection, [str(tmp_path / "data.parquet")], COLUMNS)
-        joining.check_uids(connection, table)
+    with sql.connect(tmp_path) as connection:
+        table = open_table(connection, [str(tmp_path / "data.parquet")], COLUMNS)
+        assignment.check_uids(connection, table)
         data["uid"][np.flatnonzero(data["uid"] != "id5")[0]] = uid
         write(tmp_path / "data.parquet", data)
         with pytest.raises(InputError, match=told):
-            joining.check_uids(connection, table)
+            assignment.check_uids(connection, table)
 
 
 def test_weights_are_read_in_the_order_asked_for(tmp_path):

@@ -4,16 +4,15 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.tables_of_examples import ATTRIBUTES, LABELS, draw, write
 
-from m4jax.tables import blocks
-from m4jax.tables import table as tables
-from m4jax.tables.table import Columns
+from m4jax.tables import sql
+from m4jax.tables.table import Columns, open_table
 
 COLUMNS = {"uid": "uid", "attributes": ATTRIBUTES, "labels": LABELS}
 
 
 def opened(folder, columns):
-    with tables.connect(folder / "spill") as connection:
-        return tables.open_table(connection, [str(folder / "*.parquet")], columns)
+    with sql.connect(folder / "spill") as connection:
+        return open_table(connection, [str(folder / "*.parquet")], columns)
 
 
 @pytest.mark.parametrize("kind", ["bool", "int", "soft"])
@@ -22,7 +21,7 @@ def test_blocks_are_the_examples_in_the_order_of_the_files(tmp_path, kind):
     for i, part in enumerate(parts):
         write(tmp_path / f"{i}.parquet", part, kind=kind)
     table = opened(tmp_path, Columns(**COLUMNS, counts="times", utility="quality"))
-    found = list(blocks.read(table, rows=64))
+    found = list(table.blocks(rows=64))
     assert [len(x.uid) for x in found] == [64, 64, 64, 8]
     every = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     for names, field in ((ATTRIBUTES, "attributes"), (LABELS, "labels")):
@@ -38,7 +37,7 @@ def test_packed_bits_are_the_columns(tmp_path):
     rng = np.random.default_rng(0)
     bits = rng.integers(0, 32, 100).astype(np.uint8)
     pq.write_table(pa.table({"uid": np.arange(100), "bits": bits}), tmp_path / "a.parquet")
-    (found,) = blocks.read(opened(tmp_path, Columns(**COLUMNS, packed="bits")))
+    (found,) = opened(tmp_path, Columns(**COLUMNS, packed="bits")).blocks()
     columns = np.concatenate([found.attributes, found.labels], axis=1)
     np.testing.assert_array_equal(columns @ 2 ** np.arange(5), bits)
     assert found.utility is None and found.counts is None

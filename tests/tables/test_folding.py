@@ -5,16 +5,15 @@ import pytest
 from helpers.tables_of_examples import ATTRIBUTES, LABELS, distinct, draw, write
 
 from m4jax.errors import InputError
-from m4jax.tables import folding
-from m4jax.tables import table as tables
-from m4jax.tables.table import Columns
+from m4jax.tables import folding, sql
+from m4jax.tables.table import Columns, open_table
 
 COLUMNS = {"uid": "uid", "attributes": ATTRIBUTES, "labels": LABELS}
 
 
 def fold(folder, patterns, columns, name="fold.parquet", part=None):
-    with tables.connect(folder / "spill") as connection:
-        table = tables.open_table(connection, [str(p) for p in patterns], columns)
+    with sql.connect(folder / "spill") as connection:
+        table = open_table(connection, [str(p) for p in patterns], columns)
         table = table.part(*part) if part else table
         folding.fold(connection, table, folder / name)
     return folding.load(folder / name, columns)
@@ -61,7 +60,7 @@ def test_folds_of_parts_merge_to_the_fold_of_all(tmp_path, levels):
     fold(tmp_path, whole, columns, "whole.parquet")
     for i in range(3):
         fold(tmp_path, whole, columns, f"part{i}.parquet", (i, 3))
-    with tables.connect(tmp_path) as connection:
+    with sql.connect(tmp_path) as connection:
         parts = [tmp_path / f"part{i}.parquet" for i in range(3)]
         folding.merge(connection, parts, tmp_path / "merged.parquet")
     assert pq.read_table(tmp_path / "merged.parquet") == pq.read_table(tmp_path / "whole.parquet")
@@ -139,9 +138,9 @@ def test_too_many_patterns_are_told_before_they_are_read(tmp_path, monkeypatch):
 )
 def test_columns_that_do_not_fit_are_told(tmp_path, change, told):
     write(tmp_path / "data.parquet", draw(np.random.default_rng(7), 20))
-    with pytest.raises(InputError) as error, tables.connect(tmp_path) as connection:
+    with pytest.raises(InputError) as error, sql.connect(tmp_path) as connection:
         columns = Columns(**COLUMNS | change)
-        tables.open_table(connection, [str(tmp_path / "data.parquet")], columns)
+        open_table(connection, [str(tmp_path / "data.parquet")], columns)
     assert told in str(error.value)
 
 
@@ -155,13 +154,13 @@ def test_files_that_can_not_be_used_are_told(tmp_path):
         ("?.parquet", "'man' is DOUBLE, but BOOLEAN in"),
         ("c.txt", "not a readable parquet file"),
     ):
-        with pytest.raises(InputError, match=told), tables.connect(tmp_path) as connection:
-            tables.open_table(connection, [str(tmp_path / name)], Columns(**COLUMNS))
+        with pytest.raises(InputError, match=told), sql.connect(tmp_path) as connection:
+            open_table(connection, [str(tmp_path / name)], Columns(**COLUMNS))
 
 
 def test_a_bad_memory_limit_is_told(tmp_path):
     with (
         pytest.raises(InputError, match="memory_limit 'much'"),
-        tables.connect(tmp_path, memory_limit="much"),
+        sql.connect(tmp_path, memory_limit="much"),
     ):
         pass

@@ -41,10 +41,10 @@ def write(
         multipliers: [m, c+1] the dual variables.
         frontier: `points` with the fields of `FRONTIER`, and the `largest` keep rate, or None.
     """
-    found = balance.diagnose(problem, weights)
-    rows = constraints(found, multipliers)
+    diagnostics = balance.diagnose(problem, weights)
+    rows = constraints(diagnostics, multipliers)
     write_csv(Path(folder) / "tables" / "constraints.csv", rows)
-    write_csv(Path(folder) / "tables" / "weights.csv", summary(found))
+    write_csv(Path(folder) / "tables" / "weights.csv", summary(diagnostics))
     drawings = {
         "association": lambda: association(rows),
         "weights": lambda: distribution(weights, problem.counts),
@@ -59,22 +59,22 @@ def write(
                 style.save(drawn[0], Path(folder) / "figures" / name, drawn[1])
 
 
-def constraints(found: Diagnostics, multipliers: np.ndarray) -> Rows:
+def constraints(diagnostics: Diagnostics, multipliers: np.ndarray) -> Rows:
     """Returns one row for each constraint, the largest standardised difference first."""
     rows = []
-    for row in found.rows():
-        k = found.attribute_names.index(row["attribute"])
-        r = 0 if row["label"] is None else 1 + found.label_names.index(row["label"])
+    for row in diagnostics.rows():
+        k = diagnostics.attribute_names.index(row["attribute"])
+        r = 0 if row["label"] is None else 1 + diagnostics.label_names.index(row["label"])
         row = {name: math.nan if value is None else value for name, value in row.items()}
-        row["label"] = found.label_names[r - 1] if r else ""  # "": representation
-        violation = max(abs(float(found.moment[k, r])) - float(found.eps[k, r]), 0.0)
+        row["label"] = diagnostics.label_names[r - 1] if r else ""  # "": representation
+        violation = max(abs(float(diagnostics.moment[k, r])) - float(diagnostics.eps[k, r]), 0.0)
         rows.append(row | {"violation": violation, "multiplier": float(multipliers[k, r])})
     return rows
 
 
-def summary(found: Diagnostics) -> Rows:
+def summary(diagnostics: Diagnostics) -> Rows:
     """Returns the distribution of the weights, one row for each number."""
-    numbers = dataclasses.asdict(found.weights)
+    numbers = dataclasses.asdict(diagnostics.weights)
     quantiles = numbers.pop("weight_quantiles")
     numbers |= {f"weight_quantile_{share}": value for share, value in quantiles.items()}
     return [{"name": name, "value": value} for name, value in numbers.items()]
