@@ -22,9 +22,10 @@ MAX_PASSES = 50
 class DiskSolution(NamedTuple):
     """A solution as it lies on disk.
 
-    certificate: what is known about it.
-    multipliers: [m, c+1] the dual variables w.
-    offset: the dual variable μ.
+    Attributes:
+        certificate: what is known about it.
+        multipliers: `[m, c+1]` the dual variables w.
+        offset: the dual variable μ.
     """
 
     certificate: dict[str, Any]
