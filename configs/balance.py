@@ -13,7 +13,10 @@ lists the settings with what they mean; they stand in m4jax/tables/config.py and
 import ml_collections
 
 from m4jax import settings
+from m4jax.data.world import World
 from m4jax.tables import TableConfig
+
+SECTIONS = {"": TableConfig, "world": World}
 
 
 def get_config() -> ml_collections.ConfigDict:
@@ -22,4 +25,4 @@ def get_config() -> ml_collections.ConfigDict:
 
 
 if __name__ == "__main__":
-    print(settings.listing(get_config(), {"": TableConfig, "world": type(TableConfig().world)}))
+    print(settings.listing(get_config(), SECTIONS))
