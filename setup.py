@@ -26,6 +26,7 @@ CORE = [
     "safetensors",  # parameters of other projects
     "scipy",
     "tensorflow-datasets",
+    "tokenizers",  # byte pair encoding of CLIP, and any tokenizer.json
 ]
 SLURM = ["submitit"]  # studies as arrays of jobs
 TEST = ["clarabel", "hypothesis", "pytest", *SLURM]

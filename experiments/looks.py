@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from m4jax.data import catalog, testbed
+from m4jax.data.testbed import catalog
 from m4jax.errors import InputError
 from m4jax.evaluation import prompts
 from m4jax.grid.cells import Cell
@@ -89,7 +89,7 @@ def of_study(cells: Sequence[Cell], layout: Layout) -> Rows:
     for cell in (judge, *chosen):
         if not is_done(cell.config, layout):
             raise InputError(f"{layout.root}: the run ({cell.name}) is missing; run the study")
-    train = testbed.load(chosen[0].config.source, "train", layout.data)
+    train = chosen[0].config.source.load_split("train", layout.data)
     columns, jobs = train.columns, catalog.occupations()
     face = (columns["gender"] >= 0) & (columns["occupation"] < 0) & (columns["thing"] < 0)
     gender, says = columns["gender"][face], columns["says_occupation"][face]

@@ -3,13 +3,13 @@
 import jax
 import pytest
 
-from m4jax.data import pictures, testbed
-from m4jax.data.world import World
+from m4jax.data.testbed.sprites import load_sprites
+from m4jax.data.testbed.world import World
 
 
 @pytest.fixture(scope="session")
 def sprites():
-    return pictures.load()
+    return load_sprites()
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def small_world():
 def data_dir(tmp_path_factory, small_world):
     """A directory with a small world, prepared."""
     directory = tmp_path_factory.mktemp("data")
-    testbed.prepare(small_world, directory)
+    small_world.prepare(directory)
     return directory
 
 

@@ -14,8 +14,7 @@ import numpy as np
 
 from experiments.benchmark import towers
 from m4jax import files, models, training
-from m4jax.data import testbed
-from m4jax.data.world import World
+from m4jax.data.testbed.world import World
 from m4jax.training import loop, mesh, stream
 from m4jax.training.step import Batch, init_state
 
@@ -82,9 +81,9 @@ def feed(
         workers: processes that decode, 0 for threads; None: pictures in memory.
     """
     world = World(examples=examples)
-    testbed.prepare(world, data_dir)
+    world.prepare(data_dir)
     gigabytes = float("inf") if workers is None else 0.0
-    split = testbed.load(world, "train", data_dir, in_memory_gb=gigabytes)
+    split = world.load_split("train", data_dir, in_memory_gb=gigabytes)
     data = training.TrainData(
         images=split.images,
         tokens=np.ones((examples, 12), np.int32),

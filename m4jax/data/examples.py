@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from m4jax.data.annotate import Annotation
+from m4jax.data.annotation import Annotation
 from m4jax.data.encoded import EncodedPictures
 from m4jax.progress import Progress
 

@@ -2,6 +2,6 @@
 
 from m4jax.data.examples import Source
 from m4jax.data.pairs import Pairs
-from m4jax.data.world import World
+from m4jax.data.testbed.world import World
 
 SOURCES: dict[str, type[Source]] = {kind.kind: kind for kind in (World, Pairs)}

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from m4jax import balance, evaluation, files
-from m4jax.data import annotate, catalog
+from m4jax.data.annotation import LABEL_SETS, MAN
+from m4jax.data.testbed import catalog
 from m4jax.grid.cells import Cell
 from m4jax.report.results import Rows
 from m4jax.run import weights as weighting
@@ -108,8 +109,8 @@ def _data_rows(cell: Cell, layout: Layout) -> list[dict]:
     weight = weighting.read(config, layout, train.uids)
     weight = np.ones(len(train)) if weight is None else weight
     found = []
-    for name in annotate.LABEL_SETS:
-        notes = train.annotate((name,))
+    for name in LABEL_SETS:
+        notes = train.annotate((name,)).only(MAN)
         targets = weighting.targets(config.balance, notes)
         bias = balance.bias(notes.attributes, notes.labels, weights=weight, target=targets)
         found += [
@@ -119,7 +120,7 @@ def _data_rows(cell: Cell, layout: Layout) -> list[dict]:
         if name == "occupations":
             size = balance.effective_sample_size(weight)
             found += [
-                {"metric": "representation_bias", "label": "man", "value": bias.representation[0]},
+                {"metric": "representation_bias", "label": MAN, "value": bias.representation[0]},
                 {"metric": "association_bias_mean", "split": name, "value": bias.association_mean},
                 {"metric": "association_bias_max", "split": name, "value": bias.association_max},
                 {"metric": "effective_sample_size", "value": size},

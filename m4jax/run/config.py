@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from m4jax import files, models
-from m4jax.data.annotate import LABEL_SETS
+from m4jax.data.annotation import LABEL_SETS
 from m4jax.data.examples import Source
 from m4jax.data.sources import SOURCES
-from m4jax.data.world import World
+from m4jax.data.testbed.world import World
 from m4jax.errors import InputError, nearest
 from m4jax.evaluation.prompts import load as load_prompts
 from m4jax.settings import check_keys, convert, record

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from m4jax import balance, evaluation, files, training
+from m4jax.data.annotation import MAN
 from m4jax.data.examples import Source, Splits, Tokenizer
 from m4jax.errors import InputError
 from m4jax.evaluation.prompts import Prompts, load
@@ -76,7 +77,7 @@ def data_association(source: Source, data_dir: Path, prompts: Prompts) -> np.nda
 
 @functools.cache  # asked for at every checkpoint of a run whose bias is tracked
 def _association(source: Source, data_dir: Path) -> tuple[tuple[str, ...], np.ndarray]:
-    notes = source.train(data_dir).annotate(("occupations",))
+    notes = source.train(data_dir).annotate(("occupations",)).only(MAN)
     return notes.label_names, balance.bias(notes.attributes, notes.labels).association[0]
 
 

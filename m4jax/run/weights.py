@@ -8,8 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from m4jax import balance, files, training
-from m4jax.data import annotate, catalog, quality
+from m4jax.data import quality
+from m4jax.data.annotation import MAN, Annotation
 from m4jax.data.examples import Training
+from m4jax.data.testbed import catalog
 from m4jax.errors import InputError
 from m4jax.progress import Progress
 from m4jax.run import model
@@ -62,16 +64,18 @@ def filtered(config: RunConfig, layout: Layout, uids: np.ndarray) -> np.ndarray:
     return quality.keep(table["similarity"].to_numpy(), drop=config.filter.drop)
 
 
-def targets(config: BalanceConfig | None, notes: annotate.Annotation) -> np.ndarray:
-    """Returns the prevalence of men that is aimed at, [m, c+1]: overall, then for each label.
+def targets(config: BalanceConfig | None, notes: Annotation) -> np.ndarray:
+    """Returns the prevalence that is aimed at, [m, c+1]: overall, then for each label.
 
     By the census that is the share of men in an occupation; overall, and for things, the mean of
-    these shares.
+    these shares. Of other attributes the census tells nothing: raises `InputError`.
     """
     shape = (notes.attributes.shape[1], 1 + notes.labels.shape[1])
     target = 0.5 if config is None else config.target
     if target != CENSUS:
         return np.full(shape, float(target))
+    if notes.attribute_names != (MAN,):
+        raise InputError(f"balance.target: {CENSUS} is of men; got {notes.attribute_names}")
     men = {job.name: 1 - job.women_share for job in catalog.occupations()}
     overall = float(np.mean(list(men.values())))
     by_label = [men.get(name, overall) for name in notes.label_names]
@@ -79,7 +83,7 @@ def targets(config: BalanceConfig | None, notes: annotate.Annotation) -> np.ndar
 
 
 def make_problem(
-    config: BalanceConfig, notes: annotate.Annotation
+    config: BalanceConfig, notes: Annotation
 ) -> tuple[balance.Problem, dict[str, Any]]:
     """Returns the balancing problem of annotated data, and facts for the certificate.
 
@@ -107,9 +111,7 @@ def control(weight: np.ndarray, kind: str, seed: int) -> np.ndarray:
     return weight
 
 
-def _balance(
-    config: BalanceConfig, notes: annotate.Annotation
-) -> tuple[np.ndarray, dict[str, object]]:
+def _balance(config: BalanceConfig, notes: Annotation) -> tuple[np.ndarray, dict[str, object]]:
     noisy = flip(notes.attributes, config.attribute_noise, config.seed)
     problem, binding = make_problem(config, dataclasses.replace(notes, attributes=noisy))
     solution = request.solve(config, problem)

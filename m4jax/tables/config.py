@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from m4jax.data.annotate import LABEL_SETS
-from m4jax.data.world import World
+from m4jax.data.annotation import LABEL_SETS
+from m4jax.data.testbed.world import World
 from m4jax.errors import InputError, nearest
 from m4jax.settings import record
 from m4jax.tables.request import Request

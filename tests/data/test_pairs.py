@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from m4jax.data import annotate, emoji_scenes, pairs, testbed
+from m4jax.data.annotation import load_lexicon
 from m4jax.data.pairs import Pairs
+from m4jax.data.testbed import emoji_scenes
+from m4jax.data.testbed.world import annotate
 from m4jax.errors import InputError
 
 
@@ -25,28 +27,28 @@ def some(small_world, data_dir):
 @pytest.fixture(scope="module")
 def prepared(some, tmp_path_factory):
     directory = tmp_path_factory.mktemp("pairs")
-    pairs.prepare(some, directory)
+    some.prepare(directory)
     return directory
 
 
 def test_the_table_holds_every_pair_with_what_its_caption_says(
     some, prepared, small_world, data_dir
 ):
-    table, pictures = pairs.read(some, prepared)
-    columns = testbed.load(small_world, "train", data_dir).columns
+    table, pictures = some.read(prepared)
+    columns = small_world.load_split("train", data_dir).columns
     assert table["caption"].to_pylist() == columns["caption"].tolist()
     assert len(set(table["uid"].to_pylist())) == len(table) == len(pictures)
     told = {name: np.full(len(table), -1) for name in ("gender", "occupation", "thing")}
     told |= {f"says_{name}": columns[f"says_{name}"] for name in tuple(told)}
     for sets in (("occupations", "any_thing"), ("things",)):
-        ours, theirs = pairs.annotate(some, table, sets), annotate.annotate(told, sets)
+        ours, theirs = load_lexicon(some.lexicon).read(table, sets), annotate(told, sets)
         assert ours.label_names == theirs.label_names
         np.testing.assert_array_equal(ours.attributes, theirs.attributes)
         np.testing.assert_array_equal(ours.labels, theirs.labels)
 
 
 def test_pictures_are_scaled_and_equal_however_they_are_asked_for(some, prepared):
-    _, pictures = pairs.read(some, prepared)
+    _, pictures = some.read(prepared)
     assert pictures.shape[1:] == (16, 16, 3)
     np.testing.assert_array_equal(pictures[3:6], pictures[np.array([3, 4, 5])])
     assert len(pictures[len(pictures) - 2 : len(pictures) + 9]) == 2
@@ -54,49 +56,49 @@ def test_pictures_are_scaled_and_equal_however_they_are_asked_for(some, prepared
 
 def test_a_part_of_a_split(some, tmp_path):
     part = dataclasses.replace(some, split="train[:10]")
-    pairs.prepare(part, tmp_path)
-    table, _ = pairs.read(part, tmp_path)
+    part.prepare(tmp_path)
+    table, _ = part.read(tmp_path)
     assert len(table) == 10
 
 
 def test_the_most_frequent_words_become_tokens(some, prepared):
-    table, _ = pairs.read(some, prepared)
+    table, _ = some.read(prepared)
     texts = table["caption"].to_pylist()
-    ids = pairs.tokenizer(some, prepared, context_length=12)(texts)
+    ids = some.open_tokenizer(prepared, context_length=12)(texts)
     assert ids.shape == (len(texts), 12) and (ids != 1).all()  # no word is unknown
     assert ids.max() < some.vocab_size
-    one = pairs.tokenizer(some, prepared, context_length=12)(["A photo, of: a MAN!"])
+    one = some.open_tokenizer(prepared, context_length=12)(["A photo, of: a MAN!"])
     np.testing.assert_array_equal(
-        one, pairs.tokenizer(some, prepared, context_length=12)(["a photo of a man"])
+        one, some.open_tokenizer(prepared, context_length=12)(["a photo of a man"])
     )
 
 
 def test_evaluation_splits(some, small_world, data_dir):
-    splits = pairs.evaluation(some)
+    splits = some.evaluation()
     for name, field in (("faces", "gender"), ("objects", "thing")):
-        columns = testbed.load(small_world, name, data_dir).columns
+        columns = small_world.load_split(name, data_dir).columns
         np.testing.assert_array_equal(splits[name][field], columns[field])
         assert splits[name]["images"].shape == (len(columns[field]), 16, 16, 3)
     assert len(splits["scenes"]["captions"]) == 20
-    assert pairs.classes(some) is None  # `thing` is a number without names
+    assert some.classes() is None  # `thing` is a number without names
     without = dataclasses.replace(some, faces=(), objects=())
-    assert list(pairs.evaluation(without)) == ["scenes"]
+    assert list(without.evaluation()) == ["scenes"]
 
 
 def test_preparing_twice_reads_once(some, prepared):
-    path = pairs.directory(some, prepared) / "train.parquet"
+    path = some.directory(prepared) / "train.parquet"
     before = path.stat().st_mtime_ns
-    pairs.prepare(some, prepared)
+    some.prepare(prepared)
     assert path.stat().st_mtime_ns == before
 
 
 def test_a_damaged_table_is_noticed(some, tmp_path):
     part = dataclasses.replace(some, split="train[:5]")
-    pairs.prepare(part, tmp_path)
-    path = pairs.directory(part, tmp_path) / "train.parquet"
+    part.prepare(tmp_path)
+    path = part.directory(tmp_path) / "train.parquet"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(InputError, match="damaged"):
-        pairs.read(part, tmp_path)
+        part.read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,7 @@ def test_a_damaged_table_is_noticed(some, tmp_path):
 )
 def test_what_is_not_there_is_named(some, tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
-        pairs.prepare(dataclasses.replace(some, **changes), tmp_path)
+        dataclasses.replace(some, **changes).prepare(tmp_path)
     assert not list((tmp_path / "pairs").glob("*"))
 
 

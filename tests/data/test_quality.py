@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from m4jax.data import quality
-from m4jax.data.knobs import sample, wrong_captions
-from m4jax.data.world import World
+from m4jax.data.testbed.scenes import sample, wrong_captions
+from m4jax.data.testbed.world import World
 from m4jax.errors import InputError
 
 cosines = st.lists(st.floats(-1, 1), min_size=1, max_size=30)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from m4jax.data import tokenizer
+from m4jax.data import tokenizers
 from m4jax.data.sampling import Sampler
 from m4jax.errors import InputError
 from m4jax.tables import weights
@@ -12,7 +12,7 @@ WORDS = ("<pad>", "<unk>", "<end>", "a", "man", "cat")
 
 
 def test_tokens_end_and_are_padded():
-    tokens = tokenizer.WordTokenizer(WORDS, context_length=4)
+    tokens = tokenizers.WordTokenizer(WORDS, context_length=4)
     ids = tokens(["A man", "", "a man cat man cat", "a dog"])
     np.testing.assert_array_equal(ids, [[3, 4, 2, 0], [2, 0, 0, 0], [3, 4, 5, 2], [3, 1, 2, 0]])
     assert tokens.vocab_size == 6
@@ -20,7 +20,7 @@ def test_tokens_end_and_are_padded():
 
 def test_a_vocabulary_without_special_entries_is_refused():
     with pytest.raises(InputError, match="<pad>"):
-        tokenizer.WordTokenizer(("a", "man"))
+        tokenizers.WordTokenizer(("a", "man"))
 
 
 @settings(deadline=None, max_examples=20, derandomize=True)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from m4jax.data import annotate, captions, catalog, emoji_scenes, splits, testbed, tokenizer
-from m4jax.data.world import World
+from m4jax.data import tokenizers
+from m4jax.data.annotation import with_article
+from m4jax.data.testbed import catalog, emoji_scenes, splits
+from m4jax.data.testbed.world import World, annotate
 from m4jax.errors import InputError
 
 
@@ -16,15 +18,15 @@ def picture_hashes(split):
 
 
 def test_no_evaluation_picture_is_in_training(data_dir, small_world):
-    trained = picture_hashes(testbed.load(small_world, "train", data_dir))
+    trained = picture_hashes(small_world.load_split("train", data_dir))
     for name in splits.EVALUATION:
-        split = testbed.load(small_world, name, data_dir)
+        split = small_world.load_split(name, data_dir)
         assert len(split) > 300
         assert not trained & picture_hashes(split)
 
 
 def test_arrays_equal_the_generator(data_dir, small_world, sprites):
-    split = testbed.load(small_world, "train", data_dir)
+    split = small_world.load_split("train", data_dir)
     assert split.images.shape == (600, 32, 32, 3) and split.images.dtype == np.uint8
     for key, example in emoji_scenes.generate(small_world, "train", sprites):
         assert split.columns["caption"][key] == example["caption"]
@@ -39,42 +41,42 @@ def test_arrays_equal_the_generator(data_dir, small_world, sprites):
 def test_it_is_a_tfds_dataset_without_tensorflow(data_dir, small_world):
     builder = emoji_scenes.builder(small_world, data_dir)
     source = builder.as_data_source("objects")
-    split = testbed.load(small_world, "objects", data_dir)
+    split = small_world.load_split("objects", data_dir)
     assert len(source) == len(split)
     np.testing.assert_array_equal(source[7]["image"], split.images[7])
 
 
 def test_a_world_prepared_twice_is_the_same(tmp_path, data_dir, small_world):
-    testbed.prepare(small_world, tmp_path)
+    small_world.prepare(tmp_path)
     for name in ("train", "scenes"):
-        one = testbed.load(small_world, name, data_dir)
-        two = testbed.load(small_world, name, tmp_path)
+        one = small_world.load_split(name, data_dir)
+        two = small_world.load_split(name, tmp_path)
         np.testing.assert_array_equal(one.images, two.images)
         np.testing.assert_array_equal(one.columns["caption"], two.columns["caption"])
 
 
 def test_evaluation_splits_do_not_depend_on_the_bias(tmp_path, data_dir, small_world):
     parity = dataclasses.replace(small_world, examples=100, men=0.5, association=0.0, company=0.0)
-    testbed.prepare(parity, tmp_path)
+    parity.prepare(tmp_path)
     for name in splits.EVALUATION:
-        one = testbed.load(small_world, name, data_dir)
-        two = testbed.load(parity, name, tmp_path)
+        one = small_world.load_split(name, data_dir)
+        two = parity.load_split(name, tmp_path)
         np.testing.assert_array_equal(one.images, two.images)
 
 
 def test_evaluation_is_balanced_by_construction(data_dir, small_world):
-    faces = testbed.load(small_world, "faces", data_dir).columns
+    faces = small_world.load_split("faces", data_dir).columns
     assert abs((faces["gender"] == 1).mean() - 0.5) < 0.02
     assert (faces["occupation"] == -1).all() and (faces["thing"] == -1).all()
-    assert (testbed.load(small_world, "objects", data_dir).columns["gender"] == -1).all()
-    pairs = testbed.load(small_world, "scenes", data_dir).columns
+    assert (small_world.load_split("objects", data_dir).columns["gender"] == -1).all()
+    pairs = small_world.load_split("scenes", data_dir).columns
     assert len(set(pairs["caption"])) == len(pairs["caption"])
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "flipped"])
 def test_a_damaged_file_is_named_with_the_remedy(tmp_path, data_dir, small_world, damage):
     shutil.copytree(data_dir / "arrays", tmp_path / "arrays")
-    path = testbed.directory(small_world, tmp_path) / "faces.npy"
+    path = small_world.directory(tmp_path) / "faces.npy"
     if damage == "missing":
         path.unlink()
     else:
@@ -84,35 +86,35 @@ def test_a_damaged_file_is_named_with_the_remedy(tmp_path, data_dir, small_world
     with pytest.raises(
         InputError, match=r"faces.npy is (missing|damaged).*delete .* and run again"
     ):
-        testbed.load(small_world, "faces", tmp_path)
+        small_world.load_split("faces", tmp_path)
 
 
 def test_a_testbed_that_is_not_there_is_said(tmp_path):
     with pytest.raises(InputError, match=r"manifest.json: no such file"):
-        testbed.load(World(), "train", tmp_path)
+        World().load_split("train", tmp_path)
 
 
 def test_too_many_pictures_for_a_split_are_refused(tmp_path):
     with pytest.raises(InputError, match="choose fewer"):
-        testbed.prepare(World(examples=10_000_000), tmp_path)
+        World(examples=10_000_000).prepare(tmp_path)
 
 
 def test_the_vocabulary_covers_every_caption(data_dir, small_world):
-    tokens = tokenizer.WordTokenizer(tokenizer.emoji_scenes_words())
+    tokens = tokenizers.WordTokenizer(catalog.words())
     for name in ("train", *splits.EVALUATION):
-        ids = tokens(list(testbed.load(small_world, name, data_dir).columns["caption"]))
-        assert not (ids == tokenizer.UNKNOWN).any()
-        assert (ids == tokenizer.END).sum(1).min() == 1
+        ids = tokens(list(small_world.load_split(name, data_dir).columns["caption"]))
+        assert not (ids == tokenizers.UNKNOWN).any()
+        assert (ids == tokenizers.END).sum(1).min() == 1
 
 
 def test_captions_have_their_articles():
-    assert captions.with_article("umbrella") == "an umbrella"
-    assert captions.with_article("woman artist") == "a woman artist"
+    assert with_article("umbrella") == "an umbrella"
+    assert with_article("woman artist") == "a woman artist"
 
 
 def test_annotation_takes_the_picture_and_the_caption(data_dir, small_world):
-    columns = testbed.load(small_world, "train", data_dir).columns
-    notes = annotate.annotate(columns, ("occupations", "any_thing", "things"))
+    columns = small_world.load_split("train", data_dir).columns
+    notes = annotate(columns, ("occupations", "any_thing", "things"))
     assert notes.labels.shape == (600, 22 + 1 + len(catalog.things()))
     for i in range(100):
         words = columns["caption"][i]
@@ -125,6 +127,6 @@ def test_annotation_takes_the_picture_and_the_caption(data_dir, small_world):
 
 
 def test_an_unknown_label_set_is_refused(data_dir, small_world):
-    columns = testbed.load(small_world, "train", data_dir).columns
+    columns = small_world.load_split("train", data_dir).columns
     with pytest.raises(InputError, match="unknown set 'jobs'"):
-        annotate.annotate(columns, ("jobs",))
+        annotate(columns, ("jobs",))

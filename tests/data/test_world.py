@@ -3,8 +3,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from m4jax.data import catalog, knobs
-from m4jax.data.world import World
+from m4jax.data.testbed import catalog
+from m4jax.data.testbed.scenes import (
+    add_caption_noise,
+    men_given_thing,
+    occupation_given_gender,
+    sample,
+)
+from m4jax.data.testbed.world import World
 from m4jax.errors import InputError
 
 BIG = World(examples=200_000)
@@ -16,7 +22,7 @@ def share_of_men(scenes, rows):
 
 
 def test_occupations_follow_bayes_rule():
-    given = knobs.occupation_given_gender(BIG)
+    given = occupation_given_gender(BIG)
     np.testing.assert_allclose(given.sum(1), 1)
     women = np.array([occupation.women_share for occupation in catalog.occupations()])
     # Back again: with the genders' frequencies that the shares imply, P(woman | r) is the census'.
@@ -25,18 +31,18 @@ def test_occupations_follow_bayes_rule():
 
 
 def test_at_parity_nothing_depends_on_gender():
-    np.testing.assert_allclose(knobs.occupation_given_gender(PARITY), 1 / 22)
-    np.testing.assert_allclose(knobs.men_given_thing(PARITY), 0.5)
+    np.testing.assert_allclose(occupation_given_gender(PARITY), 1 / 22)
+    np.testing.assert_allclose(men_given_thing(PARITY), 0.5)
 
 
 def test_things_keep_company_with_men_each_to_its_own_degree():
-    men = knobs.men_given_thing(BIG)
+    men = men_given_thing(BIG)
     assert 0.83 < men.mean() < 0.87
     assert men.min() < 0.65 and men.max() > 0.95
 
 
 def test_samples_have_the_stated_frequencies():
-    scenes = knobs.sample(BIG)
+    scenes = sample(BIG)
     alone, company = scenes.thing >= 0, (scenes.thing >= 0) & (scenes.gender >= 0)
     assert abs(share_of_men(scenes, ~alone) - BIG.men) < 0.01
     worker = (scenes.occupation >= 0) & ~alone
@@ -48,17 +54,17 @@ def test_samples_have_the_stated_frequencies():
     for gender in (0, 1):
         rows = worker & (scenes.gender == gender)
         frequency = np.bincount(scenes.occupation[rows], minlength=22) / rows.sum()
-        np.testing.assert_allclose(frequency, knobs.occupation_given_gender(BIG)[gender], atol=0.01)
+        np.testing.assert_allclose(frequency, occupation_given_gender(BIG)[gender], atol=0.01)
 
 
 def test_the_oracle_has_no_association():
-    scenes = knobs.sample(PARITY)
+    scenes = sample(PARITY)
     assert abs(share_of_men(scenes, scenes.thing >= 0) - 0.5) < 0.01
     assert abs(share_of_men(scenes, scenes.thing < 0) - 0.5) < 0.01
 
 
 def test_what_can_be_seen_and_what_is_said_agree_without_noise():
-    scenes = knobs.sample(BIG)
+    scenes = sample(BIG)
     for shown, said in (
         (scenes.gender, scenes.says_gender),
         (scenes.occupation, scenes.says_occupation),
@@ -71,8 +77,8 @@ def test_what_can_be_seen_and_what_is_said_agree_without_noise():
 
 def test_caption_noise_changes_the_stated_share_of_captions():
     settings = dataclasses.replace(BIG, caption_noise=0.1)
-    clean = knobs.sample(settings)
-    noisy = knobs.add_caption_noise(settings, clean)
+    clean = sample(settings)
+    noisy = add_caption_noise(settings, clean)
     np.testing.assert_array_equal(noisy.gender, clean.gender)
     changed = np.zeros(len(clean), bool)
     for name in ("says_gender", "says_occupation", "says_thing"):
@@ -82,9 +88,9 @@ def test_caption_noise_changes_the_stated_share_of_captions():
 
 def test_worlds_are_a_function_of_their_seed():
     small = World(examples=100)
-    one, two = knobs.sample(small), knobs.sample(small)
+    one, two = sample(small), sample(small)
     np.testing.assert_array_equal(one.thing, two.thing)
-    other = knobs.sample(dataclasses.replace(small, seed=1))
+    other = sample(dataclasses.replace(small, seed=1))
     assert (one.thing != other.thing).any()
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from configs import ablation
 from m4jax import files
-from m4jax.data import emoji_scenes
+from m4jax.data.testbed import emoji_scenes
 from m4jax.grid import study as grid
 from m4jax.grid.cells import expand, merge
 from m4jax.report import results

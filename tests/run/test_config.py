@@ -3,9 +3,9 @@ import json
 import pytest
 
 from configs import base, quickstart
-from m4jax.data.annotate import LABEL_SETS
-from m4jax.data.catalog import occupations, things
-from m4jax.data.world import World
+from m4jax.data.annotation import LABEL_SETS
+from m4jax.data.testbed.catalog import occupations, things
+from m4jax.data.testbed.world import World
 from m4jax.errors import InputError
 from m4jax.evaluation import prompts
 from m4jax.grid.cells import expand, merge

@@ -6,7 +6,6 @@ import pytest
 
 from configs import base
 from m4jax import evaluation
-from m4jax.data import testbed
 from m4jax.evaluation import prompts
 from m4jax.grid.cells import merge
 from m4jax.run import evaluate, model
@@ -26,7 +25,7 @@ def config(**changes):
 def asked(tmp_path_factory):
     """The evaluation's pictures, and the answers of random models to them."""
     run, layout = config(), Layout(tmp_path_factory.mktemp("study"))
-    testbed.prepare(run.source, layout.data)
+    run.source.prepare(layout.data)
     splits = run.source.evaluation(layout.data)
     answers, module = [], model.create(run)
     init = jax.jit(lambda seed: init_params(module, seed=seed))

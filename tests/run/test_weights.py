@@ -9,8 +9,9 @@ import pytest
 
 from configs import base
 from m4jax import balance, files
-from m4jax.data import annotate, catalog, testbed
-from m4jax.data.knobs import wrong_captions
+from m4jax.data.testbed import catalog
+from m4jax.data.testbed.scenes import wrong_captions
+from m4jax.data.testbed.world import annotate
 from m4jax.errors import InputError
 from m4jax.grid.cells import merge
 from m4jax.run import weights as weighting
@@ -33,8 +34,8 @@ def layout(tmp_path_factory):
     """A study's directory with its world, and scores that know the wrong captions."""
     layout = Layout(tmp_path_factory.mktemp("study"))
     config = run(filter={"enabled": True})
-    testbed.prepare(config.source, layout.data)
-    train = testbed.load(config.source, "train", layout.data)
+    config.source.prepare(layout.data)
+    train = config.source.load_split("train", layout.data)
     chance = np.random.default_rng(0).normal(0, 0.05, len(train))
     similarity = np.where(wrong_captions(config.source), 0.2, 0.6) + chance
     with files.atomic(layout.scores(config.scorer)) as temporary:
@@ -45,12 +46,12 @@ def layout(tmp_path_factory):
 
 def weigh(config, layout):
     weighting.weigh(config, layout, lambda *event: None)
-    train = testbed.load(config.source, "train", layout.data)
+    train = config.source.load_split("train", layout.data)
     return weighting.read(config, layout, train.columns["uid"]), train
 
 
 def bias_of(weight, train):
-    notes = annotate.annotate(train.columns, ("occupations",))
+    notes = annotate(train.columns, ("occupations",))
     return balance.bias(notes.attributes, notes.labels, weights=weight, target=0.5)
 
 
@@ -59,7 +60,7 @@ def test_the_largest_keep_rate_balances(layout):
     assert bias_of(weight, train).representation_max < 1e-3
     known = weights.certificate(layout.weights(run()))
     assert known["status"] == "converged" and known["violation_max"] < 1e-6
-    notes = annotate.annotate(train.columns, run().balance.labels)
+    notes = annotate(train.columns, run().balance.labels)
     more = dataclasses.replace(run().balance, keep_rate=min(1.0, known["keep_rate"] * 1.03))
     with pytest.raises(InputError, match="constraints don't hold"):  # it is the largest
         problem, _ = weighting.make_problem(more, notes)
@@ -90,7 +91,7 @@ def test_another_seed_is_another_control(layout):
 def test_the_census_is_met_label_by_label(layout):
     config = run(balance={"target": "census"})
     weight, train = weigh(config, layout)
-    notes = annotate.annotate(train.columns, ("occupations",))
+    notes = annotate(train.columns, ("occupations",))
     man, known = notes.attributes[:, 0], ~np.isnan(notes.attributes[:, 0])
     shares = []
     for job, label in zip(catalog.occupations(), notes.labels.T, strict=True):

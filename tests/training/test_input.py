@@ -9,7 +9,6 @@ import pytest
 from helpers.runs import CONFIG, tiny_data, tiny_model
 from PIL import Image
 
-from m4jax.data import testbed
 from m4jax.data.encoded import EncodedPictures
 from m4jax.errors import InputError
 from m4jax.training import Stage, TrainData, make_mesh, stream, train
@@ -24,8 +23,8 @@ def png(picture, kind="png"):
 @pytest.fixture(scope="module")
 def both(small_world, data_dir):
     """The testbed's training pictures in memory and on disk."""
-    kept = testbed.load(small_world, "train", data_dir)
-    encoded = testbed.load(small_world, "train", data_dir, in_memory_gb=0.0)
+    kept = small_world.load_split("train", data_dir)
+    encoded = small_world.load_split("train", data_dir, in_memory_gb=0.0)
     assert isinstance(encoded.images, EncodedPictures)
     assert encoded.images.shape == kept.images.shape
     for name, column in kept.columns.items():

