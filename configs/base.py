@@ -13,7 +13,7 @@ from m4jax.data.sources import SOURCES
 from m4jax.run.config import BalanceConfig, EvaluateConfig, FilterConfig, ModelConfig, RunConfig
 from m4jax.training import TrainConfig
 
-SECTIONS = SOURCES | {  # the sources: m4jax/data/world.py and pairs.py
+SECTIONS = SOURCES | {  # the sources: m4jax/data/testbed/world.py, m4jax/data/pairs.py
     "filter": FilterConfig,  # leaving out pairs that don't fit (m4jax/run/config.py)
     "balance": BalanceConfig,  # the paper's M4 (m4jax/run/config.py, m4jax/tables/request.py)
     "model": ModelConfig,  # m4jax/run/config.py
