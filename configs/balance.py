@@ -13,7 +13,7 @@ lists the settings with what they mean; they stand in m4jax/tables/config.py and
 import ml_collections
 
 from m4jax import settings
-from m4jax.data.world import World
+from m4jax.data.testbed.world import World
 from m4jax.tables import TableConfig
 
 SECTIONS = {"": TableConfig, "world": World}
