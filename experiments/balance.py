@@ -8,16 +8,14 @@ the same command goes on. For several machines with one disk: each runs it with 
 --config.shard then does the rest.
 """
 
+import functools
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from experiments import command
-from m4jax import files
-from m4jax import tables as weigh
-from m4jax.grid import pool
-from m4jax.progress import Display
+from m4jax import files, progress, tables
 
 SHOWN = {
     "examples": "examples",
@@ -36,23 +34,14 @@ SHOWN = {
 
 
 def main(console: Console) -> int:
-    """Carries out the stages that are not done yet, and says what was found and where it lies."""
-    config = weigh.table_config(command.config())
-    job = weigh.Job(config, Path(command.WORKDIR.value).absolute())
-    stages = weigh.stages(config)
-    display = Display(console, dict.fromkeys(stages, 1.0))
-    with files.locked(job.folder / f"lock.{config.shard or 0}", wait=False), display.live():
+    """Carries out the stages that are not done yet; prints the certificate and where all lies."""
+    config = tables.table_config(command.config())
+    job = tables.Job(config, command.workdir())
+    stages = {name: functools.partial(tables.STAGES[name], job) for name in tables.stages(config)}
+    with files.locked(job.folder / f"lock.{config.shard or 0}", wait=False):
         if config.shards == 1:
             files.sweep(job.folder)
-        for stage in stages:
-            task = pool.Task(stage, stage, stage)
-
-            def progress(what: str, done: int, total: int, task: pool.Task = task) -> None:
-                event = {"event": "progress", "what": what, "done": done, "total": total}
-                display.show(task, event)
-
-            weigh.STAGES[stage](job, progress)
-            display.show(task, {"event": "done"})
+        progress.run_stages(console, stages)
     if config.shard is None:
         _show(console, job.folder)
     return 0
@@ -65,8 +54,9 @@ def _show(console: Console, folder: Path) -> None:
         if name in certificate:
             table.add_row(title, _text(certificate[name]))
     console.print(table)
-    console.print(f"Weights: {folder / 'weights.parquet'}", soft_wrap=True)
-    console.print(f"Tables and figures: {folder / 'tables'}, {folder / 'figures'}", soft_wrap=True)
+    weights, shown = folder / "weights.parquet", f"{folder / 'tables'}, {folder / 'figures'}"
+    console.print(f"Weights: {weights}", soft_wrap=True, markup=False)
+    console.print(f"Tables and figures: {shown}", soft_wrap=True, markup=False)
 
 
 def _text(value: object) -> str:

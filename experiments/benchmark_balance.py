@@ -32,7 +32,7 @@ AGREES = 1e-6  # relative difference of two objectives
 
 def main(console: Console) -> int:
     """Measures what the configuration asks for, and prints and writes the ratios."""
-    config, folder = ConfigDict(command.config()), Path(command.WORKDIR.value).absolute()
+    config, folder = ConfigDict(command.config()), command.workdir()
     if config.what not in (*PARTS, "all"):
         raise InputError(f"config.what is {config.what!r}; expected one of {PARTS} or 'all'")
     (folder / "measurements").mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ VOCABULARY = 80  # about that of the testbed
 
 def main(console: Console) -> int:
     """Measures what the configuration asks for, and prints and writes the ratios."""
-    config, folder = ConfigDict(command.config()), Path(command.WORKDIR.value).absolute()
+    config, folder = ConfigDict(command.config()), command.workdir()
     if config.what not in (*PARTS, "all"):
         raise InputError(f"config.what is {config.what!r}; expected one of {tuple(PARTS)} or 'all'")
     kept = folder / "measurements"

@@ -1,4 +1,4 @@
-"""What the commands share: their flags, and how an error is told."""
+"""What the commands share: their flags, and how an error is shown."""
 
 import os
 import sys
@@ -50,6 +50,11 @@ def config() -> dict[str, Any]:
         raise InputError(f"--config: can't read {flags.FLAGS['config'].config_filename}") from None
 
 
+def workdir() -> Path:
+    """Returns the directory that `--workdir` names, as an absolute path."""
+    return Path(WORKDIR.value).absolute()
+
+
 def override(field: str, value: Any) -> None:
     """Sets a field of the configuration, for flags that have a name of their own."""
     _CONFIG.value[field] = value
@@ -71,13 +76,13 @@ def cores() -> int:
 
 
 def _parse(argv: list[str]) -> list[str]:
-    """Parses the flags; an unknown field is told with the nearest known one."""
+    """Parses the flags; for an unknown field, the message names the nearest one."""
     try:
         return flags.FLAGS(argv)
     except (AttributeError, KeyError) as error:
         # ml_collections quotes the field and suggests another one on a second line.
-        told = str(error).replace("\\n", ": ").replace("\\", "").replace("'", "")
-        sys.exit(_complain(f"error: --config: unknown field {told}", 2))
+        message = str(error).replace("\\n", ": ").replace("\\", "").replace("'", "")
+        sys.exit(_complain(f"error: --config: unknown field {message}", 2))
     except flags.Error as error:
         # Where get_config() raises, its traceback is quoted: the last line says what is wrong.
         sys.exit(_complain(f"error: {str(error).splitlines()[-1]}; see --help", 2))

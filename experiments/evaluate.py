@@ -5,18 +5,26 @@
 The numbers come with their 95% bootstrap intervals.
 """
 
+import functools
+
 from rich.console import Console
 from rich.table import Table
 
-from experiments import command, single
-from m4jax import files
+from experiments import command
+from m4jax import files, progress
+from m4jax.run.config import run_config
+from m4jax.run.evaluate import evaluate_run
+from m4jax.run.layout import Layout
+from m4jax.run.state import RESULTS
 
 
 def main(console: Console) -> int:
     """Evaluates and prints every number that is not about a single occupation."""
-    config, layout = single.run(console, "evaluate")
+    config, layout = run_config(command.config()), Layout(command.workdir())
+    stage = functools.partial(evaluate_run, config, layout)
+    progress.run_stages(console, {"evaluate": stage})
     table = Table("split", "metric", "value", "95% interval", "n")
-    for row in files.read_jsonl(layout.run(config) / "eval.jsonl"):
+    for row in files.read_jsonl(layout.run(config) / RESULTS):
         if not row["label"]:
             value, low, high = (_number(row[name]) for name in ("value", "ci_low", "ci_high"))
             table.add_row(row["split"], row["metric"], value, f"{low} to {high}", str(row["n"]))

@@ -22,9 +22,9 @@ _FORMAT = flags.DEFINE_enum("format", "m4jax", list(models.convert.FORMATS), "Of
 
 def main(console: Console) -> int:
     """Exports the model that experiments.train left in the workdir."""
-    config, layout = run_config(command.config()), Layout(Path(command.WORKDIR.value).absolute())
+    config, layout = run_config(command.config()), Layout(command.workdir())
     model.export(config, layout, Path(_TO.value), _FORMAT.value)
-    console.print(f"Written: {_TO.value}")
+    console.print(f"Written: {_TO.value}", markup=False)
     return 0
 
 

@@ -6,8 +6,6 @@ Writes `filter/looks.png`, `.svg` and `.csv` into the directory, within seconds,
 slopes; see `experiments/looks.py`.
 """
 
-from pathlib import Path
-
 from rich.console import Console
 
 from experiments import command, looks
@@ -18,7 +16,7 @@ from m4jax.run.layout import Layout
 
 def main(console: Console) -> int:
     """Measures, draws, and prints the slopes."""
-    layout = Layout(Path(command.WORKDIR.value).absolute())
+    layout = Layout(command.workdir())
     rows = looks.of_study(expand(command.config()), layout)
     with style.page():
         style.save(figures_looks.draw(rows), layout.root / "filter" / "looks", rows)

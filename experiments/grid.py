@@ -9,34 +9,34 @@ from absl import flags
 from rich.console import Console
 
 from experiments import command
-from m4jax.grid import study as grid
+from m4jax.grid import study
 
-ACTION = flags.DEFINE_enum("action", "run", grid.ACTIONS, "What to do; see grid.main.")
-FLEET = flags.DEFINE_integer(
+_ACTION = flags.DEFINE_enum("action", "run", study.ACTIONS, "What to do; see study.main.")
+_FLEET = flags.DEFINE_integer(
     "fleet",
     0,
     "Runs of one shape trained in one program; 0: 16 on an accelerator, else 1.",
     lower_bound=0,
 )
-FLOPS = flags.DEFINE_float(
+_FLOPS = flags.DEFINE_float(
     "flops",
     0.0,
     "With --action=plan: floating-point operations a second of a device that is not at hand.",
     lower_bound=0.0,
 )
-WORKERS = flags.DEFINE_integer("workers", 0, "Worker processes; 0: one a core.", lower_bound=0)
+_WORKERS = flags.DEFINE_integer("workers", 0, "Worker processes; 0: one a core.", lower_bound=0)
 
 
 def main(console: Console) -> int:
     """Carries out the action."""
-    return grid.main(
+    return study.main(
         command.config(),
         workdir=command.WORKDIR.value,
-        action=ACTION.value,
-        workers=WORKERS.value or command.default_workers(),
+        action=_ACTION.value,
+        workers=_WORKERS.value or command.default_workers(),
         console=console,
-        fleet=FLEET.value or (16 if command.has_accelerator() else 1),
-        flops=FLOPS.value,
+        fleet=_FLEET.value or (16 if command.has_accelerator() else 1),
+        flops=_FLOPS.value,
     )
 
 

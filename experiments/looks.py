@@ -15,8 +15,7 @@ from m4jax.errors import InputError
 from m4jax.evaluation import prompts
 from m4jax.grid.cells import Cell
 from m4jax.report.results import ORACLE, Rows
-from m4jax.run import model as run_model
-from m4jax.run import weights as weighting
+from m4jax.run import model, weights
 from m4jax.run.layout import Layout
 from m4jax.run.state import is_done
 
@@ -96,7 +95,7 @@ def of_study(cells: Sequence[Cell], layout: Layout) -> Rows:
     g = _judged(judge, layout, train.images[np.flatnonzero(face)])
     found = []
     for cell in chosen:
-        weight = weighting.read(cell.config, layout, columns["uid"])
+        weight = weights.read(cell.config, layout, columns["uid"])
         weight = np.ones(len(g)) if weight is None else weight[face]
         of = looks(g, gender, says, weight, len(jobs))
         found += [
@@ -112,15 +111,15 @@ def _chosen(cells: Sequence[Cell]) -> list[Cell]:
     found = {}
     for cell in cells:
         key = cell.factors.get("filter"), cell.version
-        plain = "SigLIP" not in cell.told and cell.version in ("original", "balanced")
-        if "noisy" in cell.told and plain:
+        plain = "SigLIP" not in cell.changes and cell.version in ("original", "balanced")
+        if "noisy" in cell.changes and plain:
             found.setdefault(key, cell)
     return list(found.values())
 
 
 def _judged(judge: Cell, layout: Layout, images: np.ndarray) -> np.ndarray:
     """Returns cos(picture, "man") − cos(picture, "woman") [n] by the judge's model."""
-    embedder, words = run_model.embedder(judge.config, layout)
+    embedder, words = model.embedder(judge.config, layout)
     asked = prompts.load(judge.config.evaluate.prompts)
     phrases = [asked.gender[name] for name in ("man", "woman")]
     embedded = [embedder.tokens(words([t.replace("{}", p) for t in asked.templates]))

@@ -39,7 +39,8 @@ def main(console: Console) -> int:
         hours=_HOURS.value,
         parameters=dict(_parameter(text) for text in _SLURM.value),
     )
-    console.print(f"Jobs: {', '.join(job.job_id for job in jobs)}\nLogs: {work.workdir}/logs/jobs")
+    ids = ", ".join(job.job_id for job in jobs)
+    console.print(f"Jobs: {ids}\nLogs: {work.workdir}/logs/jobs", markup=False)
     return 0
 
 

@@ -4,18 +4,23 @@
 
 Interrupted at any point, the same command goes on. `--init_from=DIR` starts from the parameters of
 another run or of an exported model. `--distributed` joins the processes of a cluster (Slurm and the
-like are recognised; otherwise JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID tell).
+like are recognised; otherwise JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID are
+read).
 """
 
+import functools
 import os
+from collections.abc import Callable
 
 import jax
 from absl import flags
 from jax.experimental import multihost_utils
 from rich.console import Console
 
-from experiments import command, single
-from m4jax.run.config import RunConfig, run_config
+from experiments import command
+from m4jax import progress
+from m4jax.run import work
+from m4jax.run.config import run_config
 from m4jax.run.layout import Layout
 
 _INIT_FROM = flags.DEFINE_string("init_from", "", "Sets config.init_from.")
@@ -28,26 +33,33 @@ def main(console: Console) -> int:
         _join()
     if _INIT_FROM.value:
         command.override("init_from", os.path.abspath(_INIT_FROM.value))
-    wanted = run_config(command.config())
-    names = ("world", *(("scorer",) if wanted.filter else ()))
-    names += ("weights",) if wanted.weighted else ()
+    config, layout = run_config(command.config()), Layout(command.workdir())
+    before = ["world"]
+    before += ["scorer"] if config.filter else []
+    before += ["weights"] if config.weighted else []
+    stages = {
+        name: functools.partial(work.TASKS[name], config, layout) for name in (*before, "train")
+    }
     if jax.process_count() == 1:
-        config, layout = single.run(console, *names, "train")
+        progress.run_stages(console, stages)
     else:
-        config, layout = _together(console, names)
+        _train_together(console, stages)
     if jax.process_index() == 0:
-        console.print(f"Run: {layout.run(config)}")
+        console.print(f"Run: {layout.run(config)}", markup=False)
     return 0
 
 
-def _together(console: Console, names: tuple[str, ...]) -> tuple[RunConfig, Layout]:
+def _train_together(
+    console: Console, stages: dict[str, Callable[[progress.Progress], None]]
+) -> None:
     """Does what comes before in the first process, which alone shows progress, then trains."""
+    train = {"train": stages.pop("train")}
     if jax.process_index():
         console = Console(quiet=True)
     else:
-        single.run(console, *names)
+        progress.run_stages(console, stages)
     multihost_utils.sync_global_devices("the data are prepared")
-    return single.run(console, "train")
+    progress.run_stages(console, train)
 
 
 def _join() -> None:

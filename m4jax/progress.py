@@ -1,35 +1,33 @@
 """What a person sees while work goes on: bars on a terminal, else a line now and then."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from rich import progress as bars
 from rich.console import Console
+from rich.markup import escape
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 QUIET_SECONDS = 15.0  # between two lines where there is no terminal
 
 
-class Task(Protocol):
-    """What is shown: its id, and its title for people."""
-
-    id: str
-    title: str
-
-
 class Display:
-    """Shows the events of a pool's tasks.
+    """Shows the events of tasks.
 
     Args:
         console: where to.
-        shares: task id -> its share of the whole work (any unit).
+        shares: task -> its share of the whole work (any unit).
+        titles: task -> what it is called; by default as it is.
     """
 
-    def __init__(self, console: Console, shares: dict[str, float]):
+    def __init__(
+        self, console: Console, shares: Mapping[str, float], titles: Mapping[str, str] | None = None
+    ):
         self._console, self._shares = console, shares
+        self._titles = {task: escape((titles or {}).get(task, task)) for task in shares}
         self._done = dict.fromkeys(shares, 0.0)
         self._bars: dict[str, int] = {}
         self._spoken = time.monotonic()
@@ -49,36 +47,38 @@ class Display:
         with self._progress:
             yield
 
-    def show(self, task: Task, event: dict[str, Any]) -> None:
-        """Shows an event."""
-        kind = event["event"]
+    def show(self, task: str, event: Mapping[str, Any]) -> None:
+        """Shows an event of a task; `pool.run` has the list of them."""
+        kind, title = event["event"], self._titles[task]
         if kind == "progress":
             self._move(task, event)
         elif kind == "warning":
-            self._console.print(f"[yellow]warning[/] {task.title}: {event['message']}")
+            self._console.print(f"[yellow]warning[/] {title}: {escape(event['message'])}")
         else:
             self._end(task, event)
         self._progress.update(self._all, completed=sum(self._done.values()))
         self._speak()
 
-    def _move(self, task: Task, event: dict[str, Any]) -> None:
-        if task.id not in self._bars:
-            self._bars[task.id] = self._progress.add_task(task.title)
-        description = f"{task.title}: {event['what']}"
+    def _move(self, task: str, event: Mapping[str, Any]) -> None:
+        title = self._titles[task]
+        if task not in self._bars:
+            self._bars[task] = self._progress.add_task(title)
+        description = f"{title}: {escape(event['what'])}"
         bar = {"description": description, "completed": event["done"], "total": event["total"]}
-        self._progress.update(self._bars[task.id], **bar)
+        self._progress.update(self._bars[task], **bar)
         if event["what"] in ("train", "compose pictures"):  # the long part of a task
-            self._done[task.id] = 0.95 * self._shares[task.id] * event["done"] / event["total"]
+            self._done[task] = 0.95 * self._shares[task] * event["done"] / event["total"]
 
-    def _end(self, task: Task, event: dict[str, Any]) -> None:
-        if task.id in self._bars:
-            self._progress.remove_task(self._bars.pop(task.id))
-        if event["event"] in ("done", "elsewhere"):
-            self._done[task.id] = self._shares[task.id]
-            where = " (by another process)" if event["event"] == "elsewhere" else ""
-            self._console.print(f"[green]done[/] {task.title}{where}")
+    def _end(self, task: str, event: Mapping[str, Any]) -> None:
+        kind, title = event["event"], self._titles[task]
+        if task in self._bars:
+            self._progress.remove_task(self._bars.pop(task))
+        if kind in ("done", "elsewhere"):
+            self._done[task] = self._shares[task]
+            where = " (by another process)" if kind == "elsewhere" else ""
+            self._console.print(f"[green]done[/] {title}{where}")
         else:
-            self._console.print(f"[red]{event['event']}[/] {task.title}: {event['message']}")
+            self._console.print(f"[red]{kind}[/] {title}: {escape(event['message'])}")
 
     def _speak(self) -> None:
         """Says how far things are, where there are no bars."""
@@ -87,3 +87,17 @@ class Display:
             self._spoken = now
             share = sum(self._done.values()) / (sum(self._shares.values()) or 1)
             self._console.print(f"{share:.0%} of the work done")
+
+
+def run_stages(console: Console, stages: Mapping[str, Callable[[Progress], None]]) -> None:
+    """Carries out named stages, one after another, in this process; each has a bar."""
+    display = Display(console, dict.fromkeys(stages, 1.0))
+    with display.live():
+        for name, stage in stages.items():
+
+            def progress(what: str, done: int, total: int, name: str = name) -> None:
+                event = {"event": "progress", "what": what, "done": done, "total": total}
+                display.show(name, event)
+
+            stage(progress)
+            display.show(name, {"event": "done"})

@@ -6,8 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from m4jax.errors import InputError, nearest
-from m4jax.grid.factors import ALL, EXCLUDE, GRID, SEED, VERSION, Factors, checked
+from m4jax.report.results import SCHEMA
 from m4jax.run.config import RunConfig, run_config
+
+VERSION, SEED, ALL, EXCLUDE = "version", "seed", "*", "exclude"
+GRID = ("factors", "seeds", "studies")  # what a grid has beyond the fields of a run
+Factors = dict[str, dict[str, Mapping[str, Any]]]  # factor -> level -> fields that differ
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,14 +23,14 @@ class Cell:
         seed: of the run.
         config: resolved.
         studies: the names of those that it belongs to.
-        told: its levels that are not the default ones, for people.
+        changes: its levels that are not the default ones, but for the version.
     """
 
     factors: Mapping[str, str]
     seed: int
     config: RunConfig
     studies: tuple[str, ...]
-    told: tuple[str, ...]
+    changes: tuple[str, ...]
 
     @property
     def version(self) -> str:
@@ -36,7 +40,7 @@ class Cell:
     @property
     def name(self) -> str:
         """For people: version, what else is not the default, and seed."""
-        return ", ".join([self.version, *self.told, f"seed {self.seed}"])
+        return ", ".join([self.version, *self.changes, f"seed {self.seed}"])
 
 
 def expand(config: Mapping[str, Any]) -> list[Cell]:
@@ -57,16 +61,16 @@ def expand(config: Mapping[str, Any]) -> list[Cell]:
         InputError: for an unknown field, factor or level, cells that differ in name alone, or none.
     """
     base = dict(config)
-    levels, seeds, studies = checked(*(base.pop(name, ()) for name in GRID))
-    found: dict[tuple, Cell] = {}
+    factors, seeds, studies = _checked(*(base.pop(name, ()) for name in GRID))
+    by_assignment: dict[tuple, Cell] = {}
     for study, products in studies:
-        for assignment in itertools.chain(*(_product(p, levels, seeds) for p in products)):
+        for assignment in itertools.chain(*(_product(p, factors, seeds) for p in products)):
             key = tuple(assignment.items())
-            cell = found.get(key) or _cell(assignment, levels, base)
-            found[key] = dataclasses.replace(
+            cell = by_assignment.get(key) or _cell(assignment, factors, base)
+            by_assignment[key] = dataclasses.replace(
                 cell, studies=tuple(dict.fromkeys((*cell.studies, study)))
             )
-    cells = list(found.values())
+    cells = list(by_assignment.values())
     if not cells:
         raise InputError("config.studies: they hold no runs at all")
     _check_distinct(cells)
@@ -76,9 +80,9 @@ def expand(config: Mapping[str, Any]) -> list[Cell]:
 
 def levels(config: Mapping[str, Any]) -> dict[str, list[str]]:
     """Returns the factors of a grid and their levels, the default first; the version leads."""
-    of = checked(*(config.get(name, ()) for name in GRID))[0]
-    found = {name: list(of[name]) for name in of}
-    return {VERSION: found.pop(VERSION)} | found
+    factors = _checked(*(config.get(name, ()) for name in GRID))[0]
+    names = {factor: list(factors[factor]) for factor in factors}
+    return {VERSION: names.pop(VERSION)} | names
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any], path: str = "config") -> dict:
@@ -102,8 +106,8 @@ def _product(
     excluded = product.pop(EXCLUDE, ())
     chosen = {SEED: product.get(SEED, seeds)}
     for name, levels in factors.items():
-        wanted = product.get(name, (next(iter(levels)),))
-        chosen[name] = tuple(levels) if wanted == ALL else wanted
+        selection = product.get(name, (next(iter(levels)),))
+        chosen[name] = tuple(levels) if selection == ALL else selection
     for values in itertools.product(*chosen.values()):
         assignment = dict(zip(chosen, values, strict=True))
         if not any(_matches(assignment, part) for part in excluded):
@@ -115,19 +119,19 @@ def _matches(assignment: Mapping[str, Any], part: Mapping[str, Any]) -> bool:
 
 
 def _cell(assignment: Mapping[str, Any], factors: Factors, base: Mapping[str, Any]) -> Cell:
-    fields, told = dict(base), []
+    fields, changes = dict(base), []
     for name, levels in factors.items():
         level = assignment[name]
         fields = merge(fields, levels[level])
         if name != VERSION and level != next(iter(levels)):
-            told.append(level)
+            changes.append(level)
     config = run_config(fields | {SEED: assignment[SEED]})
     chosen = {name: assignment[name] for name in factors}
-    return Cell(chosen, assignment[SEED], config, (), tuple(told))
+    return Cell(chosen, assignment[SEED], config, (), tuple(changes))
 
 
 def _check_distinct(cells: Sequence[Cell]) -> None:
-    first: dict[str, Cell] = {}
+    ids: dict[str, Cell] = {}
     names: dict[str, Cell] = {}
     for cell in cells:
         if names.setdefault(cell.name, cell) is not cell:
@@ -135,6 +139,99 @@ def _check_distinct(cells: Sequence[Cell]) -> None:
                 f"two cells are called ({cell.name}): give levels of different factors different "
                 "names"
             )
-        other = first.setdefault(cell.config.id, cell)
+        other = ids.setdefault(cell.config.id, cell)
         if other is not cell:
             raise InputError(f"the cells ({other.name}) and ({cell.name}) are the same run")
+
+
+def _checked(factors: Any, seeds: Any, studies: Any) -> tuple[Factors, tuple, tuple]:
+    """Returns factors, seeds and studies of a grid as `expand` takes them, their form checked.
+
+    Raises:
+        InputError: if they are of another form, or name what doesn't exist.
+    """
+    levels = {name: _pairs(pairs, f"config.factors: {name}") for name, pairs in
+              _pairs(factors, "config.factors").items()}  # fmt: skip
+    products = _pairs(studies, "config.studies")
+    if VERSION not in levels or not seeds or not products:
+        raise InputError(
+            "config: a grid needs `factors` (`version` among them), `seeds` and `studies`; see "
+            "configs/quickstart.py"
+        )
+    for name in levels:
+        _check_factor(name, levels[name])
+    _check_seeds(seeds, "config.seeds")
+    for study, parts in products.items():
+        if not isinstance(parts, list | tuple):
+            raise InputError(
+                f"config.studies: {study}: expected a tuple of products, got {parts!r}"
+            )
+        for product in parts:
+            _check_product(product, levels, f"config.studies: {study}")
+    return levels, tuple(seeds), tuple(products.items())
+
+
+def _pairs(value: Any, where: str) -> dict[str, Any]:
+    """Returns pairs of a name and something as a mapping."""
+    try:
+        pairs = [(name, content) for name, content in value]
+    except (TypeError, ValueError):
+        raise InputError(f"{where}: expected pairs of a name and its content, got {value!r}") from (
+            None
+        )
+    for name, _ in pairs:
+        if not isinstance(name, str):
+            raise InputError(f"{where}: expected a name in quotes, got {name!r}")
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{where}: {twice!r} stands there twice")
+    return dict(pairs)
+
+
+def _check_factor(name: str, levels: Mapping[str, Any]) -> None:
+    if name in SCHEMA.names and name != VERSION:
+        raise InputError(f"config.factors: {name!r} is a column of every table of results")
+    if not levels:
+        raise InputError(f"config.factors: {name} has no levels")
+    for level, changes in levels.items():
+        if not isinstance(changes, Mapping):
+            raise InputError(
+                f"config.factors: {name}: {level}: expected the fields that differ, got {changes!r}"
+            )
+
+
+def _check_product(product: Any, factors: Factors, where: str) -> None:
+    if not isinstance(product, Mapping):
+        raise InputError(f"{where}: expected products, mappings from factors, got {product!r}")
+    excluded = product.get(EXCLUDE, ())
+    if not isinstance(excluded, list | tuple):
+        raise InputError(f"{where}: {EXCLUDE}: expected a tuple of mappings, got {excluded!r}")
+    _check_levels({k: v for k, v in product.items() if k != EXCLUDE}, factors, where)
+    for part in excluded:
+        if not isinstance(part, Mapping) or not part:
+            raise InputError(f"{where}: {EXCLUDE}: expected mappings from factors, got {part!r}")
+        _check_levels(part, factors, where)
+
+
+def _check_levels(part: Mapping[str, Any], factors: Factors, where: str) -> None:
+    for name, chosen in part.items():
+        if name == SEED:
+            _check_seeds(chosen, f"{where}: seed")
+            continue
+        if name not in factors:
+            raise InputError(f"{where}: unknown factor {name!r}; {nearest(name, factors)}")
+        if isinstance(chosen, str) and chosen == ALL:
+            continue
+        if not isinstance(chosen, list | tuple):
+            raise InputError(f"{where}: {name}: expected a tuple of levels, got {chosen!r}")
+        for level in chosen:
+            if level not in factors[name]:
+                hint = nearest(str(level), factors[name])
+                raise InputError(f"{where}: {name} has no level {level!r}; {hint}")
+
+
+def _check_seeds(seeds: Any, where: str) -> None:
+    whole = isinstance(seeds, list | tuple) and all(type(seed) is int for seed in seeds)
+    if not whole or len(set(seeds)) < len(seeds):
+        raise InputError(f"{where}: expected a tuple of different whole numbers, got {seeds!r}")

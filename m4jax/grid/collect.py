@@ -8,13 +8,12 @@ import numpy as np
 from m4jax import balance, evaluation, files
 from m4jax.data.annotation import LABEL_SETS, MAN
 from m4jax.data.testbed import catalog
-from m4jax.grid.cells import Cell
+from m4jax.grid.cells import VERSION, Cell
 from m4jax.report.results import Rows
-from m4jax.run import weights as weighting
+from m4jax.run import weights
 from m4jax.run.layout import Layout
-from m4jax.tables import weights
-
-Levels = Mapping[str, str]
+from m4jax.run.state import PREDICTIONS, RESULTS
+from m4jax.tables.weights import certificate
 
 
 def rows(done: Sequence[Cell], levels: Mapping[str, Sequence[str]], layout: Layout) -> Rows:
@@ -30,28 +29,31 @@ def rows(done: Sequence[Cell], levels: Mapping[str, Sequence[str]], layout: Layo
         levels: factor -> its levels, the default first; see `cells.levels`.
         layout: where they lie.
     """
-    default = {name: of[0] for name, of in levels.items() if name != "version"}
-    found = [row for cell in done for row in _run_rows(cell, layout)]
+    default = {factor: names[0] for factor, names in levels.items() if factor != VERSION}
     plain = [cell for cell in done if default.items() <= cell.factors.items()]
-    there = {cell.version for cell in plain}
-    found += _pooled_rows(plain, [v for v in levels["version"] if v in there], layout)
-    found += [row for cell in _distinct_data(done) for row in _data_rows(cell, layout)]
-    census = dict.fromkeys(levels, "") | {"version": "census"}
-    return found + [
-        _row("world", census, metric="women_share", label=job.name, value=job.women_share)
-        for job in catalog.occupations()
+    finished = {cell.version for cell in plain}
+    versions = [version for version in levels[VERSION] if version in finished]
+    census = dict.fromkeys(levels, "") | {VERSION: "census"}
+    return [
+        *(row for cell in done for row in _run_rows(cell, layout)),
+        *_pooled_rows(plain, versions, layout),
+        *(row for cell in _distinct_data(done) for row in _data_rows(cell, layout)),
+        *(
+            _row("world", census, metric="women_share", label=job.name, value=job.women_share)
+            for job in catalog.occupations()
+        ),
     ]
 
 
 def _run_rows(cell: Cell, layout: Layout) -> Iterator[dict]:
     folder = layout.run(cell.config)
-    where = {"run_id": cell.config.id, "seed": cell.seed}
-    for record in files.read_jsonl(folder / "eval.jsonl"):
-        yield _row("run", cell.factors, **where, **record)
+    run = {"run_id": cell.config.id, "seed": cell.seed}
+    for record in files.read_jsonl(folder / RESULTS):
+        yield _row("run", cell.factors, **run, **record)
     steps = sorted(folder.glob("along/*.jsonl"), key=lambda path: int(path.stem))
     for path in steps:
         for record in files.read_jsonl(path):
-            yield _row("along", cell.factors, **where, **record | {"draws": ()})
+            yield _row("along", cell.factors, **run, **record | {"draws": ()})
 
 
 def _pooled_rows(done: Sequence[Cell], versions: Sequence[str], layout: Layout) -> list[dict]:
@@ -64,21 +66,21 @@ def _pooled_rows(done: Sequence[Cell], versions: Sequence[str], layout: Layout) 
     for cell in done:
         cells[cell.version][cell.seed] = cell
     shared = sorted(set.intersection(*map(set, cells.values()))) if cells else []
-    found, first = [], {}
+    rows, first = [], {}
     for version, by_seed in cells.items():
         seeds = shared or sorted(by_seed)
-        where, resamples = by_seed[seeds[0]].factors, by_seed[seeds[0]].config.evaluate.resamples
-        paths = {seed: layout.run(by_seed[seed].config) / "predictions.npz" for seed in seeds}
+        factors, resamples = by_seed[seeds[0]].factors, by_seed[seeds[0]].config.evaluate.resamples
+        paths = {seed: layout.run(by_seed[seed].config) / PREDICTIONS for seed in seeds}
         runs = {seed: evaluation.load_predictions(path) for seed, path in paths.items()}
         pooled = evaluation.recompute(list(runs.values()), resamples=resamples)
-        found += [_row("version", where, **_fields(result)) for result in pooled]
+        rows += [_row("version", factors, **_fields(result)) for result in pooled]
         first = first or runs
         both = sorted(runs.keys() & first.keys())
         if version != versions[0] and both:
-            pairs = ([of[seed] for seed in both] for of in (runs, first))
-            difference = evaluation.difference(*pairs, resamples=resamples)
-            found += [_row("difference", where, **_fields(r)) for r in difference]
-    return found
+            pairs = ([predictions[seed] for seed in both] for predictions in (runs, first))
+            differences = evaluation.difference(*pairs, resamples=resamples)
+            rows += [_row("difference", factors, **_fields(result)) for result in differences]
+    return rows
 
 
 def _fields(result: evaluation.Result) -> dict:
@@ -91,35 +93,35 @@ def _distinct_data(done: Sequence[Cell]) -> list[Cell]:
     Where something is drawn by the run's seed (a control, errors, the filter's model), it is the
     cell of the first seed.
     """
-    found: dict[tuple, Cell] = {}
+    cells: dict[tuple, Cell] = {}
     for cell in done:
-        balance, chosen = cell.config.balance, cell.config.filter
+        balance, filter_ = cell.config.balance, cell.config.filter
         balance = balance and dataclasses.replace(balance, seed=0)
-        chosen = chosen and dataclasses.replace(chosen, scorer_seed=0, balance=None)
-        fair = cell.config.filter is not None and cell.config.filter.balance is not None
-        key = (cell.version, cell.config.source.id, balance, chosen, fair)
-        found.setdefault(key, cell)
-    return list(found.values())
+        scorer_balanced = filter_ is not None and filter_.balance is not None
+        filter_ = filter_ and dataclasses.replace(filter_, scorer_seed=0, balance=None)
+        source = cell.config.source.id
+        cells.setdefault((cell.version, source, balance, filter_, scorer_balanced), cell)
+    return list(cells.values())
 
 
 def _data_rows(cell: Cell, layout: Layout) -> list[dict]:
     """Returns the bias of the training data as the cell's version weighs them."""
     config = cell.config
     train = config.source.train(layout.data, config.in_memory_gb)
-    weight = weighting.read(config, layout, train.uids)
+    weight = weights.read(config, layout, train.uids)
     weight = np.ones(len(train)) if weight is None else weight
-    found = []
+    rows = []
     for name in LABEL_SETS:
         notes = train.annotate((name,)).only(MAN)
-        targets = weighting.targets(config.balance, notes)
+        targets = weights.targets(config.balance, notes)
         bias = balance.bias(notes.attributes, notes.labels, weights=weight, target=targets)
-        found += [
+        rows += [
             {"metric": "association_bias", "split": name, "label": label, "value": value}
             for label, value in zip(notes.label_names, bias.association[0], strict=True)
         ]
         if name == "occupations":
             size = balance.effective_sample_size(weight)
-            found += [
+            rows += [
                 {"metric": "representation_bias", "label": MAN, "value": bias.representation[0]},
                 {"metric": "association_bias_mean", "split": name, "value": bias.association_mean},
                 {"metric": "association_bias_max", "split": name, "value": bias.association_max},
@@ -128,14 +130,14 @@ def _data_rows(cell: Cell, layout: Layout) -> list[dict]:
                 {"metric": "examples", "value": len(train)},
             ]
     if config.filter:
-        known = weights.certificate(layout.weights(config))
-        found += [
-            {"metric": name, "value": known[name]} for name in known if name.startswith("filter_")
+        facts = certificate(layout.weights(config))
+        rows += [
+            {"metric": name, "value": facts[name]} for name in facts if name.startswith("filter_")
         ]
-    return [_row("data", cell.factors, n=len(train), **row) for row in found]
+    return [_row("data", cell.factors, n=len(train), **row) for row in rows]
 
 
-def _row(kind: str, factors: Levels, **values) -> dict:
+def _row(kind: str, factors: Mapping[str, str], **values) -> dict:
     """Returns a whole row; what is not given is empty, and null is NaN."""
     empty = {"run_id": "", "seed": -1, "step": -1, "split": "", "label": "", "ci_low": None,
              "ci_high": None, "n": 0, "metric_version": "", "draws": ()}  # fmt: skip

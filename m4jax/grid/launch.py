@@ -9,15 +9,14 @@ from typing import Any
 from rich.console import Console
 
 from m4jax.errors import InputError
-from m4jax.grid import cells
-from m4jax.grid import study as grid
+from m4jax.grid import cells, study
 
 CLUSTERS = ("slurm", "local")
 
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """What each job does: its part of whatever is missing; see `grid.main`.
+    """What each job does: its part of whatever is missing; see `study.main`.
 
     Jobs need not know of each other: leases in the directory, which all must see, tell them apart.
     Preempted or out of time, a job is queued again and goes on from the last checkpoints.
@@ -31,7 +30,7 @@ class Work:
     def __call__(self) -> None:
         """Works until nothing is left that others are not at; raises if a run failed."""
         console = Console(width=110, file=sys.stdout, highlight=False)
-        code = grid.main(
+        code = study.main(
             self.config,
             workdir=self.workdir,
             action="run",
@@ -65,7 +64,7 @@ def submit(
         InputError: for a bad configuration, if submitit is not installed, or if the cluster is
             unknown or not to be reached.
     """
-    cells.expand(work.config)  # an error in the configuration is told here, not by every job
+    cells.expand(work.config)  # an error in the configuration is raised here, not by every job
     if cluster not in CLUSTERS:
         raise InputError(f"--cluster: expected one of {', '.join(CLUSTERS)}, got {cluster!r}")
     try:

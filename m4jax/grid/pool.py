@@ -1,4 +1,4 @@
-"""Runs tasks that depend on each other in worker processes, and tells what happens.
+"""Runs tasks that depend on each other in worker processes, and reports what happens.
 
 Several processes may do so in one directory: each takes a lease on what it works on, and leaves
 alone what another one holds or has done.
@@ -24,11 +24,11 @@ POLL = 1.0  # seconds between two looks at what other processes have done
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """A piece of work for `tasks.TASKS[kind]`, and the ids of those that come before it.
+    """A piece of work for a worker, and the ids of those that come before it.
 
     Attributes:
         id: its name.
-        kind: of work.
+        kind: of work; see `worker.perform`.
         title: for people.
         configs: of the runs that it is about; all kinds but "fleet" have one.
         needs: ids of the tasks that come before it.
@@ -103,17 +103,13 @@ def _give(crew, schedule: "_Schedule", leases: Leases, state: State, report: Rep
         for task in schedule.ready() if worker.idle else ():
             if not leases.take(*task.locks):
                 continue
-            known = state(task)
-            if known in ("done", "failed"):  # by another process, since the tasks were listed
+            outcome = state(task)
+            if outcome in ("done", "failed"):  # by another process, since the tasks were listed
                 leases.release(*task.locks)
-                told = {"event": "elsewhere"}
-                if known == "failed":
-                    message = "it failed before, or in another process: see its FAILED.json"
-                    told = {"event": "failed", "message": message}
-                    told |= {"lasting": False, "trace": ""}
                 schedule.take(task)
-                schedule.ended(task, "done" if known == "done" else "failed")
-                report(task, told)
+                schedule.ended(task, outcome)
+                message = "it failed before, or in another process: see its FAILED.json"
+                report(task, {"event": "elsewhere"} if outcome == "done" else _failure(message))
                 continue
             schedule.take(task)
             worker.give(task)
@@ -150,8 +146,13 @@ def _withdraw(crew, schedule: "_Schedule", leases: Leases, report: Report) -> No
             worker.kill()
             leases.release(*task.locks)
             schedule.ended(task, "again")
-            told = "another process has taken it over; this one must have been suspended"
-            report(task, {"event": "again", "message": told})
+            message = "another process has taken it over; this one must have been suspended"
+            report(task, {"event": "again", "message": message})
+
+
+def _failure(message: str) -> dict[str, Any]:
+    """Returns the event of a task that failed for a reason that may pass."""
+    return {"event": "failed", "message": message, "lasting": False, "trace": ""}
 
 
 class _Schedule:
@@ -199,7 +200,7 @@ class _Schedule:
         message = f"its worker ended with exit code {event['code']}; see {event['log']}"
         if self._deaths[task.id] < MAX_DEATHS:
             return {"event": "again", "message": message}
-        return {"event": "failed", "message": message, "lasting": False, "trace": ""}
+        return _failure(message)
 
     def left(self) -> list[Task]:
         return list(self._waiting.values())

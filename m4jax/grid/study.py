@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from m4jax import files
 from m4jax.errors import InputError
-from m4jax.grid import plan, pool
-from m4jax.grid import tasks as todo
+from m4jax.grid import collect, cost, pool, tasks
 from m4jax.grid.cells import Cell, expand, levels
 from m4jax.progress import Display
 from m4jax.run.config import from_json
 from m4jax.run.layout import Layout
-from m4jax.run.state import FAILED, state
+from m4jax.run.state import clear_failed, mark_failed, state
 
 ACTIONS = ("run", "retry", "status", "figures", "plan")
 
@@ -39,14 +39,14 @@ def main(
 
     Args:
         config: of the grid; see `cells.expand`.
-        workdir: the study's directory. More cells may be added to it, but a cell that it knows
-            under the same name must be the same run.
+        workdir: the study's directory. More cells may be added to it, but a cell of the same name
+            must be the same run.
         action: "run" does what is missing, then shows the results; "retry" does the same and takes
             failed cells up again; "status" lists the cells; "plan" says what the study costs (0 if
             it could be told), measuring the rate of each shape; "figures" rebuilds all that is
             shown from `results.parquet` alone.
         workers: number of worker processes.
-        console: where to tell about it.
+        console: where to print.
         fleet: how many runs of one shape are trained in one program, at most.
         flops: that a device does a second; the plan then takes this in place of measured rates.
 
@@ -64,19 +64,19 @@ def main(
         return 0 if all(state(cell.config, layout) == "done" for cell in cells) else 1
     if action == "plan":
         _check_directory(cells, layout)
-        return plan.show(cells, layout, workers=workers, console=console, flops=flops)
+        return cost.show(cells, layout, workers=workers, console=console, flops_per_second=flops)
     if action == "figures":
         return _show(config, cells, layout, console)
     with files.locked(layout.root / "locks" / "config"):
         _check_directory(cells, layout)
-        known = files.read_json(layout.config) if layout.config.exists() else {}
+        old = files.read_json(layout.config) if layout.config.exists() else {}
         described = _describe(cells)
-        files.write_json(layout.config, known | described)
+        files.write_json(layout.config, old | described)
         if action == "retry":
             _forget_failures(cells, layout)
     failed = _run(cells, layout, workers, fleet, console)
     missing = _show(config, cells, layout, console, collecting=True)
-    others = len(known.keys() - described.keys())
+    others = len(old.keys() - described.keys())
     if others:
         console.print(f"{others} more runs of the directory are no part of this configuration")
     return 1 if missing or failed else 0
@@ -86,13 +86,14 @@ def _forget_failures(cells: Sequence[Cell], layout: Layout) -> None:
     """Makes failed runs pending again, those of the filters' scorers too."""
     for cell in cells:
         for config in filter(None, (cell.config, cell.config.scorer)):
-            (layout.run(config) / FAILED).unlink(missing_ok=True)
+            clear_failed(config, layout)
 
 
 def _run(cells: Sequence[Cell], layout: Layout, workers: int, fleet: int, console: Console) -> int:
-    """Does what is missing; returns the number of tasks that failed."""
-    tasks = todo.tasks(cells, layout, fleet=fleet)
-    display = Display(console, {task.id: todo.cost(task) for task in tasks})
+    """Does what is missing; returns the number of tasks and runs that failed."""
+    pending = tasks.pending(cells, layout, fleet=fleet)
+    shares = {task.id: tasks.share(task) for task in pending}
+    display = Display(console, shares, {task.id: task.title for task in pending})
     failures = []
 
     def report(task: pool.Task, event: dict[str, Any]) -> None:
@@ -100,16 +101,16 @@ def _run(cells: Sequence[Cell], layout: Layout, workers: int, fleet: int, consol
             failures.append((task.title, event["message"]))
         if event["event"] == "failed" and event["lasting"] and task.kind in ("run", "fleet"):
             _mark_failed(task, event, layout)
-        display.show(task, event)
+        display.show(task.id, event)
 
-    if tasks:
+    if pending:
         with display.live():
             pool.run(
-                tasks,
+                pending,
                 root=layout.root,
                 workers=workers,
                 report=report,
-                state=functools.partial(todo.task_state, layout=layout),
+                state=functools.partial(tasks.state_of, layout=layout),
             )
     old = [cell for cell in cells if state(cell.config, layout) == "failed"]
     if failures or old:
@@ -117,19 +118,18 @@ def _run(cells: Sequence[Cell], layout: Layout, workers: int, fleet: int, consol
         for title, message in failures:
             console.print(f"  {title}: {message}", markup=False)
         console.print(
-            f"What the workers printed is in {layout.logs}; when the cause is mended, the same "
-            "command goes on, and --action=retry takes up failed runs again."
+            f"What the workers printed is in {escape(str(layout.logs))}; when the cause is mended, "
+            "the same command goes on, and --action=retry takes up failed runs again."
         )
     return len(failures) + len(old)
 
 
 def _mark_failed(task: pool.Task, event: Mapping[str, Any], layout: Layout) -> None:
-    """Writes `FAILED.json` for the runs of a task that neither are done nor have one already."""
+    """Marks the runs of a task as failed that neither are done nor are so marked already."""
     for value in task.configs:
         config = from_json(value)
         if state(config, layout) not in ("done", "failed"):
-            told = {name: event[name] for name in ("message", "trace")}
-            files.write_json(layout.run(config) / FAILED, told)
+            mark_failed(config, layout, message=event["message"], trace=event["trace"])
 
 
 def _show(
@@ -148,12 +148,11 @@ def _show(
     Raises:
         InputError: if there are no results to be shown, or they are another configuration's.
     """
-    from m4jax.grid import collect
-    from m4jax.report import results, show  # seconds of imports
+    from m4jax.report import results, show  # here: importing what draws takes seconds
 
     if not collecting and not layout.results.exists():
         raise InputError(f"{layout.results}: no such file; run the study first")
-    known = 0
+    shown = 0
     with files.locked(layout.root / "locks" / "report"):
         done = [cell for cell in cells if state(cell.config, layout) == "done"]
         if collecting and done:
@@ -162,12 +161,12 @@ def _show(
                 order = levels(config)
                 results.write(layout.results, collect.rows(done, order, layout), order)
         if done or not collecting:
-            known = show.show(layout.root, console, runs={cell.config.id for cell in cells})
-    if known < len(cells):
+            shown = show.show(layout.root, console, runs={cell.config.id for cell in cells})
+    if shown < len(cells):
         console.print(
-            f"{len(cells) - known} of {len(cells)} runs are missing; --action=status lists them"
+            f"{len(cells) - shown} of {len(cells)} runs are missing; --action=status lists them"
         )
-    return int(known < len(cells))
+    return int(shown < len(cells))
 
 
 def _print_status(cells: Sequence[Cell], layout: Layout, console: Console) -> None:
@@ -178,7 +177,8 @@ def _print_status(cells: Sequence[Cell], layout: Layout, console: Console) -> No
         step = f"{records[-1]['step'] if records else 0} of {cell.config.train.steps}"
         condition = state(cell.config, layout)
         counts[condition] = counts.get(condition, 0) + 1
-        table.add_row(cell.config.id, cell.name, ", ".join(cell.studies), condition, step)
+        studies = ", ".join(cell.studies)
+        table.add_row(cell.config.id, escape(cell.name), escape(studies), condition, step)
     console.print(table)
     console.print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
 
@@ -190,7 +190,7 @@ def _describe(cells: Sequence[Cell]) -> dict[str, Any]:
 
 
 def _check_directory(cells: Sequence[Cell], layout: Layout) -> None:
-    """Raises `InputError` if the directory knows a cell as another run, naming the differences."""
+    """Raises `InputError` if the directory has a cell as another run, naming the differences."""
     if not layout.config.exists():
         return
     old, new = files.read_json(layout.config), _describe(cells)
@@ -201,12 +201,13 @@ def _check_directory(cells: Sequence[Cell], layout: Layout) -> None:
         key for key in {**old, **new} if old.get(key) != new.get(key) and "/evaluate/" not in key
     ]
     if differing:
-        lines = [f"\n  {k}: {old.get(k)!r} there, {new.get(k)!r} here" for k in differing[:5]]
-        shown = "".join(lines)
+        lines = "".join(
+            f"\n  {key}: {old.get(key)!r} there, {new.get(key)!r} here" for key in differing[:5]
+        )
         more = f"\n  and {len(differing) - 5} more" if len(differing) > 5 else ""
         raise InputError(
             f"{layout.root} was made by another configuration; choose another --workdir, or "
-            f"delete it.{shown}{more}"
+            f"delete it.{lines}{more}"
         )
 
 

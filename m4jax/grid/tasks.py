@@ -7,17 +7,17 @@ from typing import Any
 from m4jax import files
 from m4jax.grid.cells import Cell
 from m4jax.grid.pool import Task
-from m4jax.run.config import RunConfig
+from m4jax.run.config import RunConfig, from_json
 from m4jax.run.layout import Layout
 from m4jax.run.state import is_done, state
 from m4jax.tables import weights
+from m4jax.training.fleet import OWN
 
 # Rough shares of the work, in examples: composing a picture costs about as much as training on one.
 EVALUATION_EXAMPLES = 5_000
-OWN = ("seed", "learning_rate")  # settings of training that members of a fleet have of their own
 
 
-def tasks(cells: Sequence[Cell], layout: Layout, *, fleet: int = 1) -> list[Task]:
+def pending(cells: Sequence[Cell], layout: Layout, *, fleet: int = 1) -> list[Task]:
     """Returns the tasks that are still to be done, with what each needs.
 
     Args:
@@ -25,19 +25,17 @@ def tasks(cells: Sequence[Cell], layout: Layout, *, fleet: int = 1) -> list[Task
         layout: where they lie.
         fleet: how many runs of one shape are trained in one program, at most.
     """
-    found: dict[str, Task] = {}
+    tasks: dict[str, Task] = {}
     for cell in cells:
         # Worlds and weights are also needed to show the results of runs that are done.
-        _add(found, cell.config, cell.name, layout, wanted=state(cell.config, layout) != "failed")
+        _add(tasks, cell.config, cell.name, layout, wanted=state(cell.config, layout) != "failed")
     # The worlds first: all else waits for them.
-    ordered = sorted(found.values(), key=lambda task: task.kind != "world")
+    ordered = sorted(tasks.values(), key=lambda task: task.kind != "world")
     return _in_fleets(ordered, fleet) if fleet > 1 else ordered
 
 
-def task_state(task: Task, layout: Layout) -> str:
+def state_of(task: Task, layout: Layout) -> str:
     """Returns how far a task is on disk, where another process may have done it."""
-    from m4jax.run.config import from_json
-
     configs = [from_json(value) for value in task.configs]
     if task.kind == "world":
         return "done" if configs[0].source.is_prepared(layout.data) else "pending"
@@ -49,10 +47,8 @@ def task_state(task: Task, layout: Layout) -> str:
     return states.pop() if len(states) == 1 else "pending"
 
 
-def cost(task: Task) -> float:
+def share(task: Task) -> float:
     """Returns a task's share of the work, in examples; for the bars only."""
-    from m4jax.run.config import from_json
-
     config = from_json(task.configs[0])
     if task.kind == "world":
         return config.source.composed + EVALUATION_EXAMPLES
@@ -70,41 +66,39 @@ def fleet_key(config: RunConfig) -> str:
 
 
 def _add(
-    found: dict[str, Task], config: RunConfig, name: str, layout: Layout, *, wanted: bool
+    tasks: dict[str, Task], config: RunConfig, name: str, layout: Layout, *, wanted: bool
 ) -> str | None:
     """Adds the task of a run after those that it needs; returns its id if it is to be done."""
-    described, needs = (config.to_json(),), []
+    fields, needs = (config.to_json(),), []
     source = config.source
     if not source.is_prepared(layout.data):
         world = f"world-{source.id}"
-        found.setdefault(world, Task(world, "world", f"data for {name}", described))
+        tasks.setdefault(world, Task(world, "world", f"data for {name}", fields))
         needs.append(world)
     if config.weighted and not weights.is_written(layout.weights(config)):
-        needs.append(_add_weights(found, config, name, layout, tuple(needs)))
+        needs.append(_add_weights(tasks, config, name, layout, tuple(needs)))
     if not wanted or is_done(config, layout):
         return None
-    found.setdefault(config.id, Task(config.id, "run", name, described, tuple(needs)))
+    tasks.setdefault(config.id, Task(config.id, "run", name, fields, tuple(needs)))
     return config.id
 
 
 def _add_weights(
-    found: dict[str, Task], config: RunConfig, name: str, layout: Layout, needs: tuple[str, ...]
+    tasks: dict[str, Task], config: RunConfig, name: str, layout: Layout, needs: tuple[str, ...]
 ) -> str:
     """Adds the task of a run's weights, after the run that scores its pairs, if there is one."""
     task = f"weights-{config.weights_id}"
-    if task not in found:
+    if task not in tasks:
         if config.scorer and not layout.scores(config.scorer).exists():
-            scorer = _add(found, config.scorer, f"scorer for {name}", layout, wanted=True)
+            scorer = _add(tasks, config.scorer, f"scorer for {name}", layout, wanted=True)
             needs += (scorer,) if scorer else ()
-        described = (config.to_json(),)
-        found[task] = Task(task, "weights", f"weights for {name}", described, needs)
+        fields = (config.to_json(),)
+        tasks[task] = Task(task, "weights", f"weights for {name}", fields, needs)
     return task
 
 
 def _in_fleets(tasks: Sequence[Task], size: int) -> list[Task]:
     """Returns the tasks with runs of one shape put together, `size` at most."""
-    from m4jax.run.config import from_json
-
     groups: dict[tuple, list[Task]] = {}
     for task in tasks:
         key: Any = task.id
@@ -113,12 +107,17 @@ def _in_fleets(tasks: Sequence[Task], size: int) -> list[Task]:
             later = any(t.id in task.needs and t.kind == "weights" and _scored(t) for t in tasks)
             key = (fleet_key(from_json(task.configs[0])), later)
         groups.setdefault(key, []).append(task)
-    found = []
+    joined = []
     for members in groups.values():
         for start in range(0, len(members), size):
             part = members[start : start + size]
-            found.append(_fleet(part) if len(part) > 1 else part[0])
-    return _with_fleet_needs(found)
+            joined.append(_fleet(part) if len(part) > 1 else part[0])
+    # Those that needed a member of a fleet now need the fleet.
+    fleet_of = {member: task.id for task in joined for member in task.leases}
+    return [
+        dataclasses.replace(task, needs=tuple(fleet_of.get(need, need) for need in task.needs))
+        for task in joined
+    ]
 
 
 def _scored(task: Task) -> bool:
@@ -136,12 +135,3 @@ def _fleet(members: Sequence[Task]) -> Task:
         needs=tuple(needs),
         leases=ids,
     )
-
-
-def _with_fleet_needs(tasks: Sequence[Task]) -> list[Task]:
-    """Returns the tasks, those that needed a member of a fleet now needing the fleet."""
-    fleet_of = {member: task.id for task in tasks for member in task.leases}
-    return [
-        dataclasses.replace(task, needs=tuple(fleet_of.get(need, need) for need in task.needs))
-        for task in tasks
-    ]

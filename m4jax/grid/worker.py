@@ -1,8 +1,8 @@
 """A worker process: takes tasks as JSON lines from its input, reports on its output.
 
 Each line is {"task", "kind", "root", "locks", "configs"}; the answers are {"task",
-"event", ...} with the events progress, done, failed. The worker ends when its input does, also in
-the middle of a task: a worker never outlives the process that started it.
+"event", ...} with the events progress, warning, done, failed. The worker ends when its input does,
+also in the middle of a task: a worker never outlives the process that started it.
 """
 
 import contextlib
@@ -13,11 +13,13 @@ import sys
 import threading
 import traceback
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from m4jax import files
 from m4jax.errors import InputError
+from m4jax.progress import Progress
 
 
 def main() -> None:
@@ -29,6 +31,27 @@ def main() -> None:
     threading.Thread(target=_listen, args=(tasks,), daemon=True).start()
     while True:
         _serve(tasks.get(), events)
+
+
+def perform(task: Mapping[str, Any], progress: Progress) -> None:
+    """Does a task, holding its locks; its kind is one of `work.TASKS`, "fleet" or "rate"."""
+    # Imports take seconds: here, so that the worker hears and answers before.
+    from m4jax.grid import cost
+    from m4jax.run import work
+    from m4jax.run.config import from_json
+    from m4jax.run.layout import Layout
+
+    layout, kind = Layout(Path(task["root"])), task["kind"]
+    configs = [from_json(value) for value in task["configs"]]
+    with contextlib.ExitStack() as stack:
+        # A worker of a killed study may live on for a moment: its files are waited for.
+        for name in sorted(task["locks"]):
+            stack.enter_context(files.locked(layout.root / "locks" / name))
+        if kind == "fleet":
+            work.run_fleet(configs, layout, progress)
+        else:
+            one = cost.measure_rate if kind == "rate" else work.TASKS[kind]
+            one(*configs, layout, progress)
 
 
 def _listen(tasks: queue.Queue) -> None:
@@ -53,22 +76,7 @@ def _serve(task: dict[str, Any], events: TextIO) -> None:
     warnings.showwarning = warn
     try:
         progress("start", 0, 1)
-        from m4jax.grid import rates  # here: imports take seconds
-        from m4jax.run import config, layout
-        from m4jax.run import work as tasks
-
-        where = layout.Layout(Path(task["root"]))
-        configs = [config.from_json(value) for value in task["configs"]]
-        with contextlib.ExitStack() as stack:
-            # A worker of a killed study may live on for a moment: its files are waited for.
-            for name in sorted(task["locks"]):
-                stack.enter_context(files.locked(where.root / "locks" / name))
-            if task["kind"] == "fleet":
-                tasks.run_fleet(configs, where, progress)
-            elif task["kind"] == "rate":
-                rates.measure(*configs, where, progress)
-            else:
-                tasks.TASKS[task["kind"]](*configs, where, progress)
+        perform(task, progress)
         report("done")
     except Exception as error:
         mendable = isinstance(error, InputError | OSError | MemoryError)

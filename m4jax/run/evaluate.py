@@ -16,6 +16,7 @@ from m4jax.progress import Progress
 from m4jax.run import model
 from m4jax.run.config import RunConfig
 from m4jax.run.layout import Layout
+from m4jax.run.state import PREDICTIONS, RESULTS
 
 TRACKED = ("faces", "objects")  # the splits on which bias is measured along training
 
@@ -26,8 +27,8 @@ def evaluate_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
     progress("evaluate", 0, 1)
     splits = config.source.evaluation(layout.data, config.in_memory_gb)
     result = evaluate(config, layout, splits, *model.embedder(config, layout))
-    evaluation.save_predictions(folder / "predictions.npz", result.predictions)
-    files.write_jsonl(folder / "eval.jsonl", [_record(row) for row in result.results])
+    evaluation.save_predictions(folder / PREDICTIONS, result.predictions)
+    files.write_jsonl(folder / RESULTS, [_record(row) for row in result.results])
 
 
 def evaluate(

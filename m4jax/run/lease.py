@@ -116,11 +116,11 @@ def read(folder: str | os.PathLike, name: str, *, stale: float = STALE) -> dict[
 
 def _content(path: Path) -> dict[str, Any] | None:
     try:
-        found = files.read_json(path)
+        content = files.read_json(path)
     except (InputError, OSError):
         return None
-    whole = isinstance(found, dict) and {"token", *_identity()} <= found.keys()
-    return found if whole else None  # torn, or not a lease
+    whole = isinstance(content, dict) and {"token", *_identity()} <= content.keys()
+    return content if whole else None  # torn, or not a lease
 
 
 def _now(folder: Path) -> float:
@@ -138,7 +138,7 @@ def _identity() -> dict[str, Any]:
 
 
 def _machine() -> str:
-    """Returns what tells where a process number means this process: machine, boot, namespace."""
+    """Returns what makes a process number unique: the machine, its boot, the namespace."""
     parts = [socket.gethostname()]
     with contextlib.suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
@@ -147,7 +147,7 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """Returns when a process of this machine started, "" if that can't be told."""
+    """Returns when a process of this machine started, "" if that is unknown."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):

@@ -1,7 +1,6 @@
-"""How far the runs of a study are, as it is on disk."""
+"""How far the runs of a study are, as it is on disk: the marks in a run's directory."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from m4jax import evaluation, files
@@ -9,9 +8,10 @@ from m4jax.errors import InputError
 from m4jax.run import lease
 from m4jax.run.config import RunConfig
 from m4jax.run.layout import Layout
+from m4jax.training.fleet import FAILED
 
-DONE, FAILED = "DONE", "FAILED.json"
-OUTPUTS = ("eval.jsonl", "predictions.npz")
+DONE = "DONE"
+RESULTS, PREDICTIONS = "eval.jsonl", "predictions.npz"  # what evaluating a run writes
 
 
 def evaluation_id(config: RunConfig) -> str:
@@ -19,20 +19,29 @@ def evaluation_id(config: RunConfig) -> str:
     return files.digest([dataclasses.asdict(config.evaluate), evaluation.VERSION])
 
 
-def mark_done(config: RunConfig, layout: Layout, **told: float) -> None:
+def mark_done(config: RunConfig, layout: Layout, **times: float) -> None:
     """Writes `DONE`, with the checksums of all that the results are collected from."""
     folder = layout.run(config)
-    names = [*OUTPUTS, *(str(x.relative_to(folder)) for x in sorted(folder.glob("along/*.jsonl")))]
-    sums = {name: files.sha256(folder / name) for name in names}
+    along = [str(path.relative_to(folder)) for path in sorted(folder.glob("along/*.jsonl"))]
+    sums = {name: files.sha256(folder / name) for name in (RESULTS, PREDICTIONS, *along)}
     done = {"id": config.id, "evaluation": evaluation_id(config), "files": sums}
-    files.write_json(folder / DONE, done | told)
+    files.write_json(folder / DONE, done | times)
+
+
+def mark_failed(config: RunConfig, layout: Layout, *, message: str, trace: str) -> None:
+    """Writes `FAILED.json`: why a run is not to be tried again before `clear_failed`."""
+    files.write_json(layout.run(config) / FAILED, {"message": message, "trace": trace})
+
+
+def clear_failed(config: RunConfig, layout: Layout) -> None:
+    """Makes a failed run pending again."""
+    (layout.run(config) / FAILED).unlink(missing_ok=True)
 
 
 def damaged(config: RunConfig, layout: Layout) -> list[str]:
     """Returns the files of a finished run that are missing or not what they were."""
-    folder = layout.run(config)
-    sums = _read(folder).get("files", {})
-    return [name for name, known in sums.items() if files.sha256(folder / name) != known]
+    folder, sums = layout.run(config), _done(config, layout).get("files", {})
+    return [name for name, sum_ in sums.items() if files.sha256(folder / name) != sum_]
 
 
 def is_done(config: RunConfig, layout: Layout) -> bool:
@@ -40,18 +49,9 @@ def is_done(config: RunConfig, layout: Layout) -> bool:
 
     What is missing or damaged is made again.
     """
-    if _read(layout.run(config)).get("evaluation") != evaluation_id(config):
+    if _done(config, layout).get("evaluation") != evaluation_id(config):
         return False
     return not damaged(config, layout)
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    """Returns the content of `DONE`, {} if there is none or it was torn by a full disk, say."""
-    try:
-        found = files.read_json(folder / DONE)
-    except InputError:
-        return {}
-    return found if isinstance(found, dict) and isinstance(found.get("files"), dict) else {}
 
 
 def state(config: RunConfig, layout: Layout) -> str:
@@ -64,3 +64,13 @@ def state(config: RunConfig, layout: Layout) -> str:
     if lease.read(layout.leases, config.id):
         return "running"
     return "started" if (folder / "config.json").exists() else "pending"
+
+
+def _done(config: RunConfig, layout: Layout) -> dict[str, Any]:
+    """Returns the content of `DONE`, {} if there is none or it was torn by a full disk, say."""
+    try:
+        content = files.read_json(layout.run(config) / DONE)
+    except InputError:
+        return {}
+    whole = isinstance(content, dict) and isinstance(content.get("files"), dict)
+    return content if whole else {}

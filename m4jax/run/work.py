@@ -13,7 +13,7 @@ from m4jax.run import model, weights
 from m4jax.run.config import RunConfig
 from m4jax.run.evaluate import Tracker, evaluate_run
 from m4jax.run.layout import Layout
-from m4jax.run.state import FAILED, damaged, is_done, mark_done
+from m4jax.run.state import damaged, is_done, mark_done, mark_failed
 from m4jax.run.train import stages, train_data, train_run
 
 
@@ -68,7 +68,7 @@ def run_fleet(configs: Sequence[RunConfig], layout: Layout, progress: Progress) 
     for config, result in zip(configs, results, strict=True):
         if isinstance(result, training.NonFiniteError):
             trace = "".join(traceback.format_exception(result))
-            files.write_json(layout.run(config) / FAILED, {"message": str(result), "trace": trace})
+            mark_failed(config, layout, message=str(result), trace=trace)
             failed.append(f"{config.id}: {result}")
             continue
         begun = _Times(*(now - part for now, part in zip(_Times.now(), share, strict=True)))

@@ -5,17 +5,16 @@ from helpers.small_grid import config as grid
 
 from m4jax import files, training
 from m4jax.errors import InputError
-from m4jax.grid import study as study
+from m4jax.grid import study
 from m4jax.grid.cells import expand, merge
 from m4jax.grid.pool import Task
-from m4jax.run import weights as weighting
-from m4jax.run import work as tasks
+from m4jax.run import weights, work
 from m4jax.run.layout import Layout
 from m4jax.run.state import FAILED, damaged, is_done, state
 
 
 def quiet(*event):
-    """Tells nobody of the progress."""
+    """Ignores the progress."""
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +22,8 @@ def finished(tmp_path_factory):
     """A run of twelve steps whose bias is tracked, and the bytes that it left."""
     layout = Layout(tmp_path_factory.mktemp("study"))
     run = next(cell.config for cell in expand(grid()) if cell.version == "original")
-    tasks.prepare_world(run, layout, quiet)
-    tasks.run_cell(run, layout, quiet)
+    work.prepare_world(run, layout, quiet)
+    work.run_cell(run, layout, quiet)
     folder = layout.run(run)
     names = ["eval.jsonl", "predictions.npz", *(f"along/{step}.jsonl" for step in (3, 6, 9, 12))]
     return run, layout, {name: (folder / name).read_bytes() for name in names}
@@ -46,7 +45,7 @@ def test_what_is_missing_or_damaged_is_made_again(finished, name, deleted):
     else:
         path.write_bytes(content[name][:-20])
     assert damaged(run, layout) == [name] and not is_done(run, layout)
-    tasks.run_cell(run, layout, quiet)
+    work.run_cell(run, layout, quiet)
     assert is_done(run, layout)
     for each, whole in content.items():
         assert (layout.run(run) / each).read_bytes() == whole, each
@@ -72,7 +71,7 @@ def test_a_scorer_that_is_not_trained_to_its_end_scores_nothing(finished):
     (scorer / "checkpoints").symlink_to(layout.run(run) / "checkpoints")
     assert training.latest_step(scorer) == 12
     with pytest.raises(InputError, match="scorer is not trained to its end"):
-        weighting.weigh(filtered, layout, quiet)
+        weights.weigh(filtered, layout, quiet)
 
 
 def test_a_member_of_a_fleet_that_explodes_is_marked_and_told(finished):
@@ -83,10 +82,10 @@ def test_a_member_of_a_fleet_that_explodes_is_marked_and_told(finished):
     wild = [cell.config for cell in expand(hot) if cell.version == "original"]
     fleet = [calm[1], wild[0]]
     with pytest.raises(training.NonFiniteError, match=f"1 of 2 runs: {wild[0].id}"):
-        tasks.run_fleet(fleet, layout, quiet)
+        work.run_fleet(fleet, layout, quiet)
     assert is_done(calm[1], layout) and not is_done(wild[0], layout)
-    told = files.read_json(layout.run(wild[0]) / FAILED)
-    assert "NonFiniteError" in told["trace"] and told["message"]
+    mark = files.read_json(layout.run(wild[0]) / FAILED)
+    assert "NonFiniteError" in mark["trace"] and mark["message"]
 
 
 def test_a_retry_takes_up_the_scorers_of_filters_too(tmp_path):

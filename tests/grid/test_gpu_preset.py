@@ -4,10 +4,9 @@ import pytest
 
 from configs import ablation
 from m4jax import files
-from m4jax.grid import tasks as todo
+from m4jax.grid import tasks
 from m4jax.grid.cells import expand, merge
-from m4jax.run import model as run_model
-from m4jax.run import work as tasks
+from m4jax.run import model, work
 from m4jax.run.layout import Layout
 from m4jax.run.state import is_done
 
@@ -21,22 +20,24 @@ FEW = {
 
 
 def quiet(*event):
-    """Tells nobody of the progress."""
+    """Ignores the progress."""
 
 
 @pytest.mark.slow
 def test_a_fleet_of_the_preset_is_trained_tracked_and_evaluated(tmp_path):
     config = merge(ablation.get_config("gpu").to_dict(), FEW)
     cells, layout = expand(config), Layout(tmp_path)
-    plain = [cell for cell in cells if not cell.told and cell.version in ("original", "balanced")]
+    plain = [
+        cell for cell in cells if not cell.changes and cell.version in ("original", "balanced")
+    ]
     fleet = [cell.config for cell in plain if cell.seed in (0, 1)]
-    assert len(fleet) == 4 and len({todo.fleet_key(config) for config in fleet}) == 1
-    assert run_model.create(fleet[0]).variant.image_size == 64 == fleet[0].source.resolution
-    tasks.prepare_world(fleet[0], layout, quiet)
+    assert len(fleet) == 4 and len({tasks.fleet_key(config) for config in fleet}) == 1
+    assert model.create(fleet[0]).variant.image_size == 64 == fleet[0].source.resolution
+    work.prepare_world(fleet[0], layout, quiet)
     for config in fleet:
         if config.weighted:
-            tasks.TASKS["weights"](config, layout, quiet)
-    tasks.run_fleet(fleet, layout, quiet)
+            work.TASKS["weights"](config, layout, quiet)
+    work.run_fleet(fleet, layout, quiet)
     for config in fleet:
         assert is_done(config, layout)
         folder = layout.run(config)

@@ -6,8 +6,7 @@ from rich.console import Console
 
 from m4jax import files
 from m4jax.errors import InputError
-from m4jax.grid import launch
-from m4jax.grid import study as grid
+from m4jax.grid import launch, study
 
 
 @pytest.mark.slow
@@ -54,18 +53,18 @@ def test_bad_parameters_are_told(tmp_path):
 
 @pytest.mark.slow
 def test_a_fleet_of_a_grid_equals_single_runs_to_rounding(tmp_path):
-    found = {}
+    metrics = {}
     for fleet in (1, 4):
         where = str(tmp_path / str(fleet))
-        code = grid.main(config(), workdir=where, action="run", workers=1, fleet=fleet,
+        code = study.main(config(), workdir=where, action="run", workers=1, fleet=fleet,
                          console=Console(quiet=True))  # fmt: skip
         assert code == 0
         runs = sorted((tmp_path / str(fleet) / "runs").iterdir())
-        found[fleet] = {run.name: files.read_jsonl(run / "metrics.jsonl") for run in runs}
+        metrics[fleet] = {run.name: files.read_jsonl(run / "metrics.jsonl") for run in runs}
         assert all(len(list(run.glob("along/*.jsonl"))) == 4 for run in runs)
         assert all((run / "eval.jsonl").exists() for run in runs)
-    assert found[1].keys() == found[4].keys() and len(found[1]) == 4
-    for name, records in found[1].items():
-        for one, other in zip(records, found[4][name], strict=True):
+    assert metrics[1].keys() == metrics[4].keys() and len(metrics[1]) == 4
+    for name, records in metrics[1].items():
+        for one, other in zip(records, metrics[4][name], strict=True):
             assert one["loss"] == pytest.approx(other["loss"], rel=1e-4)
             assert one["step"] == other["step"]

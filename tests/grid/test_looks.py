@@ -71,7 +71,7 @@ def test_a_study_that_has_not_run_is_told(tmp_path):
     with pytest.raises(InputError, match=r"the run \(oracle, seed 0\) is missing"):
         looks.of_study(cells, Layout(tmp_path))
     with pytest.raises(InputError, match="expected the ablation's noisy pairs"):
-        looks.of_study([cell for cell in cells if "noisy" not in cell.told], Layout(tmp_path))
+        looks.of_study([cell for cell in cells if "noisy" not in cell.changes], Layout(tmp_path))
 
 
 def test_the_slopes_are_drawn_and_told():

@@ -10,7 +10,7 @@ from rich.console import Console
 from configs import ablation
 from m4jax import files
 from m4jax.data.testbed import emoji_scenes
-from m4jax.grid import study as grid
+from m4jax.grid import study
 from m4jax.grid.cells import expand, merge
 from m4jax.report import results
 from m4jax.run.config import from_json
@@ -37,7 +37,7 @@ def run(config, workdir, **options):
     told = io.StringIO()
     console = Console(file=told, width=200, highlight=False)
     options = {"action": "run", "workers": 2} | options
-    code = grid.main(config, workdir=str(workdir), console=console, **options)
+    code = study.main(config, workdir=str(workdir), console=console, **options)
     return code, told.getvalue()
 
 

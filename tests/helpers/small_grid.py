@@ -6,7 +6,7 @@ from rich.console import Console
 
 from configs import quickstart
 from m4jax import files
-from m4jax.grid import study as grid
+from m4jax.grid import study
 from m4jax.grid.cells import merge
 
 SMALL = {
@@ -28,24 +28,24 @@ def config(**changes):
 
 
 def content(workdir):
-    """Returns all that the runs found, but for timings."""
-    found = {}
+    """Returns all that the runs content, but for timings."""
+    content = {}
     for run in sorted((workdir / "runs").iterdir()):
         metrics = files.read_jsonl(run / "metrics.jsonl")
-        found[f"{run.name}/metrics"] = [
+        content[f"{run.name}/metrics"] = [
             {name: value for name, value in record.items() if name not in TIMINGS}
             for record in metrics
         ]
         for path in [run / "eval.jsonl", *sorted(run.glob("along/*.jsonl"))]:
-            found[f"{run.name}/{path.name}"] = files.read_jsonl(path)
+            content[f"{run.name}/{path.name}"] = files.read_jsonl(path)
     for path in [workdir / "results.parquet", *sorted((workdir / "figures").iterdir()),
                  *sorted((workdir / "tables").iterdir())]:  # fmt: skip
-        found[path.name] = path.read_bytes()
-    return found
+        content[path.name] = path.read_bytes()
+    return content
 
 
 if __name__ == "__main__":
     sys.exit(
-        grid.main(config(), workdir=sys.argv[1], action="run", workers=2,
+        study.main(config(), workdir=sys.argv[1], action="run", workers=2,
                   console=Console(width=110, highlight=False))
     )  # fmt: skip

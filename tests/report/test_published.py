@@ -10,7 +10,7 @@ from rich.console import Console
 
 from configs import ablation, quickstart
 from m4jax.errors import InputError
-from m4jax.grid import study as grid
+from m4jax.grid import study
 from m4jax.grid.cells import expand
 from m4jax.report import results
 from m4jax.report.contrasts import AB, Runs, difference
@@ -40,7 +40,7 @@ def test_tables_figures_and_claims_follow_from_the_table(config, tmp_path):
     shutil.copy(PUBLISHED / "results.parquet", tmp_path)
     console = Console(file=io.StringIO(), width=110)
     options = {"action": "figures", "workers": 1, "console": console}
-    assert grid.main(config, workdir=str(tmp_path), **options) == 0
+    assert study.main(config, workdir=str(tmp_path), **options) == 0
     made = [PUBLISHED / "claims.md", PUBLISHED / "findings.txt"]
     made += [*(PUBLISHED / "tables").iterdir(), *(PUBLISHED / "figures").glob("*.csv")]
     assert len(made) > 10
@@ -62,7 +62,7 @@ def test_results_are_not_shown_under_another_configuration(tmp_path):
     shutil.copy(PUBLISHED / "results.parquet", tmp_path)
     console = Console(file=io.StringIO(), width=110)
     with pytest.raises(InputError, match="are not of this configuration"):
-        grid.main(quickstart.get_config().to_dict(), workdir=str(tmp_path), action="figures",
+        study.main(quickstart.get_config().to_dict(), workdir=str(tmp_path), action="figures",
                   workers=1, console=console)  # fmt: skip
 
 
@@ -71,4 +71,4 @@ def test_the_quickstarts_results_are_those_of_its_configuration(tmp_path):
     console = Console(file=io.StringIO(), width=110)
     config = quickstart.get_config().to_dict()
     options = {"action": "figures", "workers": 1, "console": console}
-    assert grid.main(config, workdir=str(tmp_path), **options) == 0
+    assert study.main(config, workdir=str(tmp_path), **options) == 0

@@ -6,10 +6,10 @@ import pytest
 from rich.console import Console
 
 from configs import ablation
-from m4jax.grid import plan, rates
-from m4jax.grid import tasks as todo
+from m4jax.grid import cost
 from m4jax.grid.cells import expand
-from m4jax.grid.rates import Rate
+from m4jax.grid.cost import Rate
+from m4jax.grid.tasks import pending
 from m4jax.run.layout import Layout
 
 
@@ -28,7 +28,7 @@ def before(tasks):
 
 def test_every_run_comes_after_its_world_weights_and_scorer(cells, tmp_path):
     layout = Layout(tmp_path)
-    tasks = todo.tasks(cells, layout)
+    tasks = pending(cells, layout)
     needs = before(tasks)
     for cell in cells:
         config = cell.config
@@ -42,14 +42,14 @@ def test_every_run_comes_after_its_world_weights_and_scorer(cells, tmp_path):
 
 def test_a_scorer_that_is_no_cell_is_trained_all_the_same(cells, tmp_path):
     filtered = [cell for cell in cells if cell.config.filter][:1]
-    kinds = [task.kind for task in todo.tasks(filtered, Layout(tmp_path))]
+    kinds = [task.kind for task in pending(filtered, Layout(tmp_path))]
     assert sorted(kinds) == ["run", "run", "weights", "world"]
 
 
 @pytest.mark.parametrize("size", [2, 16])
 def test_fleets_hold_every_run_once_and_one_shape_each(cells, tmp_path, size):
     layout = Layout(tmp_path)
-    tasks = todo.tasks(cells, layout, fleet=size)
+    tasks = pending(cells, layout, fleet=size)
     runs = [c["train"]["seed"] for t in tasks if t.kind in ("run", "fleet") for c in t.configs]
     assert len(runs) == len(cells)
     for task in tasks:
@@ -65,12 +65,12 @@ def test_fleets_hold_every_run_once_and_one_shape_each(cells, tmp_path, size):
 
 def test_runs_that_start_from_others_are_in_no_fleet(cells, tmp_path):
     """The members of a fleet start from random parameters."""
-    some = [cell for cell in cells if not cell.told and cell.version == "original"][:3]
+    some = [cell for cell in cells if not cell.changes and cell.version == "original"][:3]
     begun = [
         dataclasses.replace(cell, config=dataclasses.replace(cell.config, init_from="elsewhere"))
         for cell in some
     ]
-    tasks = todo.tasks([*some, *begun], Layout(tmp_path), fleet=8)
+    tasks = pending([*some, *begun], Layout(tmp_path), fleet=8)
     fleets = [task for task in tasks if task.kind == "fleet"]
     assert [len(task.configs) for task in fleets] == [3]
     assert len([task for task in tasks if task.kind == "run"]) == 3
@@ -79,14 +79,14 @@ def test_runs_that_start_from_others_are_in_no_fleet(cells, tmp_path):
 def test_the_estimate_adds_up(cells):
     config = cells[0].config
     rate = Rate(step=0.02, checkpoint=1.0, rest=5.0, picture=0.001)
-    assert rates.seconds(config, rate) == pytest.approx(5 + 10 * 1.0 + 1500 * 0.02)
-    total = rates.totals([config, config], {rates.shape(config): rate})
-    assert total["seconds"] == pytest.approx(90) and total["examples"] == 2 * 96_000
-    assert rates.totals([config], {})["seconds"] is None
+    assert cost.seconds(config, rate) == pytest.approx(5 + 10 * 1.0 + 1500 * 0.02)
+    total = cost.total([config, config], {cost.shape(config): rate})
+    assert total.seconds == pytest.approx(90) and total.examples == 2 * 96_000
+    assert cost.total([config], {}).seconds is None
 
 
 def test_runs_of_one_shape_have_one_rate(cells):
-    shapes = {rates.shape(cell.config) for cell in cells}
+    shapes = {cost.shape(cell.config) for cell in cells}
     assert len(shapes) == 7  # six models, and SigLIP
 
 
@@ -96,9 +96,9 @@ def test_the_plan_is_told_after_measuring(tmp_path, cells):
     cell = dataclasses.replace(cells[0], config=config)
     console = Console(record=True, width=120, force_terminal=False)
     layout = Layout(tmp_path)
-    assert plan.show([cell], layout, workers=1, console=console) == 0
-    told = console.export_text()
-    assert "1 of 1 runs are to be done" in told and "96,000" in told
-    rate = rates.read(layout, config)
+    assert cost.show([cell], layout, workers=1, console=console) == 0
+    text = console.export_text()
+    assert "1 of 1 runs are to be done" in text and "96,000" in text
+    rate = cost.read_rate(layout, config)
     assert 0.001 < rate.step < 1 and rate.rest > 0 and rate.picture > 0
-    assert plan.show([cell], layout, workers=1, console=console) == 0  # from what is known
+    assert cost.show([cell], layout, workers=1, console=console) == 0  # from what is known
