@@ -43,7 +43,7 @@ def main(
             must be the same run.
         action: "run" does what is missing, then shows the results; "retry" does the same and takes
             failed cells up again; "status" lists the cells; "plan" says what the study costs (0 if
-            it could be told), measuring the rate of each shape; "figures" rebuilds all that is
+            it can be estimated), measuring the rate of each shape; "figures" rebuilds all that is
             shown from `results.parquet` alone.
         workers: number of worker processes.
         console: where to print.

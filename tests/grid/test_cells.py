@@ -103,9 +103,9 @@ def test_an_exclusion_of_all_levels_excludes_them():
 
 def test_levels_are_told_with_the_default_first():
     fields = base.get_config().to_dict() | {"seeds": (0,), "studies": (("one", ({},)),)}
-    found = levels(fields | {"factors": (("model", SIZES), ("version", VERSIONS))})
-    assert list(found) == ["version", "model"]
-    assert found == {"version": ["original", "balanced"], "model": ["small", "large"]}
+    names = levels(fields | {"factors": (("model", SIZES), ("version", VERSIONS))})
+    assert list(names) == ["version", "model"]
+    assert names == {"version": ["original", "balanced"], "model": ["small", "large"]}
 
 
 @pytest.mark.parametrize("scale", ["laptop", "gpu", "scale=gpu", "paper"])

@@ -59,8 +59,8 @@ def test_fleets_hold_every_run_once_and_one_shape_each(cells, tmp_path, size):
         assert len(shapes) == 1
     needs = before(tasks)  # nothing waits for itself
     assert all(task.id not in needs[task.id] for task in tasks)
-    known = {task.id for task in tasks}
-    assert all(set(task.needs) <= known for task in tasks)
+    ids = {task.id for task in tasks}
+    assert all(set(task.needs) <= ids for task in tasks)
 
 
 def test_runs_that_start_from_others_are_in_no_fleet(cells, tmp_path):
@@ -101,4 +101,4 @@ def test_the_plan_is_told_after_measuring(tmp_path, cells):
     assert "1 of 1 runs are to be done" in text and "96,000" in text
     rate = cost.read_rate(layout, config)
     assert 0.001 < rate.step < 1 and rate.rest > 0 and rate.picture > 0
-    assert cost.show([cell], layout, workers=1, console=console) == 0  # from what is known
+    assert cost.show([cell], layout, workers=1, console=console) == 0  # from the rates on disk

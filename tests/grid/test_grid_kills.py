@@ -47,7 +47,7 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.slow
 def test_killed_twenty_times_it_ends_with_the_same_results(undisturbed, tmp_path):
     """Of a worker, of all of them, and of the command itself, at any moment."""
-    chance, known, killed = random.Random(1), {}, 0
+    chance, done, killed = random.Random(1), {}, 0
     with open(tmp_path / "log.txt", "w") as log:
         process = launch(tmp_path, log)
         while killed < KILLS:
@@ -61,12 +61,12 @@ def test_killed_twenty_times_it_ends_with_the_same_results(undisturbed, tmp_path
                 process.wait()
                 # What was marked as done stays as it is.
                 now = marks(tmp_path)
-                assert {name: now[name] for name in known} == known
-                known = now
+                assert {name: now[name] for name in done} == done
+                done = now
                 process = launch(tmp_path, log)
         process.wait(600)
         assert launch(tmp_path, log).wait(600) == 0, (tmp_path / "log.txt").read_text()
-    assert {name: marks(tmp_path)[name] for name in known} == known
+    assert {name: marks(tmp_path)[name] for name in done} == done
     assert content(tmp_path) == undisturbed
     assert not list(tmp_path.rglob("*.lease"))
 
@@ -106,7 +106,7 @@ def test_killed_while_it_writes_the_results_it_leaves_them_whole(undisturbed, tm
     chance = random.Random(2)
     with open(tmp_path / "log.txt", "w") as log:
         assert launch(tmp_path, log).wait(600) == 0
-        known = marks(tmp_path)
+        done = marks(tmp_path)
         for _ in range(8):
             process = launch(tmp_path, log)
             time.sleep(chance.uniform(1, 8))
@@ -115,5 +115,5 @@ def test_killed_while_it_writes_the_results_it_leaves_them_whole(undisturbed, tm
             results = tmp_path / "results.parquet"
             assert results.read_bytes() == undisturbed["results.parquet"]
         assert launch(tmp_path, log).wait(600) == 0, (tmp_path / "log.txt").read_text()
-    assert marks(tmp_path) == known and content(tmp_path) == undisturbed
+    assert marks(tmp_path) == done and content(tmp_path) == undisturbed
     assert not [*tmp_path.glob(".*.tmp"), *(tmp_path / "figures").glob(".*.tmp")]

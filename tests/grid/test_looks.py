@@ -35,19 +35,19 @@ def balanced(gender, says, kept):
 
 def test_where_captions_follow_gender_alone_nothing_is_left_within_it():
     g, gender, says = faces()
-    of = looks.looks(g, gender, says, np.ones(len(g)), 3)
-    assert of.all[0] < -0.3 and of.all[2] > 0.3
-    np.testing.assert_allclose(of.within, 0, atol=0.03)
-    of = looks.looks(g, gender, says, balanced(gender, says, np.ones(len(g), bool)), 3)
-    np.testing.assert_allclose(of.all, 0, atol=0.03)
+    result = looks.looks(g, gender, says, np.ones(len(g)), 3)
+    assert result.all[0] < -0.3 and result.all[2] > 0.3
+    np.testing.assert_allclose(result.within, 0, atol=0.03)
+    result = looks.looks(g, gender, says, balanced(gender, says, np.ones(len(g), bool)), 3)
+    np.testing.assert_allclose(result.all, 0, atol=0.03)
 
 
 def test_a_filter_by_looks_leaves_what_balancing_can_not_see():
     g, gender, says = faces()
     kept = (g - 0.5) * (2 * SHARES[says] - 1) > -0.3  # those whose looks don't fit go
-    of = looks.looks(g, gender, says, balanced(gender, says, kept), 3)
-    assert of.all[0] < -0.1 and of.all[2] > 0.1
-    np.testing.assert_allclose(of.all, of.within, atol=1e-9)  # the groups are of equal size
+    result = looks.looks(g, gender, says, balanced(gender, says, kept), 3)
+    assert result.all[0] < -0.1 and result.all[2] > 0.1
+    np.testing.assert_allclose(result.all, result.within, atol=1e-9)  # the groups are of equal size
 
 
 def test_the_unit_of_g_does_not_matter():
@@ -58,8 +58,8 @@ def test_the_unit_of_g_does_not_matter():
 
 def test_an_occupation_that_nobody_is_left_of_is_unknown():
     g, gender, says = faces(2_000)
-    of = looks.looks(g, gender, says, (says != 1).astype(float), 3)
-    assert np.isnan([of.all[1], of.within[1]]).all() and np.isfinite(of.all[[0, 2]]).all()
+    result = looks.looks(g, gender, says, (says != 1).astype(float), 3)
+    assert np.isnan([result.all[1], result.within[1]]).all() and np.isfinite(result.all[[0, 2]]).all()
     with pytest.raises(InputError, match="expected some above 0"):
         looks.looks(g, gender, says, np.zeros(len(g)), 3)
 

@@ -34,24 +34,24 @@ def config(small_world, data_dir):
 
 
 def run(config, workdir, **options):
-    told = io.StringIO()
-    console = Console(file=told, width=200, highlight=False)
+    text = io.StringIO()
+    console = Console(file=text, width=200, highlight=False)
     options = {"action": "run", "workers": 2} | options
     code = study.main(config, workdir=str(workdir), console=console, **options)
-    return code, told.getvalue()
+    return code, text.getvalue()
 
 
 @pytest.mark.slow
 def test_from_captions_to_claims(config, tmp_path):
-    code, told = run(config, tmp_path)
-    assert code == 0, told
-    found = results.read(tmp_path / "results.parquet")
-    measured = found.select(kind="run")
+    code, text = run(config, tmp_path)
+    assert code == 0, text
+    table = results.read(tmp_path / "results.parquet")
+    measured = table.select(kind="run")
     assert set(measured["split"].tolist()) == {"faces", "objects", "scenes"}
     assert {"representation_bias", "association_bias_mean"} <= set(measured["metric"].tolist())
 
     def of_data(version, metric):
-        return found.select(kind="data", version=version, metric=metric)["value"].item()
+        return table.select(kind="data", version=version, metric=metric)["value"].item()
 
     before, after = (of_data(v, "representation_bias") for v in ("original", "balanced"))
     assert abs(after) < abs(before)
@@ -67,15 +67,15 @@ def test_a_plan_without_the_data_or_the_device(tmp_path):
     for cell in cells[:9]:  # as a worker gets it
         assert from_json(json.loads(json.dumps(cell.config.to_json()))) == cell.config
     assert all(cell.config.train.steps * cell.config.train.batch_size > 9e8 for cell in cells)
-    code, told = run(ablation.get_config("paper").to_dict(), tmp_path, action="plan", flops=2e14)
-    assert code == 0 and f"{len(cells)} of {len(cells)} runs are to be done" in told
-    hours = float(told.split("to be done: ")[1].split(" hours")[0].replace(",", ""))
-    flops = float(told.split("all, shared runs once")[1].split("│")[4])
+    code, text = run(ablation.get_config("paper").to_dict(), tmp_path, action="plan", flops=2e14)
+    assert code == 0 and f"{len(cells)} of {len(cells)} runs are to be done" in text
+    hours = float(text.split("to be done: ")[1].split(" hours")[0].replace(",", ""))
+    flops = float(text.split("all, shared runs once")[1].split("│")[4])
     assert hours == pytest.approx(flops / 2e14 / 3600, rel=0.01)
 
 
 def test_data_that_are_not_there_end_a_run_with_one_line(config, tmp_path):
     missing = merge(config, {"pairs": {"dataset": "no_such_dataset"}})
-    code, told = run(missing, tmp_path)
-    assert code == 1 and "no dataset 'no_such_dataset' in TFDS" in told
+    code, text = run(missing, tmp_path)
+    assert code == 1 and "no dataset 'no_such_dataset' in TFDS" in text
     assert files.read_json(tmp_path / "config.json")

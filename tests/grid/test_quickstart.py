@@ -11,8 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from m4jax import files
+from helpers.small_grid import content
 
 ROOT = Path(__file__).parents[2]
 SMALL = (
@@ -28,7 +27,6 @@ SMALL = (
     "--config.balance.keep_rate=0.2",
     "--config.balance.eps_association=1e-3",
 )
-TIMINGS = ("examples_per_second", "wait_share")
 
 
 def command(workdir, *more):
@@ -46,25 +44,6 @@ def grid(workdir, *more, environment=None):
     )
     assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
     return done
-
-
-def content(workdir):
-    """Returns all that a study found, but for timings."""
-    found = {}
-    for run in sorted((workdir / "runs").iterdir()):
-        metrics = files.read_jsonl(run / "metrics.jsonl")
-        found[f"{run.name}/metrics"] = [
-            {name: value for name, value in record.items() if name not in TIMINGS}
-            for record in metrics
-        ]
-        found[f"{run.name}/eval"] = files.read_jsonl(run / "eval.jsonl")
-    for path in sorted((workdir / "weights").rglob("weights.json")):
-        found[path.parent.name] = files.read_json(path)
-    for path in [workdir / "results.parquet", *sorted((workdir / "tables").glob("*.csv"))]:
-        found[path.name] = path.read_bytes()
-    for path in sorted((workdir / "figures").iterdir()):
-        found[path.name] = path.read_bytes()
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -179,8 +158,8 @@ def test_bad_flags_are_refused(tmp_path, flags, message):
 def test_a_keep_rate_that_is_too_high_names_the_constraint(tmp_path):
     done = grid(tmp_path, "--config.balance.keep_rate=0.95", "--config.seeds=(0,)")
     assert done.returncode == 1
-    told = " ".join(done.stdout.split())
-    assert "constraints don't hold at the optimum" in told and "lower keep_rate" in told
+    text = " ".join(done.stdout.split())
+    assert "constraints don't hold at the optimum" in text and "lower keep_rate" in text
     assert "done original, seed 0" in done.stdout  # one failure does not stop the others
 
 

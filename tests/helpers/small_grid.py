@@ -28,20 +28,22 @@ def config(**changes):
 
 
 def content(workdir):
-    """Returns all that the runs content, but for timings."""
-    content = {}
+    """Returns all that a study left behind, but for timings."""
+    left = {}
     for run in sorted((workdir / "runs").iterdir()):
         metrics = files.read_jsonl(run / "metrics.jsonl")
-        content[f"{run.name}/metrics"] = [
+        left[f"{run.name}/metrics"] = [
             {name: value for name, value in record.items() if name not in TIMINGS}
             for record in metrics
         ]
         for path in [run / "eval.jsonl", *sorted(run.glob("along/*.jsonl"))]:
-            content[f"{run.name}/{path.name}"] = files.read_jsonl(path)
+            left[f"{run.name}/{path.name}"] = files.read_jsonl(path)
+    for path in sorted((workdir / "weights").rglob("weights.json")):
+        left[path.parent.name] = files.read_json(path)
     for path in [workdir / "results.parquet", *sorted((workdir / "figures").iterdir()),
                  *sorted((workdir / "tables").iterdir())]:  # fmt: skip
-        content[path.name] = path.read_bytes()
-    return content
+        left[path.name] = path.read_bytes()
+    return left
 
 
 if __name__ == "__main__":
