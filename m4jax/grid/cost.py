@@ -122,7 +122,9 @@ def seconds(config: RunConfig, rate: Rate) -> float:
 def flops(config: RunConfig) -> float:
     """Returns the floating-point operations of training a run; see `models.forward_flops`."""
     # Texts are computed up to the longest caption, which for the testbed is the context.
-    forward = models.forward_flops(model.create(config).variant, text_tokens=config.model.context_length)
+    forward = models.forward_flops(
+        model.create(config).variant, text_tokens=config.model.context_length
+    )
     return float(BACKWARD * forward * config.train.steps * config.train.batch_size)
 
 

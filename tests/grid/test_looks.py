@@ -59,7 +59,9 @@ def test_the_unit_of_g_does_not_matter():
 def test_an_occupation_that_nobody_is_left_of_is_unknown():
     g, gender, says = faces(2_000)
     result = looks.looks(g, gender, says, (says != 1).astype(float), 3)
-    assert np.isnan([result.all[1], result.within[1]]).all() and np.isfinite(result.all[[0, 2]]).all()
+    assert (
+        np.isnan([result.all[1], result.within[1]]).all() and np.isfinite(result.all[[0, 2]]).all()
+    )
     with pytest.raises(InputError, match="expected some above 0"):
         looks.looks(g, gender, says, np.zeros(len(g)), 3)
 
