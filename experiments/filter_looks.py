@@ -11,7 +11,7 @@ from rich.console import Console
 from experiments import command, looks
 from m4jax.grid.cells import expand
 from m4jax.report import figures_looks, style
-from m4jax.run.layout import Layout
+from m4jax.run.config import Layout
 
 
 def main(console: Console) -> int:

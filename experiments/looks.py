@@ -16,7 +16,7 @@ from m4jax.evaluation import prompts
 from m4jax.grid.cells import Cell
 from m4jax.report.results import ORACLE, Rows
 from m4jax.run import model, weights
-from m4jax.run.layout import Layout
+from m4jax.run.config import Layout
 from m4jax.run.state import is_done
 
 

@@ -20,8 +20,7 @@ from rich.console import Console
 from experiments import command
 from m4jax import progress
 from m4jax.run import work
-from m4jax.run.config import run_config
-from m4jax.run.layout import Layout
+from m4jax.run.config import Layout, run_config
 
 _INIT_FROM = flags.DEFINE_string("init_from", "", "Sets config.init_from.")
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One of several processes of a run.")

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from m4jax import files, models
@@ -173,6 +174,50 @@ class RunConfig:
         return dataclasses.replace(self, model=model, train=train, **data)
 
 
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Where everything of a study lies: paths below its directory `root`."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The grid's resolved configuration."""
+        return self.root / "config.json"
+
+    @property
+    def data(self) -> Path:
+        """The testbed's datasets and arrays."""
+        return self.root / "data"
+
+    @property
+    def logs(self) -> Path:
+        """What the workers print."""
+        return self.root / "logs"
+
+    @property
+    def leases(self) -> Path:
+        """Who is at work on what."""
+        return self.root / "leases"
+
+    @property
+    def results(self) -> Path:
+        """The table from which everything that is shown is made."""
+        return self.root / "results.parquet"
+
+    def weights(self, config: RunConfig) -> Path:
+        """The directory of a balanced run's weights."""
+        return self.root / "weights" / config.weights_id
+
+    def scores(self, scorer: RunConfig) -> Path:
+        """The similarity of every training pair, as the model of a run sees it."""
+        return self.root / "scores" / f"{scorer.id}.parquet"
+
+    def run(self, config: RunConfig) -> Path:
+        """The directory of a run."""
+        return self.root / "runs" / config.id
+
+
 def run_config(config: Mapping[str, Any]) -> RunConfig:
     """Returns the checked, frozen configuration of one run.
 
@@ -202,18 +247,16 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
         chosen = dataclasses.replace(chosen, scorer_seed=seed)
     if "seed" in config["train"]:
         raise InputError("unknown field config.train.seed: set config.seed")
-    return RunConfig(
-        source=_source(config),
-        filter=chosen if filtered else None,
-        balance=_with_own_seed(balance, seed) if balanced else None,
-        during=during if balanced else (),
-        init_from=convert(str, config["init_from"], "config.init_from"),
-        in_memory_gb=convert(float, config["in_memory_gb"], "config.in_memory_gb"),
-        model=record(ModelConfig, config["model"], "config.model"),
-        train=record(TrainConfig, config["train"] | {"seed": seed}, "config.train"),
-        track=convert(bool, config["track"], "config.track"),
-        evaluate=record(EvaluateConfig, config["evaluate"], "config.evaluate"),
-    )
+    fields = {name: config[name] for name in ("init_from", "in_memory_gb", "track", "evaluate")}
+    fields |= {
+        "source": _source(config),
+        "filter": chosen if filtered else None,
+        "balance": _with_own_seed(balance, seed) if balanced else None,
+        "during": during if balanced else (),
+        "model": config["model"],
+        "train": config["train"] | {"seed": seed},
+    }
+    return record(RunConfig, fields, "config")
 
 
 def _source(config: Mapping[str, Any]) -> Source:
@@ -243,9 +286,8 @@ def from_json(value: Mapping[str, Any]) -> RunConfig:
     source = record(SOURCES[kinds[0]], value[kinds[0]], f"config.{kinds[0]}")
     absent = {"filter": None, "balance": None}
     fields = {name: x for name, x in value.items() if name not in kinds}
-    for name in ("filter",):
-        if fields.get(name):
-            fields[name] = {"balance": None} | fields[name]
+    if fields.get("filter"):
+        fields["filter"] = {"balance": None} | fields["filter"]
     return record(RunConfig, absent | fields | {"source": source}, "config")
 
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from m4jax import models, training
 from m4jax.data.examples import Tokenizer
-from m4jax.run.config import RunConfig
-from m4jax.run.layout import Layout
+from m4jax.run.config import Layout, RunConfig
 from m4jax.training.losses import LOSSES
 
 EMBED_BATCH = 256

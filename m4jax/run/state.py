@@ -6,8 +6,7 @@ from typing import Any
 from m4jax import evaluation, files
 from m4jax.errors import InputError
 from m4jax.run import lease
-from m4jax.run.config import RunConfig
-from m4jax.run.layout import Layout
+from m4jax.run.config import Layout, RunConfig
 from m4jax.training.fleet import FAILED
 
 DONE = "DONE"

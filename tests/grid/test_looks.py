@@ -8,7 +8,7 @@ from experiments import looks
 from m4jax.errors import InputError
 from m4jax.grid.cells import expand
 from m4jax.report import figures_looks
-from m4jax.run.layout import Layout
+from m4jax.run.config import Layout
 
 SHARES = np.array([0.1, 0.5, 0.9])  # of men, in three occupations
 
