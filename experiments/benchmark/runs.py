@@ -15,8 +15,9 @@ import numpy as np
 from experiments.benchmark import towers
 from m4jax import files, models, training
 from m4jax.data.testbed.world import World
-from m4jax.training import loop, mesh, stream
-from m4jax.training.step import Batch, init_state
+from m4jax.training import mesh
+from m4jax.training.batches import Draw, batches
+from m4jax.training.step import Batch, init_state, make_optimizer, make_train_step
 
 RECORDS = 4  # of each run; the first holds the compilation and is left out
 
@@ -93,15 +94,15 @@ def feed(
         target=np.array([0.5]),
     )
     config = training.TrainConfig(batch_size=batch_size, steps=10**6, **towers.AUGMENTED)
-    batches = stream.batches(
+    stream = batches(
         data,
-        stream.Draw(config, data),
+        Draw(config, data),
         training.make_mesh(jax.devices()[:1]),
         start=0,
         stop=config.steps,
         workers=workers or 0,
     )
-    steps = _count(lambda: jax.block_until_ready(next(batches).batch.images), duration, warm=20)
+    steps = _count(lambda: jax.block_until_ready(next(stream).batch.images), duration, warm=20)
     return {"pictures_per_second": batch_size * steps[0] / steps[1]}
 
 
@@ -117,8 +118,8 @@ def utilisation(
     v = net.variant
     config = training.TrainConfig(batch_size=batch_size, steps=10**6, **towers.AUGMENTED)
     config = dataclasses.replace(config, loss="sigmoid" if v.logit_bias else "softmax")
-    optimizer = loop.make_optimizer(config, config.learning_rate)
-    step = jax.jit(loop.train_step(config, net, optimizer, None), donate_argnums=0)
+    optimizer = make_optimizer(config, config.learning_rate)
+    step = jax.jit(make_train_step(config, net, optimizer), donate_argnums=0)
     state = jax.jit(lambda: init_state(net, optimizer, seed=0))()
     images = np.zeros((batch_size, v.image_size, v.image_size, 3), np.uint8)
     tokens = np.ones((batch_size, v.context), np.int32)

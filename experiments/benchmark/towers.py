@@ -112,8 +112,8 @@ def ours(model: dict[str, Any], threads: int) -> Callable[[], None]:
     import jax
 
     from m4jax import models, training
-    from m4jax.training import loop, mesh, stream
-    from m4jax.training.step import init_state
+    from m4jax.training import batches, mesh
+    from m4jax.training.step import init_state, make_optimizer, make_train_step
 
     net = models.create(model["variant"], **model["overrides"])
     images, tokens = examples(model, net.variant)
@@ -127,20 +127,20 @@ def ours(model: dict[str, Any], threads: int) -> Callable[[], None]:
     )
     config = training.TrainConfig(batch_size=model["batch_size"], steps=10**6, **AUGMENTED)
     devices = training.make_mesh(jax.devices()[:1])
-    optimizer = loop.make_optimizer(config, config.learning_rate)
+    optimizer = make_optimizer(config, config.learning_rate)
     step = jax.jit(
-        loop.train_step(config, net, optimizer, devices),
+        make_train_step(config, net, optimizer, devices),
         donate_argnums=0,
         in_shardings=(mesh.replicated(devices), mesh.split_rows(devices)),
         out_shardings=mesh.replicated(devices),
     )
     state = jax.jit(lambda: init_state(net, optimizer, seed=0))()
-    draw = stream.Draw(config, data)
-    batches = stream.batches(data, draw, devices, start=0, stop=config.steps)
+    draw = batches.Draw(config, data)
+    stream = batches.batches(data, draw, devices, start=0, stop=config.steps)
 
     def take_step() -> None:
         nonlocal state
-        state, metrics = step(state, next(batches).batch)
+        state, metrics = step(state, next(stream).batch)
         jax.block_until_ready(metrics["loss"])
 
     return take_step

@@ -2,8 +2,7 @@
 
 from m4jax.models import convert
 from m4jax.models.cost import forward_flops
-from m4jax.models.registry import create, names
-from m4jax.models.two_towers import Output, TwoTowers
+from m4jax.models.two_towers import Output, TwoTowers, create, names
 from m4jax.models.variants import Variant
 
 __all__ = ["Output", "TwoTowers", "Variant", "convert", "create", "forward_flops", "names"]

@@ -1,35 +1,12 @@
 """Pre-norm transformers whose layers are one scanned block, and attention pooling."""
 
-import functools
-from collections.abc import Callable
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from m4jax.models.variants import Variant
+from m4jax.models.variants import ACTIVATIONS, REMAT, Variant
 
 MAX_UNROLLED = 4  # layers; a loop of few small ones costs more than it saves
-
-
-def quick_gelu(x: jax.Array) -> jax.Array:
-    """Returns x·σ(1.702 x), OpenAI-CLIP's approximation of GELU."""
-    return x * jax.nn.sigmoid(1.702 * x)
-
-
-ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
-    "quick_gelu": quick_gelu,
-    "gelu": functools.partial(jax.nn.gelu, approximate=False),
-    "gelu_tanh": functools.partial(jax.nn.gelu, approximate=True),
-    "relu": jax.nn.relu,
-}
-
-# What a layer keeps for its gradient; the rest is computed again.
-REMAT: dict[str, Callable | None] = {
-    "none": None,  # everything is kept
-    "dots": jax.checkpoint_policies.checkpoint_dots_with_no_batch_dims,  # products with parameters
-    "full": jax.checkpoint_policies.nothing_saveable,  # only the layer's input
-}
 
 
 def flat_dot(x: jax.Array, kernel: jax.Array, dimensions, **options) -> jax.Array:

@@ -1,14 +1,15 @@
 """An image tower and a text tower that embed into one space (CLIP, SigLIP)."""
 
-from typing import NamedTuple
+import dataclasses
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from m4jax.errors import InputError
+from m4jax.errors import InputError, nearest
 from m4jax.models.layers import AttentionPooling, Transformer, flat_dot, layer_norm
-from m4jax.models.variants import Variant
+from m4jax.models.variants import VARIANTS, Variant
 
 PADDING_ID = 0
 
@@ -90,7 +91,7 @@ class TextTower(nn.Module):
         if length > v.context or (v.text_mask == "none" and length < v.context):
             bound = "exactly" if v.text_mask == "none" else "at most"
             raise InputError(f"texts of {length} tokens; this model takes {bound} {v.context}")
-        known = tokens != PADDING_ID
+        used = tokens != PADDING_ID
         table = nn.Embed(
             v.vocab_size,
             v.text_width,
@@ -100,29 +101,29 @@ class TextTower(nn.Module):
         )
         positions = self.param("positions", nn.initializers.normal(0.01), (v.context, v.text_width))
         x = table(tokens) + positions[:length].astype(v.dtype)
-        x = Transformer(v, v.text_depth, v.text_heads, name="transformer")(x, _mask(v, known))
+        x = Transformer(v, v.text_depth, v.text_heads, name="transformer")(x, _mask(v, used))
         norm = layer_norm(v, "norm_post")
         if v.text_pooling == "mean":
-            share = known / jnp.maximum(known.sum(axis=1, keepdims=True), 1)
+            share = used / jnp.maximum(used.sum(axis=1, keepdims=True), 1)
             pooled = norm(jnp.einsum("BL,BLD->BD", share.astype(x.dtype), x))
         else:
             x = norm(x)
-            pooled = x[:, -1] if v.text_pooling == "end" else last_known(x, known)
+            pooled = x[:, -1] if v.text_pooling == "end" else last_token(x, used)
         return project(v, pooled), {"tokens": x, "pooled": pooled}
 
 
-def _mask(variant: Variant, known: jax.Array) -> jax.Array | None:
+def _mask(variant: Variant, used: jax.Array) -> jax.Array | None:
     """Returns who attends to whom, broadcasting to [B, H, L, L]; None: all to all."""
     if variant.text_mask == "none":
         return None
     if variant.text_mask == "causal":
-        return jnp.tri(known.shape[1], dtype=bool)
-    return known[:, None, None, :]
+        return jnp.tri(used.shape[1], dtype=bool)
+    return used[:, None, None, :]
 
 
-def last_known(x: jax.Array, known: jax.Array) -> jax.Array:
-    """Returns the row [B, D] of x [B, L, D] at the last position that is `known` [B, L]."""
-    last = jnp.max(jnp.where(known, jnp.arange(known.shape[1]), 0), axis=1)
+def last_token(x: jax.Array, used: jax.Array) -> jax.Array:
+    """Returns the row [B, D] of x [B, L, D] at the last position that is `used` [B, L]."""
+    last = jnp.max(jnp.where(used, jnp.arange(used.shape[1]), 0), axis=1)
     return jnp.take_along_axis(x, last[:, None, None], axis=1)[:, 0]
 
 
@@ -179,3 +180,27 @@ class TwoTowers(nn.Module):
             logit_scale=jnp.exp(self.log_scale),
             logit_bias=bias,
         )
+
+
+def names() -> list[str]:
+    """Returns the names that `create` takes."""
+    return list(VARIANTS)
+
+
+def create(name: str, **overrides: Any) -> TwoTowers:
+    """Returns the model called `name`, a linen module.
+
+    Args:
+        name: one of `names()`.
+        **overrides: fields of `Variant` to change, `vocab_size=300` say.
+
+    Raises:
+        InputError: on an unknown name or field, or sizes that don't fit together.
+    """
+    if name not in VARIANTS:
+        raise InputError(f"unknown model {name!r}; {nearest(name, VARIANTS)}")
+    fields = [field.name for field in dataclasses.fields(Variant)]
+    for field in overrides:
+        if field not in fields:
+            raise InputError(f"unknown field {field!r} of a model; {nearest(field, fields)}")
+    return TwoTowers(dataclasses.replace(VARIANTS[name], **overrides))

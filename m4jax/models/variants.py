@@ -1,70 +1,96 @@
 """The table of models: sizes as published, each with its source, and the testbed's small ones."""
 
 import dataclasses
-from typing import Literal
+import functools
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import jax
+
+from m4jax.errors import InputError, nearest
+
+
+def quick_gelu(x: jax.Array) -> jax.Array:
+    """Returns x·σ(1.702 x), OpenAI-CLIP's approximation of GELU."""
+    return x * jax.nn.sigmoid(1.702 * x)
+
+
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "quick_gelu": quick_gelu,
+    "gelu": functools.partial(jax.nn.gelu, approximate=False),
+    "gelu_tanh": functools.partial(jax.nn.gelu, approximate=True),
+    "relu": jax.nn.relu,
+}
+
+# What a layer keeps for its gradient; the rest is computed again.
+REMAT: dict[str, Callable | None] = {
+    "none": None,  # everything is kept
+    "dots": jax.checkpoint_policies.checkpoint_dots_with_no_batch_dims,  # products with parameters
+    "full": jax.checkpoint_policies.nothing_saveable,  # only the layer's input
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
     """What a two-tower model is made of; every field can be overridden in `models.create`.
 
-    Attributes:
-        image_size: height and width of the pictures, in pixels.
-        patch_size: height and width of a patch, in pixels.
-        width: of the image tower.
-        depth: number of layers of the image tower.
-        heads: number of attention heads of the image tower.
-        pooling: the image tower's: a class token (and a norm before the layers), the mean over
-            patches, or attention ("map").
-        text_width: width of the text tower.
-        text_depth: number of layers of the text tower.
-        text_heads: number of attention heads of the text tower.
-        text_pooling: the text tower's: the last token that is not padding (the end-of-text token),
-            the mean over the tokens that are not padding, or the last position, padding or not
-            ("end").
-        text_mask: what a token attends to: itself and its predecessors, all but padding, or all.
-        context: the largest number of tokens of a text; with `text_mask` "none" the only one.
-        vocab_size: number of token ids; id 0 is padding, except where `text_mask` is "none".
-        embed: size of the embeddings that the towers share. With "map" pooling the image tower has
-            a projection only if `embed` differs from `width`.
-        biases: whether the patch embedding and the projections have biases.
-        activation: of the MLPs, a key of `layers.ACTIVATIONS`.
-        norm_epsilon: added to the variance in layer normalisation.
-        logit_scale: the initial factor of the cosine similarities (its logarithm is learnt).
-        logit_bias: the initial bias of the logits, or None for a model without one.
-        pixel_mean: of the channels, from 0 to 1; pictures are normalised by it.
-        pixel_std: of the channels.
-        dtype: of the computation; parameters, norms' moments, softmax and embeddings stay float32.
-        remat: what a layer keeps for its gradient, a key of `layers.REMAT`.
+    Raises:
+        InputError: if sizes don't fit together, or a choice is not among those there are.
     """
 
-    image_size: int
-    patch_size: int
-    width: int
-    depth: int
-    heads: int
+    image_size: int  # height and width of the pictures, in pixels
+    patch_size: int  # height and width of a patch, in pixels
+    width: int  # of the image tower
+    depth: int  # number of layers of the image tower
+    heads: int  # number of attention heads of the image tower
     text_width: int
     text_depth: int
     text_heads: int
-    embed: int
+    embed: int  # size of the embeddings that the towers share
+    # The image tower's: a class token (and a norm before the layers), the mean over patches, or
+    # attention ("map").
     pooling: Literal["class", "mean", "map"] = "class"
+    # The text tower's: the last token that is not padding (the end-of-text token), the mean over
+    # the tokens that are not padding, or the last position, padding or not ("end").
     text_pooling: Literal["last", "mean", "end"] = "last"
+    # What a token attends to: itself and its predecessors, all but padding, or all.
     text_mask: Literal["causal", "padding", "none"] = "causal"
-    context: int = 77
-    vocab_size: int = 49408
-    biases: bool = False
-    activation: str = "quick_gelu"
-    norm_epsilon: float = 1e-5
+    context: int = 77  # the largest number of tokens of a text; without a mask the only one
+    vocab_size: int = 49408  # number of token ids; id 0 is padding, but not without a mask
+    biases: bool = False  # whether the patch embedding and the projections have biases
+    activation: str = "quick_gelu"  # of the MLPs, a key of `ACTIVATIONS`
+    norm_epsilon: float = 1e-5  # added to the variance in layer normalisation
+    # The initial factor of the cosine similarities (its logarithm is learnt).
     logit_scale: float = 1 / 0.07  # Radford et al. 2021, section 2.5
-    logit_bias: float | None = None
-    pixel_mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
-    pixel_std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    logit_bias: float | None = None  # the initial bias of the logits; None: a model without one
+    pixel_mean: tuple[float, float, float] = (0.5, 0.5, 0.5)  # of the channels, from 0 to 1
+    pixel_std: tuple[float, float, float] = (0.5, 0.5, 0.5)  # pictures are normalised by both
+    # Of the computation; parameters, norms' moments, softmax and embeddings stay float32.
     dtype: Literal["float32", "bfloat16"] = "float32"
-    remat: str = "none"
+    remat: str = "none"  # what a layer keeps for its gradient, a key of `REMAT`
+
+    def __post_init__(self):
+        for part, whole in (
+            ("patch_size", "image_size"),
+            ("heads", "width"),
+            ("text_heads", "text_width"),
+        ):
+            a, b = getattr(self, part), getattr(self, whole)
+            if a < 1 or b < 1 or b % a:
+                raise InputError(f"{whole} must be a multiple of {part}, got {b} and {a}")
+        for field in ("depth", "text_depth", "embed", "context", "vocab_size"):
+            if getattr(self, field) < 1:
+                raise InputError(f"{field} must be at least 1, got {getattr(self, field)}")
+        literals = ("pooling", "text_pooling", "text_mask", "dtype")
+        choices = {name: get_args(self.__annotations__[name]) for name in literals}
+        for field, names in {**choices, "activation": ACTIVATIONS, "remat": REMAT}.items():
+            value = getattr(self, field)
+            if value not in names:
+                raise InputError(f"unknown {field} {value!r}; {nearest(value, names)}")
 
     @property
     def image_projection(self) -> bool:
-        """Whether the image tower ends in a projection."""
+        """Whether the image tower ends in a projection: with "map" pooling only if it has to."""
         return self.pooling != "map" or self.embed != self.width
 
 

@@ -171,26 +171,36 @@ def read(
         InputError: if the checkpoint is sound but its leaves are not those of `abstract`.
     """
     _check_files(Path(manager.directory), step)
-    record = _read_record(manager, step)
-    _check_shapes(record["leaves"], abstract, f"{manager.directory}/{step}")
+    record = _restore(manager, step, {"record": ocp.args.JsonRestore()})["record"]
+    if not isinstance(record, dict) or record.pop("digest", None) != files.digest(record):
+        raise DamagedError("the checksum of its record does not match")
+    leaves = record["leaves"]
+    for path, x in jax.tree_util.tree_leaves_with_path(abstract):
+        name, expected = jax.tree_util.keystr(path), [str(x.dtype), list(x.shape)]
+        actual = leaves[name][:2] if name in leaves else "nothing"
+        if actual != expected:
+            raise InputError(
+                f"{manager.directory}/{step} is of another model: {name} should be {expected}, "
+                f"found {actual}; use the configuration it was made with, or another directory"
+            )
     targets = {name: ocp.args.StandardRestore(tree) for name, tree in abstract.items()}
     items = _restore(manager, step, targets)
-    for leaf, found in checksum.of_leaves(items).items():
-        if found != record["leaves"][leaf]:
+    for leaf, actual in checksum.of_leaves(items).items():
+        if actual != leaves[leaf]:
             raise DamagedError(f"the checksum of {leaf} does not match")
     return items, record["position"]
 
 
 def _check_files(directory: Path, step: int) -> None:
     """Raises `DamagedError` in every process if the first one finds a changed file."""
-    error = None
+    damage = None
     if jax.process_index() == 0:
         try:
             checksum.check_seal(directory / str(step), _seal_path(directory, step))
-        except DamagedError as found:
-            error = found
-    if not _agree(error is None):
-        raise error or DamagedError("as the first process says")
+        except DamagedError as error:
+            damage = error
+    if not _agree(damage is None):
+        raise damage or DamagedError("as the first process says")
 
 
 def _agree(value: bool) -> bool:
@@ -198,13 +208,6 @@ def _agree(value: bool) -> bool:
     if jax.process_count() == 1:
         return value
     return bool(multihost_utils.broadcast_one_to_all(np.array(value)))
-
-
-def _read_record(manager: ocp.CheckpointManager, step: int) -> dict[str, Any]:
-    record = _restore(manager, step, {"record": ocp.args.JsonRestore()})["record"]
-    if not isinstance(record, dict) or record.pop("digest", None) != files.digest(record):
-        raise DamagedError("the checksum of its record does not match")
-    return record
 
 
 def _restore(manager: ocp.CheckpointManager, step: int, targets: dict[str, Any]) -> dict[str, Any]:
@@ -219,18 +222,6 @@ def _restore(manager: ocp.CheckpointManager, step: int, targets: dict[str, Any])
             reason = _first_line(error)
         gc.collect()
     raise DamagedError(reason)
-
-
-def _check_shapes(leaves: dict[str, list], abstract: Any, where: str) -> None:
-    for path, x in jax.tree_util.tree_leaves_with_path(abstract):
-        name = jax.tree_util.keystr(path)
-        expected = [str(x.dtype), list(x.shape)]
-        if name not in leaves or leaves[name][:2] != expected:
-            found = leaves[name][:2] if name in leaves else "nothing"
-            raise InputError(
-                f"{where} is of another model: {name} should be {expected}, found {found}; "
-                "use the configuration it was made with, or another directory"
-            )
 
 
 def _first_line(error: Exception) -> str:

@@ -2,14 +2,19 @@
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 from typing import NamedTuple
 
+import flax.linen as nn
+import jax.numpy as jnp
 import numpy as np
+import optax
+from jax.sharding import Mesh
 
 from m4jax.data.encoded import EncodedPictures
 from m4jax.errors import InputError, nearest
 from m4jax.training.losses import LOSSES
-from m4jax.training.optimizer import SCHEDULES
+from m4jax.training.mesh import DATA
 
 WEIGHTINGS = ("sample", "loss")
 
@@ -30,7 +35,7 @@ class TrainConfig:
     steps: int = 2_000  # 128,000 examples seen
     learning_rate: float = 1.5e-3  # the peak
     warmup_steps: int = 50  # linear, fewer than `steps`
-    schedule: str = "cosine"  # after the warm-up: "cosine" to zero, or "rsqrt"
+    schedule: str = "cosine"  # after the warm-up: "cosine" to zero, or "rsqrt", see `SCHEDULES`
     cooldown_steps: int = 0  # of "rsqrt": the last steps, linearly to zero
     weight_decay: float = 1e-4  # decoupled, on matrices only
     b1: float = 0.9  # decay of AdamW's first moment
@@ -58,29 +63,65 @@ class TrainConfig:
         for field in ("b1", "b2"):
             if not 0 <= getattr(self, field) < 1:
                 raise InputError(f"{field} must lie in [0, 1), got {getattr(self, field)}")
+        for field, names in (
+            ("schedule", SCHEDULES),
+            ("loss", LOSSES),
+            ("weighting", WEIGHTINGS),
+        ):
+            name = getattr(self, field)
+            if name not in names:
+                raise InputError(f"unknown {field} {name!r}; {nearest(name, names)}")
         if not 0 <= self.warmup_steps < self.steps:
             raise InputError(
                 f"warmup_steps must lie in [0, steps), got {self.warmup_steps} of {self.steps}"
             )
-        if self.schedule not in SCHEDULES:
-            hint = nearest(self.schedule, SCHEDULES)
-            raise InputError(f"unknown schedule {self.schedule!r}; {hint}")
         most = self.steps - self.warmup_steps if self.schedule == "rsqrt" else 0
         if not 0 <= self.cooldown_steps <= most:
             raise InputError(
                 "cooldown_steps must lie between 0 and steps − warmup_steps, and be 0 with a "
                 f"cosine, got {self.cooldown_steps}"
             )
-        if self.loss not in LOSSES:
-            raise InputError(f"unknown loss {self.loss!r}; {nearest(self.loss, LOSSES)}")
-        if self.weighting not in WEIGHTINGS:
-            hint = nearest(self.weighting, WEIGHTINGS)
-            raise InputError(f"unknown weighting {self.weighting!r}; {hint}")
         if self.batch_size % self.microbatches:
             raise InputError(
                 f"microbatches must divide batch_size, got {self.microbatches} and "
                 f"{self.batch_size}"
             )
+
+
+def _cosine(config: TrainConfig) -> optax.Schedule:
+    """Linear from 0 to the peak, then half a cosine to 0."""
+    peak, warmup = config.learning_rate, config.warmup_steps
+    return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, config.steps)
+
+
+def _rsqrt(config: TrainConfig) -> optax.Schedule:
+    """Linear from 0 to the peak, then peak · √(τ / max(τ, t)) and linearly to 0.
+
+    τ is a tenth of the steps, and the fall to 0 takes the last `cooldown_steps`. The last tenth of
+    training has 5% of the sum of the learning rates, by the cosine 0.2%: what comes last is hardly
+    learnt (1,500 steps, 50 of them warm-up, 75 cooldown; derived). Source: Zhai et al. 2022,
+    Scaling Vision Transformers, section 3.5.
+    """
+    steps, warmup, cooldown = config.steps, config.warmup_steps, config.cooldown_steps
+    peak, scale = config.learning_rate, max(steps / 10, 1.0)
+
+    def rate(step):
+        warm = jnp.minimum(1.0, step / warmup) if warmup else 1.0
+        cool = jnp.clip((steps - step) / cooldown, 0.0, 1.0) if cooldown else 1.0
+        return peak * warm * cool * jnp.sqrt(scale / jnp.maximum(step, scale))
+
+    return rate
+
+
+SCHEDULES: dict[str, Callable[[TrainConfig], optax.Schedule]] = {
+    "cosine": _cosine,
+    "rsqrt": _rsqrt,
+}
+
+
+def schedule(config: TrainConfig) -> optax.Schedule:
+    """Returns the learning rate of a run, step ↦ rate."""
+    return SCHEDULES[config.schedule](config)
 
 
 class Stage(NamedTuple):
@@ -130,3 +171,49 @@ class TrainData:
             raise InputError(
                 f"images: expected uint8 [n, h, w, 3], got {self.images.dtype} {self.images.shape}"
             )
+
+
+def trim(tokens: np.ndarray) -> np.ndarray:
+    """Drops the columns that are padding in every text [n, L]: nobody has to compute them."""
+    used = np.flatnonzero((tokens != 0).any(axis=0))
+    return tokens[:, : max(used[-1] + 1 if used.size else 1, 1)]
+
+
+def tokens_for_model(data: TrainData, trimmed: bool = True) -> np.ndarray:
+    """Returns the tokens that a model is given, int32 [n, L]."""
+    return np.ascontiguousarray(trim(data.tokens) if trimmed else data.tokens, np.int32)
+
+
+def check_fit(config: TrainConfig, data: TrainData, model: nn.Module, mesh: Mesh) -> None:
+    """Raises `InputError` if model, data, loss and mesh don't fit together."""
+    variant = model.variant
+    size = (variant.image_size, variant.image_size, 3)
+    if data.images.shape[1:] != size:
+        raise InputError(f"the model wants pictures {size}, the data has {data.images.shape[1:]}")
+    length, largest = trim(data.tokens).shape[1], int(data.tokens.max(initial=0))
+    if variant.text_mask == "none" and data.tokens.shape[1] != variant.context:
+        raise InputError(
+            f"the model takes texts of exactly {variant.context} tokens, the data has "
+            f"{data.tokens.shape[1]}; pad them with its tokenizer"
+        )
+    if length > variant.context:
+        raise InputError(
+            f"captions of {length} tokens exceed the model's context {variant.context}"
+        )
+    if largest >= variant.vocab_size:
+        raise InputError(
+            f"token id {largest} is outside the model's vocabulary of {variant.vocab_size}; "
+            "create the model with the tokenizer's vocab_size"
+        )
+    if (config.loss == "sigmoid") != (variant.logit_bias is not None):
+        raise InputError(
+            f"loss {config.loss!r} does not go with logit_bias={variant.logit_bias}; create the "
+            f"model with {LOSSES['sigmoid'].model} for sigmoid and without a bias for softmax"
+        )
+    parts = mesh.shape[DATA] * config.microbatches
+    if config.batch_size % parts:
+        raise InputError(
+            f"batch_size {config.batch_size} can't be split evenly over {mesh.shape[DATA]} devices "
+            f"and {config.microbatches} microbatches; choose a multiple of {parts}, or a mesh of "
+            "fewer devices"
+        )

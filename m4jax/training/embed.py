@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from m4jax.errors import InputError
-from m4jax.training.augment import normalize
+from m4jax.training.step import normalize
 
 
 class Embedder:

@@ -15,14 +15,11 @@ import numpy as np
 
 from m4jax import files
 from m4jax.errors import InputError, NonFiniteError
-from m4jax.training import check
 from m4jax.training.checkpoint import Checkpoints
-from m4jax.training.config import TrainConfig, TrainData
-from m4jax.training.journal import Journal, fetch
-from m4jax.training.loop import make_optimizer, make_schedule, train_step
+from m4jax.training.config import TrainConfig, TrainData, check_fit, schedule, tokens_for_model
+from m4jax.training.log import Journal, fetch
 from m4jax.training.mesh import like, make_mesh, replicated, split_rows, state_shardings
-from m4jax.training.step import Batch, TrainState, init_state
-from m4jax.training.stream import Draw, trim
+from m4jax.training.step import Batch, TrainState, init_state, make_optimizer, make_train_step
 
 FAILED = "FAILED.json"  # in the directory of a member whose loss was not finite
 OWN = ("seed", "learning_rate")  # settings that a member has of its own
@@ -79,8 +76,13 @@ def train_fleet(
     results: list[Any] = [_failure(member) for member in members]
     alive = [k for k, failure in enumerate(results) if failure is None]
     while alive:
-        fleet = _Fleet([members[k] for k in alive], alive, model, mesh, on_progress)
-        fleet.on_checkpoint = on_checkpoint
+        fleet = _Fleet(
+            [members[k] for k in alive],
+            model,
+            mesh,
+            [on_progress and functools.partial(on_progress, k) for k in alive],
+            [on_checkpoint and functools.partial(on_checkpoint, k) for k in alive],
+        )
         with ExitStack() as stack:
             finished = fleet.run(stack)
         for k, result in zip(alive, finished, strict=True):
@@ -93,20 +95,17 @@ def train_fleet(
 class _Fleet:
     """Members that train together until all are done or one has failed."""
 
-    def __init__(self, members, numbers, model, mesh, on_progress):
-        self._members, self._numbers, self._model = members, numbers, model
-        self.on_checkpoint: Callable[[int, int, Any], None] | None = None
+    def __init__(self, members, model, mesh, on_progress, on_checkpoint):
+        self._members, self._model, self._on_checkpoint = members, model, on_checkpoint
         self._config, data = members[0].config, members[0].data
-        self._draws = [Draw(member.config, member.data) for member in members]
         self._journals = [
-            _journal(member, draw, on_progress and functools.partial(on_progress, k))
-            for member, draw, k in zip(members, self._draws, numbers, strict=True)
+            Journal(member.config, member.data, Path(member.run_dir), call)
+            for member, call in zip(members, on_progress, strict=True)
         ]
-        even = len(members) % mesh.size == 0
-        self._spread = split_rows(mesh) if even else replicated(mesh)
-        trimmed = model.variant.text_mask != "none"
-        tokens = np.ascontiguousarray(trim(data.tokens) if trimmed else data.tokens, np.int32)
-        self._resident = jax.device_put((np.asarray(data.images), tokens), replicated(mesh))
+        self._whole = replicated(mesh)
+        self._spread = split_rows(mesh) if len(members) % mesh.size == 0 else self._whole
+        tokens = tokens_for_model(data, trimmed=model.variant.text_mask != "none")
+        self._resident = jax.device_put((np.asarray(data.images), tokens), self._whole)
         peaks = np.array([member.config.learning_rate for member in members], np.float32)
         self._peaks = jax.device_put(peaks, self._spread)
         self._advance = jax.jit(
@@ -124,7 +123,7 @@ class _Fleet:
         length = math.gcd(config.log_every, config.checkpoint_every, config.steps)
         while step < config.steps and not any(failures):
             drawn = self._draw(step, length)
-            on_device = jax.device_put(drawn)
+            on_device = jax.device_put(drawn, self._whole)
             with jax.transfer_guard("disallow"):
                 states, metrics = self._advance(states, on_device, self._peaks, *self._resident)
             # While the device computes, the steps before are recorded and the next ones drawn.
@@ -142,46 +141,40 @@ class _Fleet:
 
     def _save(self, states: TrainState, step: int, checkpoints: list[Checkpoints]) -> None:
         for k, (journal, kept) in enumerate(zip(self._journals, checkpoints, strict=True)):
-            if self.on_checkpoint:
-                self.on_checkpoint(self._numbers[k], step, _member(states.params, k))
+            if self._on_checkpoint[k]:
+                self._on_checkpoint[k](step, _member(states.params, k))
             kept.save(_member(states, k), journal.position(step))
 
     def _begin(self, checkpoints: list[Checkpoints]) -> tuple[TrainState, int]:
         """Returns the stacked states of the newest step that all members have, and that step."""
         shapes = jax.eval_shape(self._init, 0)
         here = make_mesh(jax.local_devices()[:1])
-        abstract = like(shapes, state_shardings(shapes, here))
-        found = _common(checkpoints, abstract)
-        if found is None:
+        restored = _common(checkpoints, like(shapes, state_shardings(shapes, here)))
+        if restored is None:
             seeds = np.array([m.config.seed for m in self._members], np.uint32)
             init = jax.jit(lambda seeds: jax.lax.map(self._init, seeds), out_shardings=self._spread)
-            states, positions = init(seeds), [{"step": 0, "pending": []}] * len(self._members)
+            states, positions = init(seeds), [None] * len(self._members)
         else:
-            states, positions = zip(*found, strict=True)
+            states, positions = zip(*restored, strict=True)
             stacked = jax.tree.map(lambda *x: np.stack(x), *jax.device_get(states))
             states = jax.device_put(stacked, self._spread)
-        for member, draw, journal, position in zip(
-            self._members, self._draws, self._journals, positions, strict=True
-        ):
-            if "draw" in position:
-                check.same_stream(position["draw"], draw.fingerprint, Path(member.run_dir))
-            journal.open(position["step"], position["pending"])
-        return states, positions[0]["step"]
+        steps = [j.open(position) for j, position in zip(self._journals, positions, strict=True)]
+        return states, steps[0]
 
     def _init(self, seed: jax.Array) -> TrainState:
-        optimizer = make_optimizer(self._config, make_schedule(self._config))
+        optimizer = make_optimizer(self._config, schedule(self._config))
         return init_state(self._model, optimizer, seed=seed)
 
     def _draw(self, step: int, length: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Returns the examples [S, K, B] of the next steps and their weights in the loss."""
-        steps = range(step, step + length)
-        rows = np.array([[draw.indices(s) for draw in self._draws] for s in steps], np.int32)
+        steps, draws = range(step, step + length), [journal.draw for journal in self._journals]
+        rows = np.array([[draw.indices(s) for draw in draws] for s in steps], np.int32)
         if self._config.weighting != "loss":
             return rows, None
         return rows, np.array(
             [
-                [draw.factor(s, r) for draw, r in zip(self._draws, of_step, strict=True)]
-                for s, of_step in zip(steps, rows, strict=True)
+                [draw.factor(s, row) for draw, row in zip(draws, members, strict=True)]
+                for s, members in zip(steps, rows, strict=True)
             ]
         )
 
@@ -202,8 +195,8 @@ class _Fleet:
                 fetch(journal.pending, step + len(rows))  # checks what is in no record yet
             except NonFiniteError as error:
                 failures[k] = error
-                told = {"step": step + len(rows), "message": str(error)}
-                files.write_json(Path(self._members[k].run_dir) / FAILED, told)
+                failure = {"step": step + len(rows), "message": str(error)}
+                files.write_json(Path(self._members[k].run_dir) / FAILED, failure)
         return failures
 
 
@@ -214,11 +207,11 @@ def chunk(config: TrainConfig, model: nn.Module) -> Callable[..., tuple[TrainSta
     rates [K], images uint8 [n, h, w, 3], tokens [n, L]) to the states after S steps and their
     metrics [S, K].
     """
-    unit = make_schedule(dataclasses.replace(config, learning_rate=1.0))
+    unit = schedule(dataclasses.replace(config, learning_rate=1.0))
 
     def one(state, rows, factor, peak, images, tokens):
         optimizer = make_optimizer(config, lambda count: peak * unit(count))
-        step = train_step(config, model, optimizer, None)
+        step = make_train_step(config, model, optimizer)
         return step(state, Batch(images[rows], tokens[rows], factor))
 
     def steps(states, drawn, peaks, images, tokens):
@@ -229,23 +222,16 @@ def chunk(config: TrainConfig, model: nn.Module) -> Callable[..., tuple[TrainSta
     return steps
 
 
-def _journal(
-    member: Member, draw: Draw, on_progress: Callable[[dict[str, Any]], None] | None
-) -> Journal:
-    path, rate = Path(member.run_dir) / "metrics.jsonl", make_schedule(member.config)
-    return Journal(member.config, member.data, draw, rate, path, on_progress)
-
-
 def _common(checkpoints: list[Checkpoints], abstract: Any) -> list[tuple[Any, Any]] | None:
     """Returns every member's (state, position) at the newest step that all can restore, or None."""
     newest = None
     while True:
-        found = [kept.restore_latest(abstract, at_most=newest) for kept in checkpoints]
-        if any(x is None for x in found):
+        restored = [kept.restore_latest(abstract, at_most=newest) for kept in checkpoints]
+        if any(x is None for x in restored):
             return None
-        steps = {position["step"] for _, position in found}
+        steps = {position["step"] for _, position in restored}
         if len(steps) == 1:
-            return found
+            return restored
         newest = min(steps)
 
 
@@ -264,7 +250,7 @@ def _check_members(members: Sequence[Member], model: nn.Module) -> None:
         raise InputError("a fleet needs at least one member")
     first, one = members[0], make_mesh(jax.local_devices()[:1])
     for k, member in enumerate(members):
-        check.run(member.config, member.data, model, one)
+        check_fit(member.config, member.data, model, one)
         for field in dataclasses.fields(TrainConfig):
             values = [getattr(x.config, field.name) for x in (first, member)]
             if field.name not in OWN and values[0] != values[1]:

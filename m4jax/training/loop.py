@@ -9,19 +9,22 @@ from typing import Any
 import flax.linen as nn
 import jax
 import numpy as np
-import optax
 from jax.sharding import Mesh
 
-from m4jax.training import check, stream
-from m4jax.training.augment import augment
+from m4jax.errors import InputError
+from m4jax.training.batches import batches
 from m4jax.training.checkpoint import Checkpoints
-from m4jax.training.config import TrainConfig, TrainData
-from m4jax.training.journal import Journal
-from m4jax.training.losses import LOSSES, over
+from m4jax.training.config import TrainConfig, TrainData, check_fit, schedule
+from m4jax.training.log import Journal
 from m4jax.training.mesh import like, make_mesh, place, replicated, split_rows, state_shardings
-from m4jax.training.optimizer import adamw, schedule
-from m4jax.training.step import Batch, TrainState, init_state, make_train_step, new_state
-from m4jax.training.stream import Draw
+from m4jax.training.step import (
+    Batch,
+    TrainState,
+    init_state,
+    make_optimizer,
+    make_train_step,
+    new_state,
+)
 
 
 def train(
@@ -68,42 +71,62 @@ def train(
             mesh, or the directory is another run's.
     """
     mesh = make_mesh() if mesh is None else mesh
-    check.run(config, data, model, mesh)
-    run_dir = Path(run_dir)
-    run = _Run(config, data, run_dir / "metrics.jsonl", model, mesh, on_progress)
-    run.on_checkpoint = on_checkpoint
-    with Checkpoints(run_dir / "checkpoints") as checkpoints:
-        restored = checkpoints.restore_latest(run.abstract)
-        if restored is None:
-            return run.finish(run.begin(init), [], checkpoints).params
-        state, position = restored
-        check.same_stream(position["draw"], run.draw.fingerprint, run_dir)
-        return run.finish(state, position["pending"], checkpoints).params
+    check_fit(config, data, model, mesh)
+    journal = Journal(config, data, Path(run_dir), on_progress)
+    program = _Program(config, model, mesh)
+    with Checkpoints(Path(run_dir) / "checkpoints") as checkpoints:
+        restored = checkpoints.restore_latest(program.abstract)
+        state, position = restored or (program.begin(init), None)
+        start = journal.open(position)
+        return _finish(program, data, state, start, journal, checkpoints, on_checkpoint).params
 
 
-class _Run:
-    """One run: its step function, its stream and what it writes."""
+def _finish(program, data, state, start, journal, checkpoints, on_checkpoint) -> TrainState:
+    """Takes the steps that are left, records them, and writes the checkpoints."""
+    config = program.config
+    stream = batches(
+        data,
+        journal.draw,
+        program.mesh,
+        start=start,
+        stop=config.steps,
+        trimmed=program.trimmed,
+        workers=config.input_workers,
+    )
+    for step in range(start + 1, config.steps + 1):
+        if journal.pending:  # from here on the device is idle: waiting for data counts
+            jax.block_until_ready(journal.pending[-1]["loss"])
+        indices, batch = journal.clock.wait(stream)
+        state, metrics = program.step(state, batch)
+        journal.add(step, indices, metrics)
+        if step == config.steps or step % config.checkpoint_every == 0:
+            position = journal.position(step)  # raises if the loss is not finite
+            if on_checkpoint:
+                on_checkpoint(step, state.params)
+            checkpoints.save(state, position)
+    return state
 
-    def __init__(self, config, data, metrics_path, model, mesh, on_progress):
-        self._config, self._data, self._model, self._mesh = config, data, model, mesh
-        self.on_checkpoint: Callable[[int, Any], None] | None = None
-        rate = make_schedule(config)
-        self._optimizer = make_optimizer(config, rate)
-        self.draw = Draw(config, data)
-        path = None if jax.process_index() else metrics_path
-        self._journal = Journal(config, data, self.draw, rate, path, on_progress)
-        shapes = jax.eval_shape(self._init, np.uint32(config.seed))
+
+class _Program:
+    """The compiled functions of a run: what begins it and its step.
+
+    `abstract` has the shapes, types and shardings of its state.
+    """
+
+    def __init__(self, config: TrainConfig, model: nn.Module, mesh: Mesh):
+        self.config, self.mesh = config, mesh
+        self.trimmed = model.variant.text_mask != "none"  # otherwise padding is attended to
+        self._optimizer = make_optimizer(config, schedule(config))
+        self._init = functools.partial(init_state, model, self._optimizer)
+        shapes = jax.eval_shape(self._init, seed=np.uint32(config.seed))
         self._shardings = state_shardings(shapes, mesh)
         self.abstract = like(shapes, self._shardings)
         self._step = jax.jit(
-            train_step(config, model, self._optimizer, mesh),
+            make_train_step(config, model, self._optimizer, mesh),
             donate_argnums=0,
             in_shardings=(self._shardings, split_rows(mesh)),
             out_shardings=(self._shardings, replicated(mesh)),
         )
-
-    def _init(self, seed: jax.Array) -> TrainState:
-        return init_state(self._model, self._optimizer, seed=seed)
 
     def begin(self, init: Callable[[], Any] | None) -> TrainState:
         """Returns the state before the first step; see `train`."""
@@ -112,92 +135,34 @@ class _Run:
             "out_shardings": self._shardings,
             "compiler_options": {"xla_backend_optimization_level": 0},
         }
+        seed = self.config.seed
         if init is None:
             # The seed is an argument: runs that differ in it share the compiled program.
-            return jax.jit(self._init, **options)(np.uint32(self._config.seed))
+            return jax.jit(lambda seed: self._init(seed=seed), **options)(np.uint32(seed))
         params = init()
-        check.same_model(params, self.abstract.params)
-        start = functools.partial(new_state, optimizer=self._optimizer, seed=self._config.seed)
+        _check_same_model(params, self.abstract.params)
+        start = functools.partial(new_state, optimizer=self._optimizer, seed=seed)
         return jax.jit(start, **options)(place(params, self._shardings.params))
 
-    def finish(
-        self, state: TrainState, pending: list[dict[str, float]], checkpoints: Checkpoints
-    ) -> TrainState:
-        """Takes the steps that are left; `pending`: metrics of steps that are not yet recorded."""
-        config, journal, start = self._config, self._journal, int(state.step)
-        journal.open(start, pending)
-        batches = stream.batches(
-            self._data,
-            self.draw,
-            self._mesh,
-            start=start,
-            stop=config.steps,
-            workers=config.input_workers,
-            trimmed=self._model.variant.text_mask != "none",  # otherwise padding is attended to
-        )
-        for step in range(start + 1, config.steps + 1):
-            if journal.pending:  # from here on the device is idle: waiting for data counts
-                jax.block_until_ready(journal.pending[-1]["loss"])
-            drawn = journal.clock.wait(batches)
-            with jax.transfer_guard("disallow"):
-                state, metrics = self._step(state, drawn.batch)
-            if self._simulated():
-                jax.block_until_ready(metrics)
-            journal.add(step, drawn.indices, metrics)
-            if step == config.steps or step % config.checkpoint_every == 0:
-                position = journal.position(step)  # raises if the loss is not finite
-                if self.on_checkpoint:
-                    self.on_checkpoint(step, state.params)
-                checkpoints.save(state, position)
-        return state
-
-    def _simulated(self) -> bool:
-        """Whether several devices share a CPU: their collectives hang with two steps under way."""
-        return self._mesh.size > 1 and self._mesh.devices.flat[0].platform == "cpu"
+    def step(self, state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
+        """Takes a step; what it returns may still be on its way."""
+        with jax.transfer_guard("disallow"):
+            state, metrics = self._step(state, batch)
+        if self.mesh.size > 1 and self.mesh.devices.flat[0].platform == "cpu":
+            jax.block_until_ready(metrics)  # simulated devices hang with two steps under way
+        return state, metrics
 
 
-def make_schedule(config: TrainConfig) -> optax.Schedule:
-    """Returns the learning rate of a run, step ↦ rate."""
-    return schedule(
-        learning_rate=config.learning_rate,
-        warmup_steps=config.warmup_steps,
-        steps=config.steps,
-        kind=config.schedule,
-        cooldown_steps=config.cooldown_steps,
+def _check_same_model(params: Any, abstract: Any) -> None:
+    """Raises `InputError` if the `params` to start from are not those of the model."""
+    given, expected = (
+        {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(x)}
+        for x in (params, abstract)
     )
-
-
-def train_step(
-    config: TrainConfig,
-    model: nn.Module,
-    optimizer: optax.GradientTransformation,
-    mesh: Mesh | None,
-) -> Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]:
-    """Returns the step of a run on `mesh`, or on one device; see `make_train_step`."""
-    return make_train_step(
-        model=model,
-        optimizer=optimizer,
-        loss=over(mesh, LOSSES[config.loss].function) if mesh else LOSSES[config.loss].function,
-        augment=functools.partial(
-            augment,
-            shift_pixels=config.shift_pixels,
-            mirror=config.flip,
-            jitter_strength=config.jitter,
-            mean=model.variant.pixel_mean,
-            std=model.variant.pixel_std,
-        ),
-        microbatches=config.microbatches,
-    )
-
-
-def make_optimizer(
-    config: TrainConfig, learning_rate: optax.Schedule
-) -> optax.GradientTransformation:
-    """Returns the optimiser of a run."""
-    return adamw(
-        learning_rate=learning_rate,
-        weight_decay=config.weight_decay,
-        b1=config.b1,
-        b2=config.b2,
-        clip_norm=config.clip_norm,
-    )
+    for name in sorted(given.keys() | expected.keys()):
+        shapes = [tuple(x[name].shape) if name in x else "nothing" for x in (expected, given)]
+        if shapes[0] != shapes[1]:
+            raise InputError(
+                f"init: the model has {shapes[0]} at {name}, given was {shapes[1]}; use "
+                "parameters of the same model"
+            )

@@ -2,7 +2,8 @@
 
 Every loss takes the rows that its device holds. With `axis`, the name of a mesh axis over which
 `jax.shard_map` has split the batch, the result is that of the whole batch on every device; without
-it the rows are the whole batch.
+it the rows are the whole batch. To add a loss, write its function and a line in `LOSSES`; the
+functions of all take the same arguments.
 
 **Weights.** With `weight` w [B] (mean 1 over the data) an example counts as if it stood in the
 batch w times: w_i of its own terms, and w_i times as a negative of the others. That is what drawing
@@ -35,10 +36,28 @@ class Contrast(NamedTuple):
     accuracy: jax.Array
 
 
+class Loss(NamedTuple):
+    """A loss and what it needs of the model.
+
+    Attributes:
+        function: maps (image, text, logit_scale, logit_bias, weight=None, *, axis=None) to a
+            `Contrast`. Image and text [b, d] are unit embeddings, row i of one belongs to row i of
+            the other; scale and bias are numbers; the weights [b] are at least 0, or None for all
+            1; axis is the mesh axis that splits the batch.
+        chance: maps B to the loss of the best model that can't tell pairs apart (all l_ij equal).
+        model: the fields of `models.Variant` that go with it.
+    """
+
+    function: Callable[..., Contrast]
+    chance: Callable[[int], float]
+    model: dict[str, float]
+
+
 def softmax_loss(
     image: jax.Array,
     text: jax.Array,
     logit_scale: jax.Array,
+    logit_bias: jax.Array | float = 0.0,
     weight: jax.Array | None = None,
     *,
     axis: str | None = None,
@@ -52,15 +71,9 @@ def softmax_loss(
     A model that knows nothing (all l equal, all w 1) has the loss ln B. Each device holds b of the
     B rows and computes its [b, B] logits.
 
-    Args:
-        image: [b, d] unit embeddings.
-        text: [b, d] unit embeddings; row i belongs to row i of `image`.
-        logit_scale: a number.
-        weight: [b] positive or 0, or None for all 1.
-        axis: the mesh axis that splits the batch.
+    `logit_bias` changes nothing: all losses have the arguments of `Loss.function`.
 
-    Returns:
-        Loss and accuracy. Source: Radford et al. 2021, figure 3; with weights: derived.
+    Source: Radford et al. 2021, figure 3; with weights: derived.
     """
     rows = len(image)
     logits = logit_scale * image @ _gather(text, axis).T
@@ -96,17 +109,10 @@ def sigmoid_loss(
     On many devices the texts are passed around in a ring, b rows at a time, so that a device never
     holds more than [b, b] logits, also not for the gradient.
 
-    Args:
-        image: [b, d] unit embeddings.
-        text: [b, d] unit embeddings; row i belongs to row i of `image`.
-        logit_scale: a number.
-        logit_bias: a number; −10 at the start, as most pairs are no pairs.
-        weight: [b] at least 0, or None for all 1.
-        axis: the mesh axis that splits the batch.
+    The bias is −10 at the start, as most pairs are no pairs.
 
-    Returns:
-        Loss and accuracy. Source: Zhai et al. 2023, algorithm 1 (the same normalisation) and
-        section 3.3 (chunks); with weights: derived.
+    Source: Zhai et al. 2023, algorithm 1 (the same normalisation) and section 3.3 (chunks); with
+    weights: derived.
     """
     rows = len(image)
     logits = logit_scale * image @ text.T + logit_bias
@@ -178,21 +184,6 @@ def _size(axis: str | None) -> int:
     return 1 if axis is None else jax.lax.axis_size(axis)
 
 
-class Loss(NamedTuple):
-    """A loss and what it needs of the model.
-
-    Attributes:
-        function: maps (image, text, logit_scale, logit_bias, weight=None, *, axis=None) to a
-            `Contrast`.
-        chance: maps B to the loss of the best model that can't tell pairs apart (all l_ij equal).
-        model: the fields of `models.Variant` that go with it.
-    """
-
-    function: Callable[..., Contrast]
-    chance: Callable[[int], float]
-    model: dict[str, float]
-
-
 def over(mesh: Mesh, loss: Callable[..., Contrast]) -> Callable[..., Contrast]:
     """Returns the loss of a batch whose rows are split over the data axis of `mesh`.
 
@@ -215,10 +206,6 @@ def over(mesh: Mesh, loss: Callable[..., Contrast]) -> Callable[..., Contrast]:
     return of_batch
 
 
-def _softmax(image, text, logit_scale, logit_bias, weight=None, *, axis=None) -> Contrast:
-    return softmax_loss(image, text, logit_scale, weight, axis=axis)
-
-
 def _sigmoid_chance(batch_size: int) -> float:
     """Returns the loss at the best constant logit, σ(l) = 1/B (derived)."""
     if batch_size == 1:
@@ -228,6 +215,6 @@ def _sigmoid_chance(batch_size: int) -> float:
 
 
 LOSSES = {
-    "softmax": Loss(_softmax, math.log, {}),
+    "softmax": Loss(softmax_loss, math.log, {}),
     "sigmoid": Loss(sigmoid_loss, _sigmoid_chance, {"logit_scale": 10.0, "logit_bias": -10.0}),
 }

@@ -9,8 +9,7 @@ from helpers.runs import tiny_data, tiny_model
 
 from m4jax.errors import InputError
 from m4jax.training import Embedder
-from m4jax.training.augment import normalize
-from m4jax.training.step import init_params
+from m4jax.training.step import init_params, normalize
 
 MODEL = tiny_model()
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from m4jax.data.encoded import EncodedPictures
 from m4jax.errors import InputError
-from m4jax.training import Stage, TrainData, make_mesh, stream, train
+from m4jax.training import Stage, TrainData, make_mesh, train
+from m4jax.training.batches import Draw, batches
 
 
 def png(picture, kind="png"):
@@ -50,9 +51,9 @@ def data(images):
 def test_batches_are_the_same_as_from_memory(both, start, workers):
     found = []
     for images in both:
-        draw = stream.Draw(CONFIG, data(images))
+        draw = Draw(CONFIG, data(images))
         settings = {"start": start, "stop": 8, "workers": workers}
-        found.append(list(stream.batches(data(images), draw, make_mesh(), **settings)))
+        found.append(list(batches(data(images), draw, make_mesh(), **settings)))
     assert len(found[0]) == len(found[1]) == 8 - start
     for kept, encoded in zip(*found, strict=True):
         np.testing.assert_array_equal(kept.indices, encoded.indices)
@@ -90,6 +91,6 @@ def test_a_broken_picture_is_named():
     with pytest.raises(InputError, match="picture 1: not a readable image"):
         pictures.decode(np.array([0, 1]))
     examples = dataclasses.replace(tiny_data(2), images=pictures)
-    draw = stream.Draw(CONFIG, examples)
+    draw = Draw(CONFIG, examples)
     with pytest.raises(InputError, match="picture 1"):
-        list(stream.batches(examples, draw, make_mesh(), start=0, stop=3))
+        list(batches(examples, draw, make_mesh(), start=0, stop=3))

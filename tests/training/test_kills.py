@@ -15,7 +15,7 @@ from helpers import HELPERS
 from helpers.runs import CONFIG, metrics, tiny_data, tiny_model
 
 from m4jax import files
-from m4jax.training import CheckpointWarning, train
+from m4jax.training import CheckpointWarning, loop, make_mesh, train
 from m4jax.training.checkpoint import Checkpoints
 
 TRIALS = 100
@@ -53,7 +53,7 @@ def test_a_hundred_damages_are_noticed(tmp_path):
     params = train(CONFIG, tiny_data(), tmp_path / "run", model=tiny_model())
     with Checkpoints(tmp_path / "run" / "checkpoints") as checkpoints:
         # What a state looks like; the values are those of step 10.
-        whole, _ = checkpoints.restore_latest(abstract(tmp_path / "run"))
+        whole, _ = checkpoints.restore_latest(abstract())
     jax.tree.map(np.testing.assert_array_equal, whole.params, params)
     chance, noticed = random.Random(0), 0
     newest = tmp_path / "run" / "checkpoints" / "10"
@@ -73,13 +73,9 @@ def test_a_hundred_damages_are_noticed(tmp_path):
         shutil.rmtree(copy)
 
 
-def abstract(run_dir):
+def abstract():
     """Shapes, types and shardings of the state of the run."""
-    from m4jax.training.loop import _Run
-    from m4jax.training.mesh import make_mesh
-
-    path = run_dir / "metrics.jsonl"
-    return _Run(CONFIG, tiny_data(), path, tiny_model(), make_mesh(), None).abstract
+    return loop._Program(CONFIG, tiny_model(), make_mesh()).abstract
 
 
 def restored_step(run_dir, whole):
@@ -87,7 +83,7 @@ def restored_step(run_dir, whole):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         with Checkpoints(run_dir / "checkpoints") as checkpoints:
-            state, position = checkpoints.restore_latest(abstract(run_dir))
+            state, position = checkpoints.restore_latest(abstract())
     warned = any(w.category is CheckpointWarning for w in told)
     if position["step"] == 10:
         jax.tree.map(np.testing.assert_array_equal, state, whole)

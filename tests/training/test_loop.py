@@ -14,9 +14,10 @@ from helpers import HELPERS
 from helpers.runs import CONFIG, KINDS, LONG, metrics, tiny_data, tiny_model
 
 from m4jax import balance, files
-from m4jax.data.sampling import Sampler
 from m4jax.errors import InputError
-from m4jax.training import NonFiniteError, Stage, load_params, make_mesh, stream, tracker, train
+from m4jax.training import NonFiniteError, Stage, load_params, log, make_mesh, train
+from m4jax.training.batches import Draw, Sampler, batches
+from m4jax.training.config import trim
 
 
 def replace(**changes):
@@ -91,7 +92,7 @@ def test_records_say_what_happened(whole):
     records = metrics(whole[0])
     assert [r["step"] for r in records] == [3, 6, 9, 10]
     assert [r["examples"] for r in records] == [24, 48, 72, 80]
-    sampler = stream.Draw(CONFIG, tiny_data())
+    sampler = Draw(CONFIG, tiny_data())
     drawn = np.concatenate([sampler.indices(step) for step in range(6)])
     second = records[1]
     assert second["unique_examples"] == len(set(drawn.tolist()))
@@ -108,8 +109,8 @@ def test_records_say_what_happened(whole):
 
 
 def test_duplicates_are_counted():
-    assert tracker.duplicates(np.array([5, 5, 1, 2, 5])) == pytest.approx(3 / 5)
-    assert tracker.duplicates(np.array([3, 1, 2])) == 0
+    assert log.duplicates(np.array([5, 5, 1, 2, 5])) == pytest.approx(3 / 5)
+    assert log.duplicates(np.array([3, 1, 2])) == 0
 
 
 def test_examples_of_weight_zero_are_never_drawn(tmp_path):
@@ -120,15 +121,15 @@ def test_examples_of_weight_zero_are_never_drawn(tmp_path):
 
 def test_all_padding_is_trimmed():
     tokens = np.array([[1, 2, 0, 0], [3, 0, 0, 0]])
-    np.testing.assert_array_equal(stream.trim(tokens), tokens[:, :2])
-    assert stream.trim(np.zeros((2, 4), int)).shape == (2, 1)
+    np.testing.assert_array_equal(trim(tokens), tokens[:, :2])
+    assert trim(np.zeros((2, 4), int)).shape == (2, 1)
 
 
 def test_batches_are_those_of_the_sampler():
     data = tiny_data()
-    draw = stream.Draw(CONFIG, data)
-    batches = stream.batches(data, draw, make_mesh(), start=2, stop=7)
-    for step, drawn in enumerate(batches, start=2):
+    draw = Draw(CONFIG, data)
+    stream = batches(data, draw, make_mesh(), start=2, stop=7)
+    for step, drawn in enumerate(stream, start=2):
         indices = draw.indices(step)
         np.testing.assert_array_equal(drawn.indices, indices)
         np.testing.assert_array_equal(drawn.batch.images, data.images[indices])
@@ -198,7 +199,7 @@ STAGED = (Stage(0), Stage(4, WEIGHTS), Stage(7))
 def test_stages_follow_one_another_and_each_is_told(tmp_path):
     data = tiny_data(stages=STAGED)
     train(replace(log_every=1), data, tmp_path, model=tiny_model())
-    records, draw = metrics(tmp_path), stream.Draw(CONFIG, data)
+    records, draw = metrics(tmp_path), Draw(CONFIG, data)
     assert [r["stage"] for r in records] == [0] * 4 + [1] * 3 + [2] * 3
     for step in range(10):
         weighted = 4 <= step < 7
@@ -225,13 +226,13 @@ def test_interrupted_before_a_switch_and_resumed_equals_uninterrupted(tmp_path, 
 
 def test_weights_in_the_loss_have_mean_one_and_leave_the_draw_alone():
     data = tiny_data(stages=(Stage(0, WEIGHTS),))
-    draw = stream.Draw(replace(weighting="loss"), data)
+    draw = Draw(replace(weighting="loss"), data)
     indices = draw.indices(3)
-    np.testing.assert_array_equal(indices, stream.Draw(CONFIG, tiny_data()).indices(3))
+    np.testing.assert_array_equal(indices, Draw(CONFIG, tiny_data()).indices(3))
     np.testing.assert_allclose(draw.factor(3, np.arange(32)), WEIGHTS * 2)
-    (drawn,) = stream.batches(data, draw, make_mesh(), start=3, stop=4)
+    (drawn,) = batches(data, draw, make_mesh(), start=3, stop=4)
     np.testing.assert_allclose(drawn.batch.weight, 2 * WEIGHTS[indices])
-    assert stream.Draw(CONFIG, data).factor(3, indices) is None
+    assert Draw(CONFIG, data).factor(3, indices) is None
 
 
 @pytest.mark.parametrize(

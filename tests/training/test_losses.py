@@ -107,7 +107,7 @@ COPIES = np.array([1, 3, 1, 2, 1])
 
 def test_softmax_weights_are_copies():
     image, text = (x.astype(np.float32) for x in pairs(2))
-    weighted = softmax_loss(image, text, 7.0, COPIES.astype(np.float32)).loss
+    weighted = softmax_loss(image, text, 7.0, weight=COPIES.astype(np.float32)).loss
     copied = softmax_loss(*(np.repeat(x, COPIES, axis=0) for x in (image, text)), 7.0).loss
     assert weighted * len(image) == pytest.approx(float(copied * COPIES.sum()), rel=1e-5)
 

@@ -17,7 +17,8 @@ from helpers.runs import CONFIG, metrics, tiny_data, tiny_model
 from jax.sharding import PartitionSpec
 
 from m4jax.errors import InputError
-from m4jax.training import check, checksum, make_mesh, mesh
+from m4jax.training import checksum, make_mesh, mesh
+from m4jax.training.config import check_fit
 
 SCRIPT = HELPERS / "mesh_check.py"
 EXACT = ("step", "examples", "stage", "unique_examples", "repeats", "stream_rb", "stream_ab")
@@ -111,7 +112,7 @@ def test_a_batch_that_does_not_fit_the_mesh_is_told():
         dataclasses.replace(CONFIG, microbatches=3)
     grid = jax.sharding.AbstractMesh((3, 1), (mesh.DATA, mesh.MODEL))
     with pytest.raises(InputError, match="batch_size 8 can't be split evenly over 3 devices"):
-        check.run(CONFIG, tiny_data(), tiny_model(), grid)
+        check_fit(CONFIG, tiny_data(), tiny_model(), grid)
 
 
 def test_checksums_do_not_depend_on_the_type_of_array_and_see_every_bit():

@@ -1,5 +1,6 @@
 """The step: one compilation, what it changes, and what it is told to leave alone."""
 
+import dataclasses
 import functools
 
 import jax
@@ -11,12 +12,12 @@ from helpers.runs import CONFIG, tiny_data, tiny_model
 
 from m4jax.models import Output
 from m4jax.training import step
-from m4jax.training.augment import augment
+from m4jax.training.config import TrainConfig, schedule
 from m4jax.training.losses import LOSSES
-from m4jax.training.optimizer import adamw, matrices, schedule
 
 MODEL = tiny_model()
-OPTIMIZER = adamw(learning_rate=1e-2, weight_decay=0.1, b1=0.9, b2=0.98, clip_norm=1.0)
+CONFIG = dataclasses.replace(CONFIG, weight_decay=0.1, shift_pixels=1, flip=True, jitter=0.1)
+OPTIMIZER = step.make_optimizer(CONFIG, 1e-2)
 
 
 def batch(start=0):
@@ -28,12 +29,7 @@ def batch(start=0):
 @pytest.fixture(scope="module")
 def compiled():
     """The jitted step, and a function that makes a new state for it."""
-    train_step = step.make_train_step(
-        model=MODEL,
-        optimizer=OPTIMIZER,
-        loss=LOSSES["softmax"].function,
-        augment=functools.partial(augment, shift_pixels=1, mirror=True, jitter_strength=0.1),
-    )
+    train_step = step.make_train_step(CONFIG, MODEL, OPTIMIZER)
     quickly = {"xla_backend_optimization_level": 0}
     init = functools.partial(step.init_state, MODEL, OPTIMIZER, seed=0)
     return jax.jit(train_step), jax.jit(init, compiler_options=quickly)
@@ -80,7 +76,7 @@ def test_logit_scale_stays_at_most_100(compiled):
 
 def test_only_matrices_decay():
     params = jax.eval_shape(lambda: step.init_params(MODEL, seed=0))
-    decayed = matrices(params)
+    decayed = step.matrices(params)
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         name = path[-1].key
         expected = name in ("kernel", "embedding")
@@ -109,7 +105,7 @@ def test_weight_decay_and_clipping_by_hand():
 
 
 def test_schedule_warms_up_and_ends_at_zero():
-    rate = schedule(learning_rate=2.0, warmup_steps=4, steps=12)
+    rate = schedule(TrainConfig(learning_rate=2.0, warmup_steps=4, steps=12))
     assert [float(rate(s)) for s in (0, 2, 4, 8, 12)] == pytest.approx([0, 1, 2, 1, 0], abs=1e-6)
 
 
@@ -120,13 +116,8 @@ def test_microbatches_equal_the_big_batch(loss):
     state = step.init_state(model, OPTIMIZER, seed=0)
     found = {}
     for parts in (1, 4):
-        train_step = step.make_train_step(
-            model=model,
-            optimizer=optax.sgd(1.0),
-            loss=LOSSES[loss].function,
-            augment=functools.partial(augment, shift_pixels=1, mirror=True, jitter_strength=0.1),
-            microbatches=parts,
-        )
+        config = dataclasses.replace(CONFIG, loss=loss, microbatches=parts)
+        train_step = step.make_train_step(config, model, optax.sgd(1.0))
         weighted = batch()._replace(weight=jnp.linspace(0.5, 1.5, CONFIG.batch_size))
         started = step.new_state(state.params, optax.sgd(1.0), seed=0)
         found[parts] = jax.jit(train_step)(started, weighted)

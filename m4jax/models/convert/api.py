@@ -17,10 +17,10 @@ from safetensors import SafetensorError, safe_open
 
 from m4jax import files
 from m4jax.errors import InputError, nearest
-from m4jax.models import registry
 from m4jax.models.convert import torch_names
 from m4jax.models.convert.big_vision import big_vision, unstack
 from m4jax.models.convert.rules import Rule, Tensors, decode, encode, same
+from m4jax.models.two_towers import TwoTowers
 from m4jax.models.variants import Variant
 
 MODEL, VARIANT = "model.safetensors", "model.json"  # files of an exported model
@@ -49,7 +49,7 @@ class Format(NamedTuple):
 
 def _ours(variant: Variant) -> list[Rule]:
     """Returns the rules of our own format: paths as names."""
-    return [Rule(path, (path,), same) for path in _shapes(registry.create_from(variant))]
+    return [Rule(path, (path,), same) for path in _shapes(TwoTowers(variant))]
 
 
 FORMATS = {
@@ -105,10 +105,10 @@ def from_peer(tensors: Mapping[str, Any], model: nn.Module, *, format: str) -> A
         InputError: see `load`.
     """
     rules = _format(format).rules(model.variant)
-    found = {name: np.asarray(array, np.float32) for name, array in tensors.items()}
-    found = unstack(found) if format == "big_vision" else found
-    found = {name: array for name, array in found.items() if name not in _NO_PARAMETERS}
-    params = decode(rules, found, _shapes(model))
+    arrays = {name: np.asarray(array, np.float32) for name, array in tensors.items()}
+    arrays = unstack(arrays) if format == "big_vision" else arrays
+    arrays = {name: array for name, array in arrays.items() if name not in _NO_PARAMETERS}
+    params = decode(rules, arrays, _shapes(model))
     return unflatten_dict({path: jnp.asarray(x) for path, x in params.items()}, sep="/")
 
 
@@ -140,16 +140,16 @@ def read_model(folder: str | os.PathLike) -> tuple[nn.Module, Any]:
         InputError: if a file is missing or damaged.
     """
     folder = Path(folder)
-    told = files.read_json(folder / VARIANT)
-    if not isinstance(told, dict) or told.get("version") != VERSION:
+    content = files.read_json(folder / VARIANT)
+    if not isinstance(content, dict) or content.get("version") != VERSION:
         raise InputError(f"{folder / VARIANT}: expected version {VERSION} of an exported model")
-    if files.sha256(folder / MODEL) != told["model_sha256"]:
+    if files.sha256(folder / MODEL) != content["model_sha256"]:
         raise InputError(f"{folder / MODEL}: its checksum is not that of {VARIANT}; export again")
-    known = {field.name for field in dataclasses.fields(Variant)}
-    if set(told["variant"]) != known:
-        raise InputError(f"{folder / VARIANT}: expected the fields {sorted(known)}")
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in told["variant"].items()}
-    model = registry.create_from(Variant(**fields))
+    names = {field.name for field in dataclasses.fields(Variant)}
+    if set(content["variant"]) != names:
+        raise InputError(f"{folder / VARIANT}: expected the fields {sorted(names)}")
+    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in content["variant"].items()}
+    model = TwoTowers(Variant(**fields))
     return model, load(folder, model, format="m4jax")
 
 

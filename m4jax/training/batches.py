@@ -5,6 +5,7 @@ import concurrent.futures
 import functools
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -12,10 +13,52 @@ import numpy as np
 from jax.sharding import Mesh
 
 from m4jax.data.encoded import decoded
-from m4jax.data.sampling import Sampler
-from m4jax.training.config import TrainConfig, TrainData
+from m4jax.errors import InputError
+from m4jax.training.config import TrainConfig, TrainData, tokens_for_model
 from m4jax.training.mesh import split_rows
 from m4jax.training.step import Batch
+
+
+class Sampler:
+    """Draws batches with replacement, example i with a probability proportional to its weight.
+
+    Each batch inverts the cumulative distribution at `batch_size` uniform numbers that come from
+    a counter-based generator keyed by (seed, step). There is no state: the position in the data
+    is the step, on any machine and in any order of calls. Every data version of a study is drawn
+    this way, the unweighted one too, so that versions differ in their weights alone.
+
+    Args:
+        weights: [n] non-negative, or None for equal weights.
+        n: number of examples.
+        batch_size: B.
+        seed: of the stream.
+
+    Raises:
+        InputError: if the weights don't fit the data or have no positive sum.
+    """
+
+    def __init__(self, weights: np.ndarray | None, *, n: int, batch_size: int, seed: int):
+        if weights is None:
+            weights = np.ones(n)
+        weights = np.asarray(weights, np.float64)
+        if weights.shape != (n,):
+            raise InputError(f"weights: expected shape [{n}] (examples), got {weights.shape}")
+        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
+            raise InputError("weights: expected finite, non-negative numbers with a positive sum")
+        self.probability = weights / weights.sum()
+        self._edges = np.cumsum(weights)
+        self._last = np.flatnonzero(weights)[-1]
+        self._batch_size = batch_size
+        self._seed = seed
+
+    def indices(self, step: int) -> np.ndarray:
+        """Returns the example ids [B] (int64) of batch `step`."""
+        generator = np.random.Generator(np.random.Philox(key=[self._seed, step]))
+        uniform = generator.random(self._batch_size) * self._edges[-1]
+        # side="right" never lands on an example of weight 0; the last edge itself is out of reach
+        # but for rounding, hence the minimum.
+        position = np.searchsorted(self._edges, uniform, side="right")
+        return np.minimum(position, self._last)
 
 
 class Drawn(NamedTuple):
@@ -58,10 +101,6 @@ class Draw:
         """Returns the number of the stage of batch `step`."""
         return int(np.searchsorted(self._starts, step, side="right")) - 1
 
-    def start(self, stage: int) -> int:
-        """Returns the first step of a stage."""
-        return self._starts[stage]
-
     def probability(self, stage: int) -> np.ndarray:
         """Returns the weights [n] of a stage, their sum 1."""
         return self._probability[stage]
@@ -87,11 +126,16 @@ class Draw:
             "stages": [[start, sum_] for start, sum_ in zip(self._starts, weights, strict=True)],
         }
 
-
-def trim(tokens: np.ndarray) -> np.ndarray:
-    """Drops the columns that are padding in every text [n, L]: nobody has to compute them."""
-    used = np.flatnonzero((tokens != 0).any(axis=0))
-    return tokens[:, : max(used[-1] + 1 if used.size else 1, 1)]
+    def check_same(self, fingerprint: dict[str, Any], run_dir: Path) -> None:
+        """Raises `InputError` if a run was trained on other examples, or in another order."""
+        for field, value in self.fingerprint.items():
+            before = fingerprint.get(field)
+            if before != value:
+                detail = f"; it was {before}, is {value}" if isinstance(value, int | str) else ""
+                raise InputError(
+                    f"{run_dir} holds a run on another stream of examples ({field} differs"
+                    f"{detail}); use what it was started with, or another directory"
+                )
 
 
 def batches(
@@ -117,34 +161,32 @@ def batches(
         mesh: the rows are split over its data axis.
         start: first step.
         stop: the step after the last one.
-        trimmed: see `trim`.
+        trimmed: whether columns that are padding in every text are left out.
         workers: processes that decode encoded pictures; 0: threads of this one.
         depth: number of batches.
     """
-    tokens = np.ascontiguousarray(trim(data.tokens) if trimmed else data.tokens, np.int32)
-    sharding = split_rows(mesh)
+    tokens = tokens_for_model(data, trimmed)
+    sharding, mine = split_rows(mesh), local_rows(mesh, draw.batch_size)
 
-    def place(local: np.ndarray, rows: int, first: int) -> jax.Array:
+    def place(local: np.ndarray) -> jax.Array:
         def part(index: tuple[slice, ...]) -> np.ndarray:
-            begin, end, _ = index[0].indices(rows)
-            return local[begin - first : end - first]
+            begin, end, _ = index[0].indices(draw.batch_size)
+            return local[begin - mine.start : end - mine.start]
 
-        return jax.make_array_from_callback((rows, *local.shape[1:]), sharding, part)
+        shape = (draw.batch_size, *local.shape[1:])
+        return jax.make_array_from_callback(shape, sharding, part)
 
     def assemble(step: int, pictures: Iterator[np.ndarray]) -> Drawn:
         indices = draw.indices(step)
-        rows, mine = len(indices), local_rows(mesh, len(indices))
         factor = draw.factor(step, indices)
-        return Drawn(
-            indices,
-            Batch(
-                place(next(pictures), rows, mine.start),
-                place(tokens[indices[mine]], rows, mine.start),
-                None if factor is None else place(factor[mine], rows, mine.start),
-            ),
-        )
+        images, texts = place(next(pictures)), place(tokens[indices[mine]])
+        return Drawn(indices, Batch(images, texts, None if factor is None else place(factor[mine])))
 
-    pictures = _pictures(data, _Rows(draw, mesh), start=start, stop=stop, workers=workers)
+    rows = _Rows(draw, mine)
+    if isinstance(data.images, np.ndarray):
+        pictures = (data.images[rows(step)] for step in range(start, stop))
+    else:
+        pictures = decoded(data.images, rows, start=start, stop=stop, workers=workers)
     ready: collections.deque = collections.deque()
     with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
         for step in range(start, stop + depth):
@@ -154,14 +196,14 @@ def batches(
                 yield ready.popleft().result()
 
 
-class _Rows:
+class _Rows(NamedTuple):
     """Maps a step to the examples of it that this process reads; it can be pickled."""
 
-    def __init__(self, draw: Draw, mesh: Mesh):
-        self._draw, self._mine = draw, local_rows(mesh, draw.batch_size)
+    draw: Draw
+    mine: slice
 
     def __call__(self, step: int) -> np.ndarray:
-        return self._draw.indices(step)[self._mine]
+        return self.draw.indices(step)[self.mine]
 
 
 def local_rows(mesh: Mesh, rows: int) -> slice:
@@ -169,11 +211,3 @@ def local_rows(mesh: Mesh, rows: int) -> slice:
     places = split_rows(mesh).addressable_devices_indices_map((rows,)).values()
     ranges = [place[0].indices(rows) for place in places]
     return slice(min(r[0] for r in ranges), max(r[1] for r in ranges))
-
-
-def _pictures(
-    data: TrainData, rows: _Rows, *, start: int, stop: int, workers: int
-) -> Iterator[np.ndarray]:
-    if isinstance(data.images, np.ndarray):
-        return (data.images[rows(step)] for step in range(start, stop))
-    return decoded(data.images, rows, start=start, stop=stop, workers=workers)
