@@ -72,7 +72,8 @@ class Draw:
     """The examples of every batch of a run: a pure function of (seed, step).
 
     There is no state. The position in the data is the step, on any number of devices, also where
-    one stage (data version) follows another.
+    one stage (data version) follows another. `probability` holds the weights [n] of each stage,
+    their sum 1.
 
     Args:
         config: of the run.
@@ -85,25 +86,17 @@ class Draw:
     def __init__(self, config: TrainConfig, data: TrainData):
         n = len(data.images)
         self._config, self._starts = config, [stage.start for stage in data.stages]
+        self.batch_size = config.batch_size
         shape = {"n": n, "batch_size": config.batch_size, "seed": config.seed}
         weighted = [Sampler(stage.weights, **shape) for stage in data.stages]
-        self._probability = [sampler.probability for sampler in weighted]
+        self.probability = [sampler.probability for sampler in weighted]
         in_loss = config.weighting == "loss"
         self._samplers = [Sampler(None, **shape)] * len(weighted) if in_loss else weighted
-        self._factor = [n * p if in_loss else None for p in self._probability]
-
-    @property
-    def batch_size(self) -> int:
-        """B, pairs a step."""
-        return self._config.batch_size
+        self._factor = [n * p if in_loss else None for p in self.probability]
 
     def stage(self, step: int) -> int:
         """Returns the number of the stage of batch `step`."""
         return int(np.searchsorted(self._starts, step, side="right")) - 1
-
-    def probability(self, stage: int) -> np.ndarray:
-        """Returns the weights [n] of a stage, their sum 1."""
-        return self._probability[stage]
 
     def indices(self, step: int) -> np.ndarray:
         """Returns the example ids [B] (int64) of batch `step`."""
@@ -117,12 +110,12 @@ class Draw:
     @functools.cached_property
     def fingerprint(self) -> dict[str, Any]:
         """Returns what tells this stream of examples from another, as JSON."""
-        weights = [hashlib.sha256(p.tobytes()).hexdigest() for p in self._probability]
+        weights = [hashlib.sha256(p.tobytes()).hexdigest() for p in self.probability]
         return {
             "seed": self._config.seed,
             "batch_size": self._config.batch_size,
             "weighting": self._config.weighting,
-            "examples": len(self._probability[0]),
+            "examples": len(self.probability[0]),
             "stages": [[start, sum_] for start, sum_ in zip(self._starts, weights, strict=True)],
         }
 

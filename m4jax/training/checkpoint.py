@@ -1,9 +1,7 @@
-"""Checkpoints that are verified when they are read: Orbax, with checksums of leaves and files."""
+"""Checkpoints of a run: written in the background by Orbax, with checksums of leaves and files."""
 
 import contextlib
 import copy
-import functools
-import gc
 import os
 import shutil
 import warnings
@@ -11,17 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import flax.linen as nn
 import jax
-import numpy as np
 import orbax.checkpoint as ocp
-from jax.experimental import multihost_utils
 
 from m4jax import files
-from m4jax.errors import InputError
 from m4jax.training import checksum
-from m4jax.training.checksum import DamagedError
-from m4jax.training.step import TrainState, init_params
+from m4jax.training.restore import DamagedError, agree, first_line, read, seal_path
+from m4jax.training.step import TrainState
 
 
 class CheckpointWarning(UserWarning):
@@ -74,7 +68,7 @@ class Checkpoints:
         with _writing(self._directory):
             self._manager.wait_until_finished()
             self._saving = int(state.step)
-            _seal_path(self._directory, self._saving).unlink(missing_ok=True)
+            seal_path(self._directory, self._saving).unlink(missing_ok=True)
             self._manager.save(
                 self._saving,
                 args=ocp.args.Composite(
@@ -126,11 +120,16 @@ class Checkpoints:
         """
         if jax.process_index():
             return
-        for path in _seal_path(self._directory, 0).parent.glob("*.json"):
+        for path in seal_path(self._directory, 0).parent.glob("*.json"):
             if not (self._directory / path.stem).exists():
                 path.unlink(missing_ok=True)
         (written,) = self._directory.glob(f"{self._saving}.*")
-        checksum.seal(written, _seal_path(self._directory, self._saving))
+        # Files at its top are left out: Orbax changes them afterwards, and needs nothing of them
+        # to restore.
+        names = sorted(p for p in written.glob("*/**/*") if p.is_file())
+        sums = {p.relative_to(written).as_posix(): files.sha256(p) for p in names}
+        seal = {"files": sums, "digest": files.digest(sums)}
+        files.write_json(seal_path(self._directory, self._saving), seal)
 
     def _put_aside(self, step: int, error: DamagedError) -> None:
         """Moves a damaged checkpoint out of the way, as evidence, and warns."""
@@ -146,8 +145,8 @@ class Checkpoints:
             shutil.rmtree(target, ignore_errors=True)
             target.parent.mkdir(exist_ok=True)
             os.replace(self._directory / str(step), target)
-            _seal_path(self._directory, step).unlink(missing_ok=True)
-        _agree(True)  # the others wait until it has been moved
+            seal_path(self._directory, step).unlink(missing_ok=True)
+        agree(True)  # the others wait until it has been moved
         self._manager.reload()
 
 
@@ -155,77 +154,6 @@ def _items(state: TrainState) -> dict[str, Any]:
     """Splits a state into what evaluation needs and the rest."""
     rest = state._asdict()
     return {"params": rest.pop("params"), "rest": rest}
-
-
-def _seal_path(directory: Path, step: int) -> Path:
-    return directory.with_name("checksums") / f"{step}.json"
-
-
-def read(
-    manager: ocp.CheckpointManager, step: int, abstract: dict[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns the items of `abstract` and the position, verified file by file and leaf by leaf.
-
-    Raises:
-        DamagedError: if a file is missing, truncated or changed.
-        InputError: if the checkpoint is sound but its leaves are not those of `abstract`.
-    """
-    _check_files(Path(manager.directory), step)
-    record = _restore(manager, step, {"record": ocp.args.JsonRestore()})["record"]
-    if not isinstance(record, dict) or record.pop("digest", None) != files.digest(record):
-        raise DamagedError("the checksum of its record does not match")
-    leaves = record["leaves"]
-    for path, x in jax.tree_util.tree_leaves_with_path(abstract):
-        name, expected = jax.tree_util.keystr(path), [str(x.dtype), list(x.shape)]
-        actual = leaves[name][:2] if name in leaves else "nothing"
-        if actual != expected:
-            raise InputError(
-                f"{manager.directory}/{step} is of another model: {name} should be {expected}, "
-                f"found {actual}; use the configuration it was made with, or another directory"
-            )
-    targets = {name: ocp.args.StandardRestore(tree) for name, tree in abstract.items()}
-    items = _restore(manager, step, targets)
-    for leaf, actual in checksum.of_leaves(items).items():
-        if actual != leaves[leaf]:
-            raise DamagedError(f"the checksum of {leaf} does not match")
-    return items, record["position"]
-
-
-def _check_files(directory: Path, step: int) -> None:
-    """Raises `DamagedError` in every process if the first one finds a changed file."""
-    damage = None
-    if jax.process_index() == 0:
-        try:
-            checksum.check_seal(directory / str(step), _seal_path(directory, step))
-        except DamagedError as error:
-            damage = error
-    if not _agree(damage is None):
-        raise damage or DamagedError("as the first process says")
-
-
-def _agree(value: bool) -> bool:
-    """Returns the first process' value in all of them."""
-    if jax.process_count() == 1:
-        return value
-    return bool(multihost_utils.broadcast_one_to_all(np.array(value)))
-
-
-def _restore(manager: ocp.CheckpointManager, step: int, targets: dict[str, Any]) -> dict[str, Any]:
-    """Returns the items of `targets` as Orbax reads them; raises `DamagedError` if it can't."""
-    with warnings.catch_warnings():
-        # On a failed read Orbax leaves coroutines behind, and Python says so when they are freed.
-        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
-        try:
-            restored = manager.restore(step, args=ocp.args.Composite(**targets))
-            return {name: restored[name] for name in targets}
-        except Exception as error:  # what it raises on damage ranges from KeyError to Exception
-            reason = _first_line(error)
-        gc.collect()
-    raise DamagedError(reason)
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 
 @contextlib.contextmanager
@@ -236,41 +164,7 @@ def _writing(directory: Path) -> Iterator[None]:
     except (OSError, ValueError, RuntimeError) as error:  # TensorStore: ValueError on a full disk
         number = getattr(error, "errno", None)
         message = (
-            f"a checkpoint could not be written to {directory} ({_first_line(error)}); "
+            f"a checkpoint could not be written to {directory} ({first_line(error)}); "
             "free disk space or mend the permissions, then run again to continue"
         )
         raise (OSError(message) if number is None else OSError(number, message)) from error
-
-
-def latest_step(run_dir: str | os.PathLike) -> int:
-    """Returns the step of a run's newest checkpoint, sound or not; 0 if it has none."""
-    names = (path.name for path in (Path(run_dir) / "checkpoints").glob("*"))
-    return max((int(name) for name in names if name.isdigit()), default=0)
-
-
-def load_params(run_dir: str | os.PathLike, model: nn.Module) -> Any:
-    """Returns the parameters of a run's newest checkpoint, on this process' first device.
-
-    Raises:
-        InputError: if there is none, it is damaged, or it belongs to another model.
-    """
-    directory = Path(run_dir).absolute() / "checkpoints"
-    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    abstract = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here),
-        {"params": jax.eval_shape(functools.partial(init_params, model, seed=0))},
-    )
-    options = ocp.CheckpointManagerOptions(read_only=True)
-    if not directory.is_dir():
-        raise InputError(f"{directory}: no such directory; train the run first")
-    with ocp.CheckpointManager(directory, options=options) as manager:
-        step = manager.latest_step()
-        if step is None:
-            raise InputError(f"{directory} has no checkpoint; train the run first")
-        try:
-            return read(manager, step, abstract)[0]["params"]
-        except DamagedError as error:
-            raise InputError(
-                f"the checkpoint of step {step} in {directory} is damaged ({error}); train the run "
-                "again: it continues from the checkpoint before"
-            ) from error

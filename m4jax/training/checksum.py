@@ -1,21 +1,12 @@
-"""Checksums: of arrays, on the devices that hold them, and of the files of a directory."""
+"""Checksums of arrays, on the devices that hold them."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from m4jax import files
-from m4jax.errors import InputError
-
 _LANES = (0x9E3779B9, 0x85EBCA6B)  # two sums of 32 bits: one of 64
-
-
-class DamagedError(Exception):
-    """What was read is not what was written."""
 
 
 def of_leaves(tree: Any) -> dict[str, list]:
@@ -63,38 +54,3 @@ def _mix(x: jax.Array) -> jax.Array:
     x = (x ^ (x >> 16)) * np.uint32(0x85EBCA6B)
     x = (x ^ (x >> 13)) * np.uint32(0xC2B2AE35)
     return x ^ (x >> 16)
-
-
-def seal(directory: str | os.PathLike, path: str | os.PathLike) -> None:
-    """Writes the SHA-256 of every file in the folders of `directory` to the JSON file `path`.
-
-    Files at the top of `directory` are left out: Orbax changes them afterwards, and needs nothing
-    of them to restore.
-    """
-    directory = Path(directory)
-    names = sorted(p for p in directory.glob("*/**/*") if p.is_file())
-    sums = {p.relative_to(directory).as_posix(): files.sha256(p) for p in names}
-    files.write_json(path, {"files": sums, "digest": files.digest(sums)})
-
-
-def check_seal(directory: str | os.PathLike, path: str | os.PathLike) -> None:
-    """Raises `DamagedError` if a file of `directory` is not as it was when it was sealed.
-
-    Without the file `path` there is nothing to compare with.
-    """
-    if not Path(path).exists():
-        return
-    try:
-        sealed = files.read_json(path)
-        sums = sealed["files"]
-        intact = sealed["digest"] == files.digest(sums)
-    except (InputError, KeyError, TypeError):
-        intact = False
-    if not intact:
-        raise DamagedError(f"its list of checksums, {path}, is damaged itself")
-    for name, expected in sums.items():
-        file = Path(directory) / name
-        if not file.is_file():
-            raise DamagedError(f"{name} is missing")
-        if files.sha256(file) != expected:
-            raise DamagedError(f"the checksum of the file {name} does not match")

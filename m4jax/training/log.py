@@ -154,33 +154,25 @@ class StreamTracker:
         `unique_examples` and `repeats` are of the whole run, `stream_*` and `target_*` of the
         stage.
         """
-        unique, bias = int(np.count_nonzero(self._seen)), self._bias(self._counts)
+        unique = int(np.count_nonzero(self._seen))
+        counted = {"unique_examples": unique, "repeats": self._drawn - unique}
         return {
             "stage": self._stage,
-            "unique_examples": unique,
-            "repeats": self._drawn - unique,
-            "stream_rb": _number(bias.representation_max),
-            "stream_ab": _number(bias.association_max),
-            **self._target,
-        }
+            **counted,
+            **self._moments("stream", self._counts),
+        } | self._target
 
     def _begin(self, stage: int) -> None:
         """Starts the counts of a stage."""
         self._stage, self._counts = stage, np.zeros(len(self._data.images))
-        bias = self._bias(self._draw.probability(stage))
-        self._target = {
-            "target_rb": _number(bias.representation_max),
-            "target_ab": _number(bias.association_max),
-        }
+        self._target = self._moments("target", self._draw.probability[stage])
 
-    def _bias(self, weights: np.ndarray) -> balance.Bias:
+    def _moments(self, kind: str, weights: np.ndarray) -> dict[str, float | None]:
+        """Returns the bias of weighted data; None for what can't be estimated (an empty group)."""
         data = self._data
-        return balance.bias(data.attributes, data.labels, weights, target=data.target)
-
-
-def _number(value: float) -> float | None:
-    """Returns a JSON number, or None for what could not be estimated (an empty group)."""
-    return float(value) if np.isfinite(value) else None
+        bias = balance.bias(data.attributes, data.labels, weights, target=data.target)
+        values = {"rb": bias.representation_max, "ab": bias.association_max}
+        return {f"{kind}_{k}": float(x) if np.isfinite(x) else None for k, x in values.items()}
 
 
 class Clock:

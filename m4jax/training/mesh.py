@@ -52,10 +52,7 @@ def _partition(shape: tuple[int, ...], mesh: Mesh, smallest: int) -> PartitionSp
     axes: list[str | None] = [None] * len(shape)
     if math.prod(shape) < smallest:
         return PartitionSpec()
-    for name, order in (
-        (MODEL, lambda i: i),
-        (DATA, lambda i: shape[i]),
-    ):
+    for name, order in ((MODEL, lambda i: i), (DATA, lambda i: shape[i])):
         size = mesh.shape[name]
         free = [i for i, n in enumerate(shape) if axes[i] is None and n % size == 0]
         if size > 1 and free:

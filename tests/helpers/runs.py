@@ -8,6 +8,10 @@ from m4jax import files, models
 from m4jax.training import TrainConfig, TrainData
 
 KINDS = 8
+# Roundings one after another in a step of the tiny model, see `tolerance.rounding`: sums of 48
+# terms (a patch), of 8 (the width, eight times a layer), of 32 (the MLP) and of 4 (tokens), forward
+# in both towers and back, and those over the batch.
+TERMS = 400
 TIMINGS = ("examples_per_second", "wait_share")
 CONFIG = TrainConfig(
     seed=3,

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from helpers import peers
+from helpers.tolerance import rounding
 
 from m4jax import models
 from m4jax.errors import InputError
@@ -93,9 +94,10 @@ def test_equals_the_peer(case):
     images, tokens = batch(model.variant)
     value, image, text, gradient = theirs(torch, peer, images, tokens)
     our_value, output, our_gradient = ours(model, params, images, tokens)
-    assert distance(output.image, image) < 1e-5
-    assert distance(output.text, text) < 1e-5
-    assert our_value == pytest.approx(value, rel=1e-5)
+    tolerance = rounding(np.float32, 400)  # forward: a patch, and ten sums in each of two layers
+    assert distance(output.image, image) < tolerance
+    assert distance(output.text, text) < tolerance
+    assert our_value == pytest.approx(value, rel=tolerance)
     expected = convert.from_peer(gradient, model, format=format)
     for path, leaf in jax.tree_util.tree_leaves_with_path(expected):
         found = our_gradient

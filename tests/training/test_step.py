@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from helpers.runs import CONFIG, tiny_data, tiny_model
+from helpers.runs import CONFIG, TERMS, tiny_data, tiny_model
+from helpers.tolerance import rounding
 
 from m4jax.models import Output
 from m4jax.training import step
@@ -96,7 +97,7 @@ def test_weight_decay_and_clipping_by_hand():
     update, _ = OPTIMIZER.update(
         jax.tree.map(jnp.zeros_like, params), OPTIMIZER.init(params), params
     )
-    np.testing.assert_allclose(update["kernel"], -1e-2 * 0.1 * 3.0, rtol=1e-6)
+    np.testing.assert_allclose(update["kernel"], -1e-2 * 0.1 * 3.0, rtol=rounding(np.float32, 3))
     np.testing.assert_array_equal(update["bias"], 0)
     huge = {"kernel": jnp.zeros((2, 2)), "bias": jnp.array([3e8, 4e8])}
     _, state = OPTIMIZER.update(huge, OPTIMIZER.init(params), params)
@@ -114,15 +115,16 @@ def test_microbatches_equal_the_big_batch(loss):
     overrides = LOSSES[loss].model
     model = tiny_model(**overrides)
     state = step.init_state(model, OPTIMIZER, seed=0)
-    found = {}
+    results = {}
     for parts in (1, 4):
         config = dataclasses.replace(CONFIG, loss=loss, microbatches=parts)
         train_step = step.make_train_step(config, model, optax.sgd(1.0))
         weighted = batch()._replace(weight=jnp.linspace(0.5, 1.5, CONFIG.batch_size))
         started = step.new_state(state.params, optax.sgd(1.0), seed=0)
-        found[parts] = jax.jit(train_step)(started, weighted)
-    for a, b in zip(jax.tree.leaves(found[1]), jax.tree.leaves(found[4]), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
+        results[parts] = jax.jit(train_step)(started, weighted)
+    tolerance = rounding(np.float32, TERMS)  # of gradients, parameters and metrics about 1 in size
+    for a, b in zip(jax.tree.leaves(results[1]), jax.tree.leaves(results[4]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
 def test_microbatches_keep_the_order_of_rows():
