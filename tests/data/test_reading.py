@@ -3,12 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-<<<<<<< HEAD
 from m4jax.data import tokenizers
-from m4jax.data.sampling import Sampler
-=======
-from m4jax.data import tokenizer
->>>>>>> aebef91 (Training is read in nine files: settings, losses, step, batches, log, checkpoints; a loss, a schedule and a model variant are each written in one)
 from m4jax.errors import InputError
 from m4jax.tables import weights
 from m4jax.training.batches import Sampler

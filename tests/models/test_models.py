@@ -130,12 +130,9 @@ def test_embeddings_have_unit_norm_and_scalars_start_where_asked(tiny):
     images = generator.normal(size=(3, 16, 16, 3)).astype(np.float32)
     tokens = generator.integers(1, 20, (3, 6))
     output = apply(model, params, images, tokens)
-    np.testing.assert_allclose(
-        np.linalg.norm(output.image, axis=1), 1, atol=rounding(np.float32, 8 + 2)
-    )
-    np.testing.assert_allclose(
-        np.linalg.norm(output.text, axis=1), 1, atol=rounding(np.float32, 8 + 2)
-    )
+    tolerance = rounding(np.float32, 8 + 2)  # a sum over the width, its root, and the product
+    np.testing.assert_allclose(np.linalg.norm(output.image, axis=1), 1, atol=tolerance)
+    np.testing.assert_allclose(np.linalg.norm(output.text, axis=1), 1, atol=tolerance)
     assert output.image.dtype == output.text.dtype == np.float32
     assert output.logit_scale == pytest.approx(model.variant.logit_scale)
     assert output.logit_bias == (model.variant.logit_bias or 0)

@@ -27,9 +27,8 @@ def test_normalize_maps_the_ends():
     np.testing.assert_array_equal(step.normalize(images), [[-1] * 3, [1] * 3])
     mean, std = (0.5, 0.4, 0.25), (0.5, 0.2, 0.25)
     expected = [[-1, -2, -1], [1, 3, 3]]
-    np.testing.assert_allclose(
-        step.normalize(images, mean, std), expected, rtol=rounding(np.float32, 4)
-    )
+    tolerance = rounding(np.float32, 4)
+    np.testing.assert_allclose(step.normalize(images, mean, std), expected, rtol=tolerance)
 
 
 def test_shift_is_a_window_of_the_padded_picture(images):
