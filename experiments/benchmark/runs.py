@@ -29,15 +29,7 @@ def fleet(members: int, steps: int, model: dict[str, Any]) -> dict[str, Any]:
     """
     net = models.create(model["variant"], **model["overrides"])
     images, tokens = towers.examples(model, net.variant)
-    n = len(images)
-    data = training.TrainData(
-        images=images,
-        tokens=tokens,
-        caption_id=np.arange(n),
-        attributes=np.zeros((n, 1)),
-        labels=np.zeros((n, 1)),
-        target=np.array([0.5]),
-    )
+    data = towers.train_data(images, tokens)
     every = max(steps // RECORDS, 1)
     config = training.TrainConfig(
         batch_size=model["batch_size"],
@@ -85,14 +77,7 @@ def feed(
     world.prepare(data_dir)
     gigabytes = float("inf") if workers is None else 0.0
     split = world.load_split("train", data_dir, in_memory_gb=gigabytes)
-    data = training.TrainData(
-        images=split.images,
-        tokens=np.ones((examples, 12), np.int32),
-        caption_id=np.arange(examples),
-        attributes=np.zeros((examples, 1)),
-        labels=np.zeros((examples, 1)),
-        target=np.array([0.5]),
-    )
+    data = towers.train_data(split.images, np.ones((examples, 12), np.int32))
     config = training.TrainConfig(batch_size=batch_size, steps=10**6, **towers.AUGMENTED)
     stream = batches(
         data,

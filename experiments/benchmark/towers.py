@@ -45,14 +45,14 @@ def train_steps(
         ]
         for process in crew:
             process.start()
-        found = [results.get(timeout=START_SECONDS + 10 * duration) for _ in crew]
+        parts = [results.get(timeout=START_SECONDS + 10 * duration) for _ in crew]
         for process in crew:
             process.join()
     return {
-        "pairs_per_second": sum(x["steps"] * model["batch_size"] / x["seconds"] for x in found),
-        "steps": sum(x["steps"] for x in found),
-        "first_seconds": max(x["first_seconds"] for x in found),
-        "step_seconds": statistics.median(x["seconds"] / x["steps"] for x in found),
+        "pairs_per_second": sum(x["steps"] * model["batch_size"] / x["seconds"] for x in parts),
+        "steps": sum(x["steps"] for x in parts),
+        "first_seconds": max(x["first_seconds"] for x in parts),
+        "step_seconds": statistics.median(x["seconds"] / x["steps"] for x in parts),
     }
 
 
@@ -106,6 +106,15 @@ def examples(model: dict[str, Any], variant: Any) -> tuple[np.ndarray, np.ndarra
     return images, tokens.astype(np.int32)
 
 
+def train_data(images: Any, tokens: np.ndarray) -> Any:
+    """Returns the examples of a run, without attributes or labels."""
+    from m4jax.training import TrainData
+
+    n = len(images)
+    none = np.zeros((n, 1))
+    return TrainData(images, tokens, np.arange(n), none, none, target=np.array([0.5]))
+
+
 def ours(model: dict[str, Any], threads: int) -> Callable[[], None]:
     """Returns a function that takes the next step of a run as `training.train` does."""
     del threads  # set by the environment
@@ -117,14 +126,7 @@ def ours(model: dict[str, Any], threads: int) -> Callable[[], None]:
 
     net = models.create(model["variant"], **model["overrides"])
     images, tokens = examples(model, net.variant)
-    data = training.TrainData(
-        images=images,
-        tokens=tokens,
-        caption_id=np.arange(len(images)),
-        attributes=np.zeros((len(images), 1)),
-        labels=np.zeros((len(images), 1)),
-        target=np.array([0.5]),
-    )
+    data = train_data(images, tokens)
     config = training.TrainConfig(batch_size=model["batch_size"], steps=10**6, **AUGMENTED)
     devices = training.make_mesh(jax.devices()[:1])
     optimizer = make_optimizer(config, config.learning_rate)

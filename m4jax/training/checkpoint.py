@@ -13,7 +13,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from m4jax import files
-from m4jax.training import checksum
+from m4jax.training.mesh import checksums
 from m4jax.training.restore import DamagedError, agree, first_line, read, seal_path
 from m4jax.training.step import TrainState
 
@@ -64,7 +64,7 @@ class Checkpoints:
         """
         items = _items(state)
         # A copy: it is written in the background, while the caller goes on.
-        record = copy.deepcopy({"position": position, "leaves": checksum.of_leaves(items)})
+        record = copy.deepcopy({"position": position, "leaves": checksums(items)})
         with _writing(self._directory):
             self._manager.wait_until_finished()
             self._saving = int(state.step)

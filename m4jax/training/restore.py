@@ -15,7 +15,7 @@ from jax.experimental import multihost_utils
 
 from m4jax import files
 from m4jax.errors import InputError
-from m4jax.training import checksum
+from m4jax.training.mesh import checksums
 from m4jax.training.step import init_params
 
 
@@ -47,7 +47,7 @@ def read(
             )
     targets = {name: ocp.args.StandardRestore(tree) for name, tree in abstract.items()}
     items = _restore(manager, step, targets)
-    for leaf, actual in checksum.of_leaves(items).items():
+    for leaf, actual in checksums(items).items():
         if actual != leaves[leaf]:
             raise DamagedError(f"the checksum of {leaf} does not match")
     return items, record["position"]

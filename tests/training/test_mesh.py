@@ -17,7 +17,7 @@ from helpers.runs import CONFIG, metrics, tiny_data, tiny_model
 from jax.sharding import PartitionSpec
 
 from m4jax.errors import InputError
-from m4jax.training import checksum, make_mesh, mesh
+from m4jax.training import make_mesh, mesh
 from m4jax.training.config import check_fit
 
 SCRIPT = HELPERS / "mesh_check.py"
@@ -119,13 +119,13 @@ def test_checksums_do_not_depend_on_the_type_of_array_and_see_every_bit():
     generator = np.random.default_rng(0)
     for dtype in (jnp.float32, jnp.bfloat16, jnp.int32, jnp.uint8, jnp.bool_, jnp.float16):
         array = jnp.asarray(generator.integers(0, 2, (3, 5)), dtype)
-        told = checksum.of_leaves({"a": array})["['a']"]
+        told = mesh.checksums({"a": array})["['a']"]
         assert told[:2] == [str(array.dtype), [3, 5]]
-        seen = {told[2], checksum.of_leaves({"a": array.T})["['a']"][2]}
+        seen = {told[2], mesh.checksums({"a": array.T})["['a']"][2]}
         for i, j in np.ndindex(3, 5):
             changed = array.at[i, j].set(1 - array[i, j] if dtype != jnp.bool_ else ~array[i, j])
-            seen.add(checksum.of_leaves({"a": changed})["['a']"][2])
+            seen.add(mesh.checksums({"a": changed})["['a']"][2])
         assert len(seen) == 17
-    assert checksum.of_leaves({"a": np.zeros((2, 2), np.float32)}) == checksum.of_leaves(
+    assert mesh.checksums({"a": np.zeros((2, 2), np.float32)}) == mesh.checksums(
         {"a": jnp.zeros((2, 2))}
     )

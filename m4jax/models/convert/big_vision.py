@@ -60,16 +60,16 @@ def unstack(tensors: Tensors) -> Tensors:
 
     A leading "params/" of the names is dropped.
     """
-    found = {}
+    unstacked = {}
     for name, array in tensors.items():
         name = name.removeprefix("params/")
         scanned = re.fullmatch(r"(.*/encoderblock)(/.*)", name)
         if scanned is None:
-            found[name] = array
+            unstacked[name] = array
             continue
         for i, layer in enumerate(array):
-            found[f"{scanned[1]}_{i}{scanned[2]}"] = layer
-    return found
+            unstacked[f"{scanned[1]}_{i}{scanned[2]}"] = layer
+    return unstacked
 
 
 def _leaves(ours: str, theirs: str, names: tuple[str, ...]) -> list[Rule]:

@@ -109,7 +109,7 @@ def decode(rules: Iterable[Rule], tensors: Mapping[str, np.ndarray], shapes: Ten
     Raises:
         InputError: if a tensor is missing, left over, or of another shape.
     """
-    used, found = set(), {}
+    used, params = set(), {}
     for rule in rules:
         leaf = shapes[rule.ours]
         stacked = "{layer}" in rule.theirs[0]
@@ -126,14 +126,14 @@ def decode(rules: Iterable[Rule], tensors: Mapping[str, np.ndarray], shapes: Ten
                     )
             used.update(names)
             layers.append(rule.codec.decode(arrays).reshape(inner))
-        found[rule.ours] = np.stack(layers) if stacked else layers[0]
+        params[rule.ours] = np.stack(layers) if stacked else layers[0]
     surplus = sorted(set(tensors) - used)
     if surplus:
         raise InputError(
             f"{len(surplus)} tensors that the model has no place for, {surplus[0]!r} for example; "
             "the file is of another model"
         )
-    return found
+    return params
 
 
 def encode(rules: Iterable[Rule], params: Tensors) -> Tensors:
