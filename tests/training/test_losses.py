@@ -141,7 +141,7 @@ def test_an_example_of_weight_zero_is_absent(name):
 
 
 def test_many_devices_equal_one():
-    flags = "--xla_force_host_platform_device_count=8"
+    flags = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     script = HELPERS / "losses_check.py"
     told = subprocess.run(

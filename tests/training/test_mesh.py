@@ -25,7 +25,8 @@ EXACT = ("step", "examples", "stage", "unique_examples", "repeats", "stream_rb",
 
 
 def start(run_dir, devices, *, model=1, last=0, process=-1, port=0, simulated=8):
-    flags = f"--xla_force_host_platform_device_count={simulated}"
+    flags = os.environ.get("XLA_FLAGS", "")
+    flags += f" --xla_force_host_platform_device_count={simulated}"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, str(SCRIPT), str(run_dir)]
     command += map(str, (devices, model, last, process, port))
