@@ -118,13 +118,10 @@ class RunConfig:
     evaluate: EvaluateConfig = dataclasses.field(default_factory=EvaluateConfig)
 
     def __post_init__(self):
-        if self.balance is None:
-            return
-        if len(self.during) != 2 or not 0 <= self.during[0] < self.during[1] <= 1:
-            raise InputError(
-                "balance.during: expected two shares of the steps, 0 <= from < to <= 1, got "
-                f"{self.during}"
-            )
+        during = (*self.during, 0, 0)
+        if self.balance and not (len(during) == 4 and 0 <= during[0] < during[1] <= 1):
+            expected = "two shares of the steps, 0 <= from < to <= 1"
+            raise InputError(f"balance.during: expected {expected}, got {self.during}")
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields, nested, as JSON values; the source stands under its kind.
@@ -161,10 +158,7 @@ class RunConfig:
 
     @property
     def scorer(self) -> "RunConfig | None":
-        """The run whose model scores the pairs for the filter: CLIP without one.
-
-        In a grid that has this run as a cell, nothing is trained for the filter alone.
-        """
+        """The run whose model scores the pairs for the filter: CLIP without one."""
         if self.filter is None:
             return None
         balance = self.filter.balance
