@@ -19,8 +19,9 @@ from rich.console import Console
 
 from experiments import command
 from m4jax import progress
-from m4jax.run import work
 from m4jax.run.config import Layout, run_config
+from m4jax.run.train import train_run, train_scorer
+from m4jax.run.weights import weigh
 
 _INIT_FROM = flags.DEFINE_string("init_from", "", "Sets config.init_from.")
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One of several processes of a run.")
@@ -33,12 +34,12 @@ def main(console: Console) -> int:
     if _INIT_FROM.value:
         command.override("init_from", os.path.abspath(_INIT_FROM.value))
     config, layout = run_config(command.config()), Layout(command.workdir())
-    before = ["world"]
-    before += ["scorer"] if config.filter else []
-    before += ["weights"] if config.weighted else []
-    stages = {
-        name: functools.partial(work.TASKS[name], config, layout) for name in (*before, "train")
-    }
+    stages = {"world": functools.partial(config.source.prepare, layout.data)}
+    if config.filter:
+        stages["scorer"] = functools.partial(train_scorer, config, layout)
+    if config.weighted:
+        stages["weights"] = functools.partial(weigh, config, layout)
+    stages["train"] = functools.partial(train_run, config, layout)
     if jax.process_count() == 1:
         progress.run_stages(console, stages)
     else:

@@ -25,6 +25,15 @@ def train_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
     )
 
 
+def train_scorer(config: RunConfig, layout: Layout, progress: Progress) -> None:
+    """Trains the model that scores a filtered run's pairs; nothing to do for other runs."""
+    if config.scorer is None:
+        return
+    if config.scorer.weighted:
+        weights.weigh(config.scorer, layout, progress)
+    train_run(config.scorer, layout, progress)
+
+
 def train_data(config: RunConfig, layout: Layout) -> training.TrainData:
     """Returns the examples of a run, with the data versions in which they are drawn."""
     train = config.source.train(layout.data, config.in_memory_gb)

@@ -13,7 +13,7 @@ from m4jax.run import model, weights
 from m4jax.run.config import Layout, RunConfig
 from m4jax.run.evaluate import Tracker, evaluate_run
 from m4jax.run.state import damaged, is_done, mark_done, mark_failed
-from m4jax.run.train import stages, train_data, train_run
+from m4jax.run.train import stages, train_data, train_run, train_scorer
 
 
 def prepare_world(config: RunConfig, layout: Layout, progress: Progress) -> None:
@@ -108,15 +108,6 @@ def _finish(config: RunConfig, layout: Layout, progress: Progress, started: _Tim
     evaluate_run(config, layout, progress)
     passed = zip(_Times._fields, started, _Times.now(), strict=True)
     mark_done(config, layout, **{name: round(now - then, 2) for name, then, now in passed})
-
-
-def train_scorer(config: RunConfig, layout: Layout, progress: Progress) -> None:
-    """Trains the model that scores a filtered run's pairs; nothing to do for other runs."""
-    if config.scorer is None:
-        return
-    if config.scorer.weighted:
-        weights.weigh(config.scorer, layout, progress)
-    train_run(config.scorer, layout, progress)
 
 
 TASKS = {
