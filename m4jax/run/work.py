@@ -13,7 +13,7 @@ from m4jax.run import model, weights
 from m4jax.run.config import Layout, RunConfig
 from m4jax.run.evaluate import Tracker, evaluate_run
 from m4jax.run.state import damaged, is_done, mark_done, mark_failed
-from m4jax.run.train import stages, train_data, train_run, train_scorer
+from m4jax.run.train import stages, train_data, train_run
 
 
 def prepare_world(config: RunConfig, layout: Layout, progress: Progress) -> None:
@@ -112,9 +112,6 @@ def _finish(config: RunConfig, layout: Layout, progress: Progress, started: _Tim
 
 TASKS = {
     "world": prepare_world,
-    "scorer": train_scorer,
     "weights": weights.weigh,
-    "train": train_run,
-    "evaluate": evaluate_run,
     "run": run_cell,
 }
