@@ -12,7 +12,7 @@ ALLOWED = {
     "files": {"errors"},
     "progress": set(),
     "settings": {"errors"},
-    "balance": set(),  # jax and numpy alone, so that it can be taken out and used elsewhere
+    "balance": {"errors"},  # else jax and numpy alone: it can be taken out and used elsewhere
     "data": SHARED,
     "models": SHARED,
     "evaluation": SHARED,

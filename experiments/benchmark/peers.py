@@ -49,8 +49,7 @@ def constraint_rows(problem: balance.Problem) -> tuple[sparse.csc_matrix, np.nda
         - extended @ sparse.diags(target)
         for k, target in enumerate(problem.target)
     ]
-    eps = np.column_stack([problem.eps_representation, problem.eps_association])
-    return sparse.hstack(blocks, format="csc"), eps.ravel()
+    return sparse.hstack(blocks, format="csc"), problem.spec.eps.ravel()
 
 
 def program(problem: balance.Problem) -> Program:

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.benchmark import instances, peers
 from m4jax import balance
-from m4jax.balance import objectives, patterns
+from m4jax.balance import folding, objectives
 from m4jax.balance import online as stochastic
 
 # What one Newton step reads: z once each for its model, for the slope along it, for the scores and
@@ -38,14 +38,14 @@ def ours(kind: str, n: int, seed: int, repeats: int) -> dict[str, Any]:
     every = [times] + [_solve(*arrays, kind)[0] for _ in range(repeats - 1)]
     median = {name: statistics.median(x[name] for x in every) for name in times}
     begin = time.perf_counter()
-    folded, _ = patterns.fold(problem)
+    folded, _ = folding.fold(problem)
     return {
         **median,
         "fold_seconds": time.perf_counter() - begin,
         "compile_seconds": first["seconds"] - median["seconds"],
         "compilations": cold,
         "compilations_when_hot": compilations.count - cold,
-        "patterns": int(np.count_nonzero(folded.share)),
+        "patterns": int(np.count_nonzero(folded.counts)),
         "status": solution.status.name,
         "relative_gap": solution.duality_gap / solution.objective,
         "steps": solution.steps,
@@ -74,11 +74,11 @@ def peer(name: str, kind: str, n: int, seed: int, folded: bool) -> dict[str, Any
     """
     problem = balance.Problem(*instances.examples(kind, n, seed), **instances.settings(kind))
     begin = time.perf_counter()
-    asked, inverse = patterns.distinct(problem) if folded else (problem, slice(None))
-    folding = time.perf_counter() - begin if folded else 0.0
-    answer = peers.PEERS[name](peers.program(asked))
+    rows, inverse = folding.fold(problem) if folded else (problem, slice(None))
+    fold_seconds = time.perf_counter() - begin if folded else 0.0
+    answer = peers.PEERS[name](peers.program(rows))
     weights = np.clip(answer.weights, 0.0, 1.0)[inverse]
-    seconds = folding + answer.seconds
+    seconds = fold_seconds + answer.seconds
     return {"seconds": seconds, "status": answer.status, **judge(problem, weights)}
 
 

@@ -9,13 +9,11 @@ from m4jax.balance.diagnostics import (
     diagnose,
     effective_sample_size,
 )
-from m4jax.balance.exact import solve
 from m4jax.balance.feasibility import Conflict, KeepRate, conflict, max_keep_rate
 from m4jax.balance.frontier import Frontier, FrontierPoint, frontier
 from m4jax.balance.objectives import OBJECTIVES, Objective
-from m4jax.balance.problem import Problem, ProblemError
-from m4jax.balance.solution import Solution, Status
-from m4jax.balance.spec import Spec
+from m4jax.balance.problem import Problem, ProblemError, Solution, Spec, Status
+from m4jax.balance.solver import solve
 
 __all__ = [
     "OBJECTIVES",

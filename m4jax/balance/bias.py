@@ -14,7 +14,7 @@ CHUNK = 8192  # rows at a time: a hundred labels in float64 are 6.5 MB, about a 
 class Bias:
     """What `bias` found; what cannot be estimated is NaN, in the summaries too.
 
-    Args:
+    Attributes:
         representation: `[m]` E_w[s_k | known] − π_k.
         association: `[m, c]` E_w[y_r | s_k=1] − E_w[y_r | s_k=0].
         representation_max: max |representation|.

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from m4jax.balance.diagnostics import finite, summarise
-from m4jax.balance.problem import Problem
-from m4jax.balance.solution import Solution
+from m4jax.balance.problem import Problem, Solution
 
 WORST = 10  # constraints named in a certificate
+HASHED = ("attributes", "labels", "target", "utility", "counts", "keep_rate", "eps_representation",
+          "eps_association", "penalty")  # fmt: skip
 
 
 def certificate(problem: Problem, solution: Solution) -> dict[str, Any]:
@@ -29,9 +30,7 @@ def certificate(problem: Problem, solution: Solution) -> dict[str, Any]:
         weights, by the names of `WeightSummary`; violations with their maximum, the worst by name
         (label None: representation), steps.
     """
-    beyond = np.concatenate(
-        [solution.representation_violation[:, None], solution.association_violation], axis=1
-    )
+    beyond = solution.violation
     summary = dataclasses.asdict(summarise(solution.weights, problem.counts))
     quantiles = summary.pop("weight_quantiles")
     return {
@@ -74,12 +73,10 @@ def fingerprint(problem: Problem) -> str:
     labels, nor on whether an intersection was asked for or given as a column.
     """
     digest = hashlib.sha256()
-    for field in dataclasses.fields(problem):
-        if field.name in ("attribute_names", "label_names", "intersections"):
-            continue
-        array = np.asarray(getattr(problem, field.name))
+    for name in HASHED:
+        array = np.asarray(getattr(problem, name))
         bits = array.dtype == np.uint8  # a problem keeps as bytes what is 0 or 1, and only that
-        digest.update(f"{field.name} {'bits' if bits else 'float64'} {array.shape}\n".encode())
+        digest.update(f"{name} {'bits' if bits else 'float64'} {array.shape}\n".encode())
         digest.update(np.packbits(array) if bits else _canonical(array))
     return digest.hexdigest()
 

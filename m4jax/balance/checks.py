@@ -1,15 +1,18 @@
 """Checks of what users pass: each returns a clean copy, or says what is wrong, where, and why."""
 
-import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from m4jax.errors import InputError, nearest
+
 Axes = Sequence[Sequence[str] | None]
+PRECISIONS = ("float64", "float32")
+PREVALENCE = "a prevalence in [0, 1]"
 
 
-class ProblemError(ValueError):
+class ProblemError(InputError):
     """The problem is not well posed; the message says what is wrong, where, and what to do."""
 
 
@@ -40,6 +43,20 @@ def matrix(name: str, values: Any) -> np.ndarray:
             f"{name} has shape {array.shape}; expected a matrix [n, number of {name}]"
         )
     return array
+
+
+def examples(attributes: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Returns both as matrices with one row each per example; their values are not checked."""
+    attributes, labels = matrix("attributes", attributes), matrix("labels", labels)
+    n, m = attributes.shape
+    if n == 0 or m == 0:
+        raise ProblemError(f"attributes is {n} × {m}; expected at least one row and one column")
+    if len(labels) != n:
+        raise ProblemError(
+            f"attributes has {n} rows and labels has {len(labels)}; expected one row each per "
+            "example, in the same order"
+        )
+    return attributes, labels
 
 
 def unit_interval(
@@ -115,27 +132,150 @@ def refuse(name: str, array: np.ndarray, wrong: np.ndarray, expected: str, axes:
         )
 
 
-def names(kind: str, given: int | Iterable[str]) -> tuple[str, ...]:
-    """Returns distinct names, non-empty strings; a number n stands for "kind 0" … "kind n−1"."""
-    if isinstance(given, int | np.integer) and given >= 0:
-        return tuple(f"{kind} {k}" for k in range(given))
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise ProblemError(f"{kind} names are {given!r}; expected a sequence of names, or a number")
-    given = tuple(given)
-    for k, name in enumerate(given):
+def names(kind: str, values: int | Iterable[str], columns: int | None = None) -> tuple[str, ...]:
+    """Returns distinct names, non-empty strings; a number n stands for "kind 0" … "kind n−1".
+
+    Raises:
+        ProblemError: if they are not that, or not one for each of the `columns` if these are given.
+    """
+    if isinstance(values, int | np.integer) and values >= 0:
+        values = [f"{kind} {k}" for k in range(values)]
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ProblemError(
+            f"{kind} names are {values!r}; expected a sequence of names, or a number"
+        )
+    values = tuple(values)
+    for k, name in enumerate(values):
         if not isinstance(name, str) or not name:
             raise ProblemError(f"{kind}_names[{k}] is {name!r}; expected a non-empty string")
-        if name in given[:k]:
+        if name in values[:k]:
             raise ProblemError(
-                f"{kind}_names[{k}] is {name!r}, as is {kind}_names[{given.index(name)}]; "
+                f"{kind}_names[{k}] is {name!r}, as is {kind}_names[{values.index(name)}]; "
                 "expected distinct names"
             )
-    return tuple(map(str, given))
+    if columns not in (None, len(values)):
+        raise ProblemError(
+            f"{kind}_names has {len(values)} names for {columns} columns; expected one per column"
+        )
+    return tuple(map(str, values))
 
 
-def known(what: str, name: Any, among: Sequence[str]) -> None:
-    """Raises unless `name` is one of the names `among`; the message tells the nearest one."""
-    if name not in among:
-        close = difflib.get_close_matches(str(name), among, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(among)}"
+def attribute(what: str, name: Any, names: Sequence[str]) -> None:
+    """Raises unless `name` is one of the attributes' names; the message tells the nearest one."""
+    if name not in names:
+        hint = nearest(str(name), names)
         raise ProblemError(f"{what} has {name!r}, which is no attribute; {hint}")
+
+
+def target(
+    values: Any, names: Sequence[str], labels: Sequence[str], parts: list[list[int]]
+) -> np.ndarray:
+    """Returns π `[m+i, c+1]`, column 0 for representation.
+
+    Args:
+        values: in any form that `Spec` takes.
+        names: `[m+i]` of the attributes, those of the i intersections last.
+        labels: `[c]` names.
+        parts: for each intersection its attributes; without a target of its own it gets the
+            product of theirs.
+    """
+    m, width = len(names) - len(parts), len(labels) + 1
+    if isinstance(values, Mapping):
+        result = _named_target(values, names, m, width)
+    else:
+        array = numbers("target", values).astype(float)
+        allowed = {shape for k in (m, len(names)) for shape in ((k,), (k, width))}
+        if array.shape not in {()} | allowed:
+            also = f"; with intersections {len(names)} for {m}" if parts else ""
+            raise ProblemError(
+                f"target has shape {array.shape}; expected a number, ({m},) with one per "
+                f"attribute, or ({m}, {width}) with the overall prevalence first, then one per "
+                f"label{also}; or a mapping from attribute names"
+            )
+        wrong = ~((array >= 0) & (array <= 1))
+        refuse("target", array, wrong, PREVALENCE, (names, ("overall", *labels)))
+        result = np.empty((len(array) if array.ndim else m, width))
+        result[:] = array[:, None] if array.ndim == 1 else array
+    missing = np.full((len(names) - len(result), width), np.nan)
+    result = np.concatenate([result, missing])
+    for row, columns in zip(result[m:], parts, strict=True):
+        row[:] = np.where(np.isnan(row), result[columns].prod(axis=0), row)
+    return result
+
+
+def _named_target(values: Mapping, names: Sequence[str], m: int, width: int) -> np.ndarray:
+    """Returns π `[m+i, c+1]` from numbers or rows by name, NaN for intersections without."""
+    for name in values:
+        attribute("target", name, names)
+    result = np.full((len(names), width), np.nan)
+    for k, name in enumerate(names):
+        if name in values:
+            what = f"target[{name!r}]"
+            row = numbers(what, values[name]).astype(float)
+            if row.shape not in ((), (width,)):
+                raise ProblemError(
+                    f"{what} has shape {row.shape}; expected a number, or ({width},) with the "
+                    "overall prevalence first, then one per label"
+                )
+            row = np.broadcast_to(row, (width,))
+            refuse(what, row, ~((row >= 0) & (row <= 1)), PREVALENCE)
+            result[k] = row
+        elif k < m:
+            raise ProblemError(f"target has nothing for {name!r}; expected one per attribute")
+    return result
+
+
+def bound(name: str, values: Any, axes: tuple[Sequence[str], ...]) -> np.ndarray:
+    """Returns ε ≥ 0 as an array with one number for each place of `axes`."""
+    array, shape = numbers(name, values).astype(float), tuple(map(len, axes))
+    if array.shape not in ((), shape):
+        raise ProblemError(f"{name} has shape {array.shape}; expected a number or shape {shape}")
+    refuse(name, array, ~(array >= 0), "a bound of at least 0", axes)
+    return np.array(np.broadcast_to(array, shape))
+
+
+def groups(attributes: np.ndarray, present: np.ndarray | None, names: Sequence[str]) -> None:
+    """Raises if an attribute has no known example or lacks one of its two groups."""
+    for k, name in enumerate(names):
+        column = attributes[:, k] if present is None else attributes[present, k]
+        if attributes.dtype.kind == "f":
+            column = column[~np.isnan(column)]
+        if not column.size:
+            what = "no known example (all are NaN)"
+        elif not column.max() > 0:
+            what = "no example with s > 0"
+        elif not column.min() < 1:
+            what = "no example with s < 1"
+        else:
+            continue
+        raise ProblemError(
+            f"attributes column {k} ({name!r}) has {what} among the rows with counts > 0; "
+            "no weights can balance it: drop the column or add examples"
+        )
+
+
+def settings(tolerance: float, max_steps: int, precision: str) -> None:
+    """Raises unless the settings of a solver are ones it knows."""
+    if not tolerance >= 0 or max_steps < 0:
+        raise ValueError(
+            f"tolerance is {tolerance} and max_steps {max_steps}; expected both at least 0"
+        )
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
+
+
+def start(record: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.float64]:
+    """Returns w `[K]` and μ of a record of dual variables; zeros if it is None.
+
+    Args:
+        record: with `multipliers` `[m, c+1]` and `offset`.
+        shape: that of the multipliers.
+    """
+    if record is None:
+        return np.zeros(shape).ravel(), np.float64(0)
+    if record.multipliers.shape != shape:
+        raise ProblemError(
+            f"start has multipliers {record.multipliers.shape}; expected {shape}, those of a "
+            "problem with as many attributes and labels"
+        )
+    return record.multipliers.ravel(), np.float64(record.offset)

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from m4jax.balance import batch
-from m4jax.balance.exact import solve
+from m4jax.balance import dual
+from m4jax.balance.folding import make_rows
 from m4jax.balance.objectives import Objective
-from m4jax.balance.problem import Problem
-from m4jax.balance.solution import Status
+from m4jax.balance.problem import Problem, Status
+from m4jax.balance.solver import solve
 
 BASES = (1e-6, 1e-3, 0.1, 0.5, 0.9, 1.0, 1.5, 30.0, 1e6)
 FAR = (1e6, 1e12)
@@ -55,12 +55,12 @@ def check(objective: Objective) -> None:
 def _evaluate(function: Callable, first: np.ndarray, base: float, precision: str) -> np.ndarray:
     """Returns function(first, b) in float64, computed in the precision, under `jax.jit`."""
     first = jnp.asarray(first, precision)
-    found = jax.jit(function)(first, jnp.full_like(first, base))
-    if found.dtype != first.dtype:
+    result = jax.jit(function)(first, jnp.full_like(first, base))
+    if result.dtype != first.dtype:
         raise ConformanceError(
-            f"a function returns {found.dtype} for arguments in {first.dtype}; expected the same"
+            f"a function returns {result.dtype} for arguments in {first.dtype}; expected the same"
         )
-    return np.asarray(found, np.float64)
+    return np.asarray(result, np.float64)
 
 
 def _require(good: np.ndarray, what: str, precision: str, **where: np.ndarray | float) -> None:
@@ -69,8 +69,8 @@ def _require(good: np.ndarray, what: str, precision: str, **where: np.ndarray | 
     if good.all():
         return
     index = tuple(np.argwhere(~good)[0])
-    told = (f"{k} = {np.broadcast_to(v, good.shape)[index]:.9g}" for k, v in where.items())
-    raise ConformanceError(f"{what}; at {', '.join(told)} ({precision})")
+    place = (f"{k} = {np.broadcast_to(v, good.shape)[index]:.9g}" for k, v in where.items())
+    raise ConformanceError(f"{what}; at {', '.join(place)} ({precision})")
 
 
 def _check_cost(objective: Objective, base: float, precision: str) -> None:
@@ -147,9 +147,9 @@ def _check_curvature(objective: Objective, base: float, precision: str) -> None:
     before, here, after = (_evaluate(objective.weight, t + x, base, precision) for x in moves)
     sides = np.stack([(before - here) / h, (here - after) / h])
     slack = 1e-15 * (1 + np.abs(t) + base) / h + 1e-3 * sides.max(0)
-    found = _evaluate(objective.curvature, t, base, precision)
-    between = (found >= sides.min(0) - slack) & (found <= sides.max(0) + slack)
-    where = {"t": t, "b": base, "curvature": found, "left": sides[0], "right": sides[1]}
+    curvature = _evaluate(objective.curvature, t, base, precision)
+    between = (curvature >= sides.min(0) - slack) & (curvature <= sides.max(0) + slack)
+    where = {"t": t, "b": base, "curvature": curvature, "left": sides[0], "right": sides[1]}
     _require(between, "curvature is not −dq/dt", precision, **where)
 
 
@@ -159,17 +159,17 @@ def _check_shapes(objective: Objective, precision: str) -> None:
     for name in ("cost", "weight", "curvature"):
         function = jax.jit(getattr(objective, name))
         first, base = (jnp.asarray(x, precision) for x in (first, base))
-        found = function(first, base)
-        if found.shape != first.shape:
+        result = function(first, base)
+        if result.shape != first.shape:
             raise ConformanceError(
-                f"{name} returns shape {found.shape} for arguments of shape {first.shape}; "
+                f"{name} returns shape {result.shape} for arguments of shape {first.shape}; "
                 "expected the same: it has to work elementwise"
             )
         flat = function(first.ravel(), base.ravel())
-        close = np.allclose(found.ravel(), flat, atol=SLACK[precision])
+        close = np.allclose(result.ravel(), flat, atol=SLACK[precision])
         _require(close, f"{name} is not elementwise: it depends on the shape", precision)
         single = function(first[1, 2, 3:], base[1, 2, 3:])
-        close = np.allclose(found[1, 2, 3:], single, atol=SLACK[precision])
+        close = np.allclose(result[1, 2, 3:], single, atol=SLACK[precision])
         _require(close, f"{name} is not elementwise: it depends on other elements", precision)
 
 
@@ -211,11 +211,11 @@ def _rivals(weights: np.ndarray, keep_rate: float, seed: int) -> np.ndarray:
 
 def _values(objective: Objective, problem: Problem, rivals: np.ndarray) -> np.ndarray:
     """Returns the primal value `[r]` at weights `[r, n]` with E[q] = η."""
-    eps = np.column_stack([problem.eps_representation, problem.eps_association])
-    base = problem.keep_rate * problem.utility
+    spec, n = problem.spec, len(problem.counts)
+    base = spec.keep_rate * problem.utility
     with jax.enable_x64(True):
-        cost = np.asarray(jax.jit(objective.cost)(rivals, base[None]))
-        rows = (problem.attributes.astype(float), problem.labels)
-        moments = jax.vmap(lambda q: batch.sums(problem.target, q / len(q), *rows))(rivals)
-    beyond = np.maximum(np.abs(np.asarray(moments)) - eps, 0.0)
-    return cost.mean(1) + problem.penalty * beyond.sum((1, 2))
+        cost = jax.jit(objective.cost)(rivals, base[None]).mean(1)
+        share = np.full(n, 1 / n)
+        rows = make_rows(problem.attributes, problem.labels, share, spec.target, n)
+        moments = jax.vmap(lambda q: dual.moments(rows, q))(rivals)
+        return np.asarray(dual.primal_value(moments, cost, spec.eps.ravel(), spec.penalty))

@@ -19,7 +19,7 @@ TIGHT = 1e-9  # a moment this near its bound binds: far above rounding, far belo
 class WeightSummary:
     """The distribution of weights; each example counts as often as `counts` says.
 
-    Args:
+    Attributes:
         examples: n = Σ counts.
         kept: the mean weight, E[q].
         effective_sample_size: (Σ w)² / Σ w² (Kish).
@@ -51,7 +51,7 @@ class WeightSummary:
 class GroupBalance:
     """How far weighted data are from their targets; what cannot be estimated is NaN.
 
-    Args:
+    Attributes:
         prevalence: `[m, c+1]` E_w[s_k] in column 0, then E_w[s_k y_r] / E_w[y_r].
         inside: `[m, c]` E_w[y_r | s_k=1].
         outside: `[m, c]` E_w[y_r | s_k=0].
@@ -67,17 +67,12 @@ class GroupBalance:
     gap: np.ndarray
     smd: np.ndarray
 
-    @property
-    def smd_max(self) -> float:
-        """The largest |smd|; NaN if one of them cannot be estimated."""
-        return float(np.abs(self.smd).max())
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Diagnostics:
     """What `diagnose` found; arrays `[m, c+1]` have representation in column 0.
 
-    Args:
+    Attributes:
         attribute_names: of the rows.
         label_names: of the columns after the first.
         weights: their distribution.

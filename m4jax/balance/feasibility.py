@@ -5,11 +5,13 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 
-from m4jax.balance import interior, patterns, program
-from m4jax.balance.newton import Dual
+from m4jax.balance import interior
+from m4jax.balance.devices import run
+from m4jax.balance.dual import WIDEST, Dual
+from m4jax.balance.folding import fold, pad
 from m4jax.balance.problem import Problem
+from m4jax.balance.solver import make_dual
 
 Array = jax.Array
 
@@ -20,7 +22,7 @@ TIGHT = 1e-6  # share of the largest multiplier below which one is rounding
 class KeepRate:
     """How much of the data can be kept.
 
-    Args:
+    Attributes:
         keep_rate: η*, the largest E[q] with all constraints met; reached by `weights` up to 1e-9.
         upper_bound: no weights that meet the constraints keep more: proven by `multipliers`.
         weights: `[n]` q in [0, 1] that keep that much. There may be others.
@@ -41,7 +43,7 @@ class KeepRate:
 class Conflict:
     """Constraints that can't hold together at the problem's keep rate.
 
-    Args:
+    Attributes:
         constraints: (attribute, label) names, None for representation. Without any one of them
             the others can hold; there may be other sets like this one.
         multipliers: `[m, c+1]` w of the proof: for every q in [0, 1] with E[q] = η,
@@ -65,16 +67,17 @@ def max_keep_rate(problem: Problem) -> KeepRate:
     Args:
         problem: with the constraints in question.
     """
-    folded, inverse = patterns.fold(problem)
+    folded, inverse = fold(problem)
     with jax.enable_x64(True):
-        dual = program.place(problem, folded, 0.0, mesh=None, precision="float64")
-        dual = dual._replace(bound=jax.device_put(np.full(dual.eps.shape, np.inf)))
-        found = program.interior_point(dual, cost=_dropped, fixed_rate=False, mesh=None)
-        point = found.point._replace(offset=jax.device_put(np.float64(-1)))
+        dual = make_dual(folded, 0.0)
+        dual = dual._replace(penalty=jax.device_put(np.full(dual.eps.shape, np.inf)))
+        end = interior.solve(dual, None, cost=_dropped, fixed_rate=False)
+        point = end.point._replace(offset=jax.device_put(np.float64(-1)))
         # With μ = −1 that is −E[(1 − z·w)₊] − ε·|w| + η: η less the upper bound.
-        least = program.bound_without_cost(dual, point, mesh=None)
+        least = run(interior.bound_without_cost, None, dual, point)
         point, scale, least = jax.device_get((point, dual.rows.scale, least))
-    kept = float(folded.share @ point.weights)
+    share = pad(folded.counts / folded.counts.sum(), len(point.weights))
+    kept = float(share @ point.weights)
     weights = np.clip(point.weights, 0.0, 1.0) * (kept > interior.CERTAIN)
     w = interior.multipliers(point).reshape(scale.shape)
     tight = (point.pull > point.slack).any(axis=0).reshape(scale.shape)
@@ -83,7 +86,7 @@ def max_keep_rate(problem: Problem) -> KeepRate:
         keep_rate=min(kept, 1.0) if kept > interior.CERTAIN else 0.0,
         upper_bound=float(min(problem.keep_rate - least, 1.0)),
         weights=weights[inverse],
-        binding=named(problem, w),
+        binding=_named(problem, w),
         multipliers=w,
     )
 
@@ -102,9 +105,9 @@ def conflict(
         problem: in question, at its keep rate.
         progress: called with the number of constraints looked at and of those in question.
     """
-    folded, _ = patterns.fold(problem)
+    folded, _ = fold(problem)
     with jax.enable_x64(True):
-        dual = program.place(problem, folded, 0.0, mesh=None, precision="float64")
+        dual = make_dual(folded, 0.0)
         proof = _proof(dual, np.ones(dual.eps.size, bool))
         if proof is None:
             return None
@@ -122,17 +125,10 @@ def conflict(
                 progress(total - len(rest), total)
         scale = jax.device_get(dual.rows.scale)
     w = (proof[0]).reshape(scale.shape) / scale
-    return Conflict(constraints=named(problem, w), multipliers=w, violation=proof[1])
+    return Conflict(constraints=_named(problem, w), multipliers=w, violation=proof[1])
 
 
-def none_exist(dual: Dual, mesh: Mesh | None) -> bool:
-    """Tells whether it is proven that no weights meet all constraints at E[q] = η."""
-    elastic = dual._replace(bound=np.ones_like(dual.bound))
-    found = program.interior_point(elastic, cost=_free, fixed_rate=True, decide=True, mesh=mesh)
-    return float(program.bound_without_cost(elastic, found.point, mesh=mesh)) > interior.CERTAIN
-
-
-def named(problem: Problem, w: np.ndarray) -> tuple[tuple[str, str | None], ...]:
+def _named(problem: Problem, w: np.ndarray) -> tuple[tuple[str, str | None], ...]:
     """Returns the names of the constraints with w `[m, c+1]` other than 0, the largest first."""
     columns = (None, *problem.label_names)
     order = sorted(np.argwhere(w).tolist(), key=lambda at: -abs(w[tuple(at)]))
@@ -141,16 +137,14 @@ def named(problem: Problem, w: np.ndarray) -> tuple[tuple[str, str | None], ...]
 
 def _proof(dual: Dual, used: np.ndarray) -> tuple[np.ndarray, float] | None:
     """Returns w `[K]`, 0 where not `used`, that proves a conflict, and by how much; or None."""
-    unbounded = program.WIDEST / jax.device_get(dual.rows.scale).reshape(-1)
+    unbounded = WIDEST / jax.device_get(dual.rows.scale).reshape(-1)
     eps = np.where(used, jax.device_get(dual.eps), unbounded)
-    elastic = jax.device_put(dual._replace(eps=eps, bound=np.ones(eps.size)))
-    found = program.interior_point(elastic, cost=_free, fixed_rate=True, decide=True, mesh=None)
-    w = jax.device_get(interior.multipliers(found.point))
+    elastic = jax.device_put(dual._replace(eps=eps, penalty=np.ones(eps.size)))
+    end = interior.solve(elastic, None, cost=interior.no_cost, fixed_rate=True, decide=True)
+    w = jax.device_get(interior.multipliers(end.point))
     w = np.where(used & (np.abs(w) > TIGHT * np.abs(w).max()), w, 0.0)
-    point = found.point._replace(
-        pull=jax.device_put(np.stack([np.maximum(w, 0), np.maximum(-w, 0)]))
-    )
-    violation = float(program.bound_without_cost(elastic, point, mesh=None))
+    point = end.point._replace(pull=jax.device_put(np.stack([np.maximum(w, 0), np.maximum(-w, 0)])))
+    violation = float(run(interior.bound_without_cost, None, elastic, point))
     return (w, violation) if violation > interior.CERTAIN else None
 
 
@@ -158,11 +152,6 @@ def _mask(size: int, chosen: list[int]) -> np.ndarray:
     mask = np.zeros(size, bool)
     mask[chosen] = True
     return mask
-
-
-def _free(weight: Array, base: Array) -> Array:
-    """The cost when only the constraints matter."""
-    return 0.0 * weight
 
 
 def _dropped(weight: Array, base: Array) -> Array:

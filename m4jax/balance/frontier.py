@@ -4,15 +4,12 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
-from m4jax.balance import patterns
 from m4jax.balance.bias import bias
-from m4jax.balance.exact import solve
 from m4jax.balance.feasibility import KeepRate, max_keep_rate
+from m4jax.balance.folding import fold
 from m4jax.balance.objectives import Objective
-from m4jax.balance.problem import Problem, ProblemError
-from m4jax.balance.solution import Solution, Status
+from m4jax.balance.problem import Problem, ProblemError, Solution, Status
+from m4jax.balance.solver import solve
 
 RATES = tuple(round(0.05 * i, 2) for i in range(1, 21))
 STRICT = 1e3  # V in place of infinity: beyond the largest keep rate hard constraints give nothing
@@ -22,7 +19,7 @@ STRICT = 1e3  # V in place of infinity: beyond the largest keep rate hard constr
 class FrontierPoint:
     """The optimal weights at one keep rate, in numbers.
 
-    Args:
+    Attributes:
         keep_rate: η.
         status: why the solver stopped.
         objective: the value of the problem.
@@ -45,7 +42,12 @@ class FrontierPoint:
 
 @dataclasses.dataclass(frozen=True)
 class Frontier:
-    """One point per keep rate, in ascending order, and the largest rate without violation."""
+    """The bias at each keep rate.
+
+    Attributes:
+        points: one per keep rate, in ascending order.
+        largest: the largest keep rate without violation.
+    """
 
     points: tuple[FrontierPoint, ...]
     largest: KeepRate
@@ -75,7 +77,7 @@ def frontier(
     if not len(keep_rates):
         raise ProblemError("keep_rates is empty; expected at least one rate in (0, 1]")
     rates = sorted(set(map(float, keep_rates)))
-    folded, _ = patterns.distinct(problem)
+    folded, _ = fold(problem)
     soft = STRICT if math.isinf(problem.penalty) else problem.penalty
     points, solution = [], None
     for done, rate in enumerate(rates):
@@ -90,12 +92,11 @@ def frontier(
 def _point(problem: Problem, solution: Solution) -> FrontierPoint:
     weights = solution.weights * problem.counts
     left = bias(problem.attributes, problem.labels, weights, target=problem.target)
-    beyond = (solution.representation_violation, solution.association_violation)
     return FrontierPoint(
         keep_rate=problem.keep_rate,
         status=solution.status,
         objective=solution.objective,
-        violation=float(max(np.max(x, initial=0.0) for x in beyond)),
+        violation=float(solution.violation.max(initial=0.0)),
         representation=left.representation_max,
         association=left.association_max,
         association_mean=left.association_mean,

@@ -1,18 +1,21 @@
-"""A primal-dual interior point method: slower per step than Newton's, but never at a loss.
+"""The rescue: a primal-dual interior point method, slower per step than Newton's, never at a loss.
 
 It goes where the dual has hardly any curvature: linear programs (how much can be kept, whether
 the constraints can hold) and problems close to one. Its cost is one full Gram matrix a step.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+from jax.sharding import Mesh
 
-from m4jax.balance import operator
-from m4jax.balance.newton import Dual
+from m4jax.balance import devices
+from m4jax.balance.devices import PerRow, Shared
+from m4jax.balance.dual import Dual, add_gram, mean, moments, scores, violation
 
 Array = jax.Array
 
@@ -24,44 +27,28 @@ BACK = 0.995  # share of the way to the nearest border that is gone at most
 
 
 class Point(NamedTuple):
-    """An iterate, strictly inside of all bounds.
+    """An iterate, strictly inside of all bounds."""
 
-    weights: `[p]` q, and below, above: `[p]` the multipliers of q ≥ 0 and q ≤ 1.
-    pull: `[2, K]` v, the multipliers of r ≤ ε + ρ (row 0) and of −r ≤ ε + ρ (row 1), r = E[q z].
-    slack: `[2, K]` s = ε + ρ − (±r), when it is feasible.
-    excess: `[2, K]` ρ ≥ 0, 0 where the constraint is hard.
-    offset: μ.
-    """
-
-    weights: Array
-    below: Array
-    above: Array
-    pull: Array
-    slack: Array
-    excess: Array
-    offset: Array
-
-
-class Products(NamedTuple):
-    """What each pair of a bound and its multiplier is short of, to second order, by pair."""
-
-    below: Array
-    above: Array
-    slack: Array
-    excess: Array
+    weights: PerRow  # [p] q
+    below: PerRow  # [p] the multipliers of q ≥ 0
+    above: PerRow  # [p] the multipliers of q ≤ 1
+    pull: Shared  # [2, K] v⁺ and v⁻, the multipliers of r ≤ ε + ρ and of −r ≤ ε + ρ, r = E[q z]
+    slack: Shared  # [2, K] ε + ρ − (±r), when it is feasible
+    excess: Shared  # [2, K] ρ ≥ 0, 0 where the constraint is hard
+    offset: Shared  # μ
 
 
 class State(NamedTuple):
-    """A point, what its complementary pairs come to on average, its residual, steps taken."""
+    """What is known after some steps."""
 
     point: Point
-    center: Array
-    residual: Array
-    steps: Array
+    center: Shared  # the average product of a bound and its multiplier, 0 at a solution
+    residual: Shared  # how far the point is from optimal, relative to the sizes there
+    steps: Shared  # steps taken
 
 
 def minimise(
-    dual: Dual, cost: Callable[[Array, Array], Array], *, fixed_rate: bool, decide: bool = False
+    dual: Dual, *, cost: Callable[[Array, Array], Array], fixed_rate: bool, decide: bool = False
 ) -> State:
     """Minimises E[cost(q; b)] + Σ V [|E[q z]| − ε]₊ over q in [0, 1], with E[q] = η if fixed.
 
@@ -75,7 +62,7 @@ def minimise(
         decide: for cost 0: whether to stop as soon as it is known if the value is above `CERTAIN`.
 
     Returns:
-        The last state; the multipliers of the constraints are w = v⁺ − v⁻.
+        The last state.
     """
 
     def unfinished(state: State) -> Array:
@@ -95,33 +82,54 @@ def minimise(
 
 
 def multipliers(point: Point) -> Array:
-    """Returns w `[K]`."""
+    """Returns w = v⁺ − v⁻ `[K]`."""
     return point.pull[0] - point.pull[1]
 
 
 def _decided(dual: Dual, point: Point) -> Array:
     """Tells whether the value at cost 0 is proven to be above `CERTAIN`, or seen to be below."""
     above = bound_without_cost(dual, point) > CERTAIN
-    moments = operator.moments(dual.rows, point.weights)
-    missed = jnp.sum(dual.bound * jnp.maximum(jnp.abs(moments) - dual.eps, 0.0))
-    missed += jnp.abs(operator.mean(dual.rows, point.weights) - dual.keep_rate)
+    beyond = violation(moments(dual.rows, point.weights), dual.eps)
+    missed = jnp.sum(dual.penalty * beyond)
+    missed += jnp.abs(mean(dual.rows, point.weights) - dual.keep_rate)
     return above | (missed < 0.1 * CERTAIN)
 
 
 def bound_without_cost(dual: Dual, point: Point) -> Array:
-    """Returns the dual value g(w, μ) = E[min(0, z·w + μ)] − ε·|w| − μη of the problem of cost 0."""
-    w = jnp.clip(multipliers(point), -dual.bound, dual.bound)
-    score = operator.scores(dual.rows, w) + point.offset
-    least = operator.mean(dual.rows, jnp.minimum(score, 0.0))
+    """Returns a proven lower bound of Σ V [|E[q z]| − ε]₊ over all q in [0, 1] with E[q] = η.
+
+    It is the dual value g(w, μ) = E[min(0, z·w + μ)] − ε·|w| − μη of the problem of cost 0.
+    """
+    w = jnp.clip(multipliers(point), -dual.penalty, dual.penalty)
+    score = scores(dual.rows, w) + point.offset
+    least = mean(dual.rows, jnp.minimum(score, 0.0))
     return least - dual.eps @ jnp.abs(w) - point.offset * dual.keep_rate
+
+
+def none_exist(dual: Dual, mesh: Mesh | None) -> bool:
+    """Tells whether it is proven that no weights meet all constraints at E[q] = η."""
+    elastic = dual._replace(penalty=np.ones_like(dual.penalty))
+    state = solve(elastic, mesh, cost=no_cost, fixed_rate=True, decide=True)
+    bound = devices.run(bound_without_cost, mesh, elastic, state.point)
+    return float(bound) > CERTAIN
+
+
+def solve(dual: Dual, mesh: Mesh | None, **settings: Any) -> State:
+    """Runs `minimise` with its `settings` on the devices of the mesh."""
+    return devices.run(minimise, mesh, dual, result=State, **settings)
+
+
+def no_cost(weight: Array, base: Array) -> Array:
+    """The cost when only the constraints matter."""
+    return 0.0 * weight
 
 
 def _start(dual: Dual, cost: Callable, fixed_rate: bool) -> State:
     zero = jnp.zeros_like(dual.base)
     weights = zero + jnp.clip(dual.keep_rate, 0.1, 0.9)
     size = jnp.maximum(1.0, jnp.abs(_derivatives(cost, weights, dual.base)[0]))
-    hard = jnp.isinf(dual.bound)
-    pull = jnp.where(hard, 1.0, jnp.minimum(1.0, 0.5 * dual.bound))
+    hard = jnp.isinf(dual.penalty)
+    pull = jnp.where(hard, 1.0, jnp.minimum(1.0, 0.5 * dual.penalty))
     point = Point(
         weights=weights,
         below=size,
@@ -137,15 +145,15 @@ def _start(dual: Dual, cost: Callable, fixed_rate: bool) -> State:
 def _step(dual: Dual, cost: Callable, fixed_rate: bool, state: State) -> State:
     point = state.point
     system = _System(dual, cost, fixed_rate, point)
-    straight = system.direction(0.0, Products(0.0, 0.0, 0.0, 0.0))
+    straight = system.direction(0.0, (0.0, 0.0, 0.0, 0.0))
     ahead = _moved(point, straight, _longest(dual, point, straight))
     reached = _center(dual, ahead)
     target = state.center * jnp.clip(reached / state.center, 0.0, 1.0) ** 3
-    second = Products(
-        below=straight.below * straight.weights,
-        above=-straight.above * straight.weights,
-        slack=straight.pull * straight.slack,
-        excess=-straight.pull * straight.excess,
+    second = (
+        straight.below * straight.weights,
+        -straight.above * straight.weights,
+        straight.pull * straight.slack,
+        -straight.pull * straight.excess,
     )
     move = system.direction(target, second)
     length = jnp.minimum(1.0, BACK * _longest(dual, point, move))
@@ -156,47 +164,49 @@ class _System:
     """Newton's equations at a point, factored once and solved for two right-hand sides."""
 
     def __init__(self, dual: Dual, cost: Callable, fixed_rate: bool, point: Point):
-        self.dual, self.point = dual, point
+        self.dual, self.point, self.fixed_rate = dual, point, fixed_rate
         rows, q = dual.rows, point.weights
-        slope, bend = _derivatives(cost, q, dual.base)
-        w = multipliers(point)
-        self.pressure = slope + operator.scores(rows, w) + point.offset
+        _, bend = _derivatives(cost, q, dual.base)
+        self.pressure, self.miss, self.rate = _residuals(dual, cost, point)
         self.diagonal = bend + point.below / q + point.above / (1 - q)
-        moments = operator.moments(rows, q)
-        self.miss = point.slack - point.excess + jnp.stack([moments, -moments]) - dual.eps
-        self.rate = operator.mean(rows, q) - dual.keep_rate
-        room = dual.bound - point.pull
-        self.give = point.slack / point.pull + point.excess / room  # E, for both sides
+        room = dual.penalty - point.pull
+        self.give = point.slack / point.pull + point.excess / room
         self.stiff = jnp.sum(1 / self.give, axis=0)
-        gram = jnp.zeros((w.size + 1, w.size + 1))
-        gram = operator.add_gram(rows, gram, rows.share / self.diagonal)
-        gram = gram.at[jnp.arange(1, w.size + 1), jnp.arange(1, w.size + 1)].add(1 / self.stiff)
+        gram = jnp.zeros((len(self.stiff) + 1, len(self.stiff) + 1))
+        gram = add_gram(rows, gram, rows.share / self.diagonal)
+        diagonal = jnp.arange(1, len(gram))
+        gram = gram.at[diagonal, diagonal].add(1 / self.stiff)
         if not fixed_rate:
             gram = gram.at[0].set(0.0).at[:, 0].set(0.0).at[0, 0].set(1.0)
-        self.fixed_rate = fixed_rate
         self.size = 1 / jnp.sqrt(jnp.diagonal(gram))
         scaled = gram * self.size[:, None] * self.size
         self.factor = jnp.linalg.cholesky(scaled + 1e-15 * jnp.eye(len(scaled)))
 
-    def direction(self, center: Array, short: Products) -> Point:
-        """Returns the change that would make every pair's product equal to `center`."""
+    def direction(self, center: Array, second: tuple[Array, ...]) -> Point:
+        """Returns the change that would make every pair's product equal to `center`.
+
+        `second` is what the products are short of, to second order: of q ≥ 0 and q ≤ 1 `[p]`, of
+        slack and excess `[2, K]`.
+        """
         dual, point = self.dual, self.point
+        lower, upper, slack, excess = second
         q, rows = point.weights, dual.rows
         inner = center / point.pull.shape[1]  # a constraint's pair counts as one of K examples
-        room = dual.bound - point.pull
-        below, above = (center - short.below) / q, (center - short.above) / (1 - q)
+        room = dual.penalty - point.pull
+        below, above = (center - lower) / q, (center - upper) / (1 - q)
         push = below - above - self.pressure
-        slack, excess = (inner - short.slack) / point.pull, (inner - short.excess) / room
+        slack, excess = (inner - slack) / point.pull, (inner - excess) / room
         want = self.miss + slack - point.slack - excess + point.excess
         pulled = want[0] / self.give[0] - want[1] / self.give[1]
-        right = operator.moments(rows, push / self.diagonal) + pulled / self.stiff
-        first = operator.mean(rows, push / self.diagonal) + self.rate
+        right = moments(rows, push / self.diagonal) + pulled / self.stiff
+        first = mean(rows, push / self.diagonal) + self.rate
         first = first if self.fixed_rate else jnp.zeros(())
-        move = self._solve(jnp.concatenate([first[None], right]))
+        right = self.size * jnp.concatenate([first[None], right])
+        move = self.size * jax.scipy.linalg.cho_solve((self.factor, True), right)
         offset, w = move[0], move[1:]
-        weights = (push - operator.scores(rows, w) - offset) / self.diagonal
-        moments = (w - pulled) / self.stiff
-        pull = (jnp.stack([moments, -moments]) + want) / self.give
+        weights = (push - scores(rows, w) - offset) / self.diagonal
+        change = (w - pulled) / self.stiff
+        pull = (jnp.stack([change, -change]) + want) / self.give
         return Point(
             weights=weights,
             below=below - point.below - point.below / q * weights,
@@ -206,9 +216,6 @@ class _System:
             excess=excess - point.excess + point.excess / room * pull,
             offset=offset,
         )
-
-    def _solve(self, right: Array) -> Array:
-        return self.size * jax.scipy.linalg.cho_solve((self.factor, True), self.size * right)
 
 
 def _derivatives(cost: Callable, weights: Array, base: Array) -> tuple[Array, Array]:
@@ -236,7 +243,7 @@ def _longest(dual: Dual, point: Point, move: Point) -> Array:
         (point.pull, move.pull, True),
         (point.slack, move.slack, True),
         (point.excess, move.excess, True),
-        (dual.bound - point.pull, -move.pull, True),
+        (dual.penalty - point.pull, -move.pull, True),
     )
     limits = [jnp.min(jnp.where((by < 0) & ok, -here / by, jnp.inf)) for here, by, ok in pairs]
     shortest = jnp.minimum(1.0, jnp.min(jnp.stack(limits)))
@@ -246,25 +253,31 @@ def _longest(dual: Dual, point: Point, move: Point) -> Array:
 def _center(dual: Dual, point: Point) -> Array:
     """Returns the average product of a bound and its multiplier, 0 at a solution."""
     q = point.weights
-    examples = operator.mean(dual.rows, point.below * q + point.above * (1 - q))
-    room = jnp.where(jnp.isinf(dual.bound), 0.0, dual.bound - point.pull)
+    examples = mean(dual.rows, point.below * q + point.above * (1 - q))
+    room = jnp.where(jnp.isinf(dual.penalty), 0.0, dual.penalty - point.pull)
     constraints = jnp.sum(point.pull * point.slack + room * point.excess)
-    return (examples + constraints) / (2 + 2 + 2 * jnp.any(jnp.isfinite(dual.bound)))
+    return (examples + constraints) / (2 + 2 + 2 * jnp.any(jnp.isfinite(dual.penalty)))
+
+
+def _residuals(dual: Dual, cost: Callable, point: Point) -> tuple[Array, Array, Array]:
+    """Returns ψ' + z·w + μ `[p]`, slack − ρ + (±r) − ε `[2, K]` and E[q] − η."""
+    rows, q = dual.rows, point.weights
+    slope, _ = _derivatives(cost, q, dual.base)
+    pressure = slope + scores(rows, multipliers(point)) + point.offset
+    moment = moments(rows, q)
+    miss = point.slack - point.excess + jnp.stack([moment, -moment]) - dual.eps
+    return pressure, miss, mean(rows, q) - dual.keep_rate
 
 
 def _measured(dual: Dual, cost: Callable, fixed: bool, point: Point, steps: Array) -> State:
-    """Returns the state at a point: how far it is from optimal, relative to the sizes there."""
-    rows, q = dual.rows, point.weights
-    slope, _ = _derivatives(cost, q, dual.base)
-    drift = slope + operator.scores(rows, multipliers(point)) + point.offset
-    drift = operator.mean(rows, jnp.abs(drift - point.below + point.above))
-    moments = operator.moments(rows, q)
-    miss = point.slack - point.excess + jnp.stack([moments, -moments]) - dual.eps
-    rate = jnp.abs(operator.mean(rows, q) - dual.keep_rate) if fixed else 0.0
-    size = 1.0 + operator.mean(rows, jnp.abs(slope))
+    """Returns the state at a point."""
+    pressure, miss, rate = _residuals(dual, cost, point)
+    drift = mean(dual.rows, jnp.abs(pressure - point.below + point.above))
+    slope, _ = _derivatives(cost, point.weights, dual.base)
+    size = 1.0 + mean(dual.rows, jnp.abs(slope))
     return State(
         point=point,
         center=_center(dual, point),
-        residual=drift / size + jnp.max(jnp.abs(miss)) + rate,
+        residual=drift / size + jnp.max(jnp.abs(miss)) + (jnp.abs(rate) if fixed else 0.0),
         steps=steps,
     )

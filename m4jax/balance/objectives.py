@@ -22,7 +22,7 @@ class Objective:
     ψ(q; b) + q t over [0, 1] and how fast it moves. All functions work elementwise, under
     `jax.jit`, in the precision of their arguments. `conformance.check` tests all that is said here.
 
-    Args:
+    Attributes:
         name: what `solve` knows it by.
         cost: (q, b) -> ψ(q; b), convex and finite on [0, 1]; 0 at q = b.
         weight: (t, b) -> q(t), the minimiser, continuous and non-increasing in t.
@@ -33,11 +33,6 @@ class Objective:
     cost: Callable[[Array, Array], Array]
     weight: Callable[[Array, Array], Array]
     curvature: Callable[[Array, Array], Array]
-
-    def conjugate(self, score: Array, base: Array) -> Array:
-        """Returns min_q ψ(q; b) + q t over [0, 1], an example's part of the dual value."""
-        weight = self.weight(score, base)
-        return self.cost(weight, base) + weight * score
 
 
 def _quadratic_curvature(score: Array, base: Array) -> Array:

@@ -7,11 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from m4jax.balance import batch, checks, objectives, search
+from m4jax.balance import checks, dual, newton, objectives
 from m4jax.balance.checks import ProblemError
+from m4jax.balance.devices import run
+from m4jax.balance.folding import fold, make_rows, pad
 from m4jax.balance.objectives import Objective
-from m4jax.balance.problem import Problem
-from m4jax.balance.spec import Spec
+from m4jax.balance.problem import Problem, Spec
+from m4jax.balance.solver import make_dual
 
 Array = jax.Array
 
@@ -19,25 +21,24 @@ Array = jax.Array
 # never far behind the best of 0.1, 0.3, 0.5, 1 and 3.
 STEP_SIZE = 1.0
 FORGETTING = 3.0  # iterate t has weight t³ in the average; Shamir and Zhang (2013)
-CHUNK = 65536  # examples at a time in `values`
-ROUNDING = 1e-14  # of a mean over the examples, in float64
 
 
 class State(NamedTuple):
     """All that the online solver knows: a record of small arrays, to be saved as it is.
 
-    multipliers: `[m, c+1]` w, the paper's v⁺ − v⁻.
-    offset: μ.
-    mean_multipliers: `[m, c+1]` the average of w over the steps, the later ones weighing more.
-    mean_offset: the same of μ.
-    second_moments: `[m, c+1]` mean of z² over the batches.
-    steps: batches seen.
-    target: `[m, c+1]` π.
-    eps: `[m, c+1]` ε.
-    penalty: V.
-    keep_rate: η.
-    step_size: τ of the first step.
-    scaled: whether the step of each constraint is divided by its second moment.
+    Attributes:
+        multipliers: `[m, c+1]` w, the paper's v⁺ − v⁻.
+        offset: μ.
+        mean_multipliers: `[m, c+1]` the average of w over the steps, the later ones weighing more.
+        mean_offset: the same of μ.
+        second_moments: `[m, c+1]` mean of z² over the batches.
+        steps: batches seen.
+        target: `[m, c+1]` π.
+        eps: `[m, c+1]` ε.
+        penalty: V.
+        keep_rate: η.
+        step_size: τ of the first step.
+        scaled: whether the step of each constraint is divided by its second moment.
     """
 
     multipliers: Array
@@ -57,8 +58,9 @@ class State(NamedTuple):
 class Values(NamedTuple):
     """What the averaged multipliers are worth on a problem.
 
-    primal: the objective at their weights, without the constraints if these are hard.
-    dual: a lower bound of the optimum; `primal - dual` is the duality gap.
+    Attributes:
+        primal: the objective at their weights, without the constraints if these are hard.
+        dual: a lower bound of the optimum; `primal - dual` is the duality gap.
     """
 
     primal: float
@@ -81,11 +83,8 @@ def init(problem: Spec | Problem, *, step_size: float = STEP_SIZE, scaled: bool 
         ProblemError: if step_size is not a finite number above 0.
     """
     size = checks.number("step_size", step_size, "> 0 and finite", lambda x: 0 < x < np.inf)
-    if isinstance(problem, Problem):
-        eps = np.column_stack([problem.eps_representation, problem.eps_association])
-    else:
-        eps = problem.eps
-    zeros, zero = np.zeros(eps.shape), np.zeros(())
+    spec = problem.spec if isinstance(problem, Problem) else problem
+    zeros, zero = np.zeros(spec.eps.shape), np.zeros(())
     state = State(
         multipliers=zeros,
         offset=zero,
@@ -93,10 +92,10 @@ def init(problem: Spec | Problem, *, step_size: float = STEP_SIZE, scaled: bool 
         mean_offset=zero,
         second_moments=zeros,
         steps=np.zeros((), np.int32),
-        target=problem.target,
-        eps=eps,
-        penalty=np.asarray(problem.penalty),
-        keep_rate=np.asarray(problem.keep_rate),
+        target=spec.target,
+        eps=spec.eps,
+        penalty=np.asarray(spec.penalty),
+        keep_rate=np.asarray(spec.keep_rate),
         step_size=np.asarray(size),
         scaled=np.asarray(bool(scaled)),
     )
@@ -166,18 +165,18 @@ def step(
         objective: the record; static under `jax.jit`.
     """
     t = state.steps + 1
-    dtype = state.multipliers.dtype
-    score = batch.scores(state.target, state.multipliers, attributes, labels) + state.offset
-    q = objective.weight(score, state.keep_rate * utility)
-    moments = batch.sums(state.target, q, attributes, labels) / len(q)
-    squares = batch.mean_squares(state.target, attributes, labels)
+    rows, base = _rows(state, attributes, labels, utility)
+    score = dual.scores(rows, state.multipliers.ravel()) + state.offset
+    q = objective.weight(score, base)
+    moments = dual.moments(rows, q).reshape(state.eps.shape)
+    squares = dual.second_moments(rows)
     seen = state.second_moments + (squares - state.second_moments) / t
-    rate = state.step_size / jnp.sqrt(t.astype(dtype))
+    rate = state.step_size / jnp.sqrt(t.astype(state.multipliers.dtype))
     size = rate / jnp.where(state.scaled & (seen > 0), seen, 1.0)
     w = state.multipliers + size * moments
     w = jnp.sign(w) * jnp.maximum(jnp.abs(w) - size * state.eps, 0.0)
     w = jnp.clip(w, -state.penalty, state.penalty)
-    offset = state.offset + rate * (jnp.mean(q) - state.keep_rate)
+    offset = state.offset + rate * (dual.mean(rows, q) - state.keep_rate)
     share = (1 + FORGETTING) / (t + FORGETTING)
     state = state._replace(
         multipliers=w,
@@ -187,56 +186,38 @@ def step(
         second_moments=seen,
         steps=t,
     )
-    return state, q
+    return state, q[: len(labels)]
 
 
 def values(state: State, problem: Problem, *, objective: str | Objective = "quadratic") -> Values:
     """Returns primal and dual value of the averaged w on all examples, μ being put where E[q] = η.
 
-    Two passes in float64: what the online solver has reached, in the exact solver's terms.
+    In float64: what the online solver has reached, in the exact solver's terms.
 
     Args:
         state: of a solver for the same constraints.
         problem: the examples, targets and bounds.
         objective: the one that the state was updated with.
     """
-    chosen = objectives.find(objective)
-    share = problem.counts / problem.counts.sum()
-    chunks = [slice(i, i + CHUNK) for i in range(0, len(share), CHUNK)]
     with jax.enable_x64(True):
-        target, w = (np.asarray(x, float) for x in (problem.target, state.mean_multipliers))
-        rows = [(problem.attributes[i], problem.labels[i]) for i in chunks]
-        free = jnp.concatenate([batch.scores(target, w, *row) for row in rows])
-        base = jnp.asarray(problem.keep_rate * problem.utility)
-        q, cost = _settled(
-            free, base, share, problem.keep_rate, float(state.mean_offset), objective=chosen
-        )
-        mass = [(share * np.asarray(q))[i] for i in chunks]
-        moments = sum(batch.sums(target, x, *row) for x, row in zip(mass, rows, strict=True))
-    return _values(problem, w, np.asarray(moments), float(cost))
+        exact = make_dual(fold(problem)[0], 0.0)
+        w, offset = np.asarray(state.mean_multipliers, float), np.float64(state.mean_offset)
+        start = (exact, w.ravel(), offset, np.int64(0))
+        chosen = objectives.find(objective)
+        primal, bound, _ = run(
+            newton.init, None, *start, result=newton.State, objective=chosen
+        ).values
+        return Values(float(primal), float(bound))
 
 
-def _values(problem: Problem, w: np.ndarray, moments: np.ndarray, cost: float) -> Values:
-    eps = np.column_stack([problem.eps_representation, problem.eps_association])
-    penalty = 0.0 if np.isinf(problem.penalty) else problem.penalty
-    beyond = np.maximum(np.abs(moments) - eps, 0.0)
-    dual = cost + np.sum(w * moments - eps * np.abs(w))
-    return Values(primal=float(cost + penalty * beyond.sum()), dual=float(dual))
-
-
-@functools.partial(jax.jit, static_argnames="objective")
-def _settled(
-    free: Array, base: Array, share: Array, keep_rate: Array, guess: Array, *, objective: Objective
-) -> tuple[Array, Array]:
-    """Returns q at the μ for which E[q] = η, and E[ψ(q)]."""
-
-    def excess(offset: Array) -> tuple[Array, Array]:
-        kept = share @ objective.weight(free + offset, base)
-        return kept - keep_rate, -share @ objective.curvature(free + offset, base)
-
-    offset = search.root(excess, guess, accuracy=ROUNDING)
-    q = objective.weight(free + offset, base)
-    return q, share @ objective.cost(q, base)
+def _rows(
+    state: State, attributes: Array, labels: Array, utility: Array
+) -> tuple[dual.Rows, Array]:
+    """Returns the rows of a batch and b = ηu, padded to whole chunks with rows of share 0."""
+    size = dual.padded(len(labels))
+    share = jnp.full(len(labels), 1 / len(labels), state.multipliers.dtype)
+    rows = make_rows(attributes, labels, share, state.target, size)
+    return rows, state.keep_rate * pad(jnp.asarray(utility), size, 1.0)
 
 
 _step = jax.jit(step, static_argnames="objective")
@@ -246,8 +227,9 @@ _step = jax.jit(step, static_argnames="objective")
 def _weights(
     state: State, attributes: Array, labels: Array, utility: Array, *, objective: Objective
 ) -> Array:
-    free = batch.scores(state.target, state.mean_multipliers, attributes, labels)
-    return objective.weight(free + state.mean_offset, state.keep_rate * utility)
+    rows, base = _rows(state, attributes, labels, utility)
+    free = dual.scores(rows, state.mean_multipliers.ravel())
+    return objective.weight(free + state.mean_offset, base)[: len(labels)]
 
 
 def _checked(state: State, attributes: Any, labels: Any, utility: Any) -> tuple[np.ndarray, ...]:
@@ -255,11 +237,10 @@ def _checked(state: State, attributes: Any, labels: Any, utility: Any) -> tuple[
     attributes = checks.unit_matrix("attributes", attributes, unknown=True)
     labels = checks.unit_matrix("labels", labels)
     m, width = state.target.shape
-    found, expected = (attributes.shape[1], labels.shape[1]), (m, width - 1)
-    if found != expected:
+    if (attributes.shape[1], labels.shape[1]) != (m, width - 1):
         raise ProblemError(
-            f"the batch has {found[0]} attributes and {found[1]} labels; expected {expected[0]} "
-            f"and {expected[1]}, as in the problem that the state is from"
+            f"the batch has {attributes.shape[1]} attributes and {labels.shape[1]} labels; "
+            f"expected {m} and {width - 1}, as in the problem that the state is from"
         )
     if len(attributes) != len(labels) or len(labels) == 0:
         raise ProblemError(

@@ -1,6 +1,6 @@
 """Exact weights for examples that don't fit in memory: Newton's method, one pass a step.
 
-Examples with equal attributes and labels fold into one pattern, and `exact.solve` does the rest,
+Examples with equal attributes and labels fold into one pattern, and `solver.solve` does the rest,
 if their utilities are few distinct values. Where every example has a utility of its own, fold with
 rounded utilities, solve, and start here: a few passes over the examples themselves make the
 multipliers exact, and the certificate is that of the examples.
@@ -15,12 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from m4jax.balance import batch, checks, inner, newton, objectives, operator, program
+from m4jax.balance import checks, dual, newton, objectives
 from m4jax.balance.checks import ProblemError
+from m4jax.balance.dual import Rows, Values
+from m4jax.balance.folding import make_rows, pad
 from m4jax.balance.objectives import Objective
-from m4jax.balance.operator import Operator
-from m4jax.balance.solution import Status
-from m4jax.balance.spec import Spec
+from m4jax.balance.problem import Certificate, Certified, Spec, Status
+from m4jax.balance.subproblems import minimise_model
 
 Array = jax.Array
 
@@ -31,10 +32,11 @@ SHORTEST = 1e-3  # of a Newton step; where even that brings nothing, rounding is
 class Block(NamedTuple):
     """Some of the examples.
 
-    attributes: `[b, m]` s in [0, 1], NaN where unknown.
-    labels: `[b, c]` y in [0, 1].
-    utility: `[b]` u > 0, or None for ones.
-    counts: `[b]` how often each row occurs, or None for once.
+    Attributes:
+        attributes: `[b, m]` s in [0, 1], NaN where unknown.
+        labels: `[b, c]` y in [0, 1].
+        utility: `[b]` u > 0, or None for ones.
+        counts: `[b]` how often each row occurs, or None for once.
     """
 
     attributes: Any
@@ -44,7 +46,12 @@ class Block(NamedTuple):
 
 
 class Multipliers(Protocol):
-    """Any record of the dual variables: `multipliers` `[m, c+1]` w and `offset` μ."""
+    """Any record of the dual variables.
+
+    Attributes:
+        multipliers: `[m, c+1]` w.
+        offset: μ.
+    """
 
     multipliers: np.ndarray
     offset: float
@@ -53,10 +60,14 @@ class Multipliers(Protocol):
 class Sums(NamedTuple):
     """Sums over examples at one w and μ, later means.
 
-    examples: Σ counts.
-    kept, squares, cost: E[q], E[q²], E[ψ(q)].
-    moments, second: `[K]` E[q z] and E[z²].
-    gram: `[K+1, K+1]` E[−dq/dt [1, z] [1, z]ᵀ].
+    Attributes:
+        examples: Σ counts.
+        kept: E[q].
+        squares: E[q²].
+        cost: E[ψ(q)].
+        moments: `[K]` E[q z].
+        second: `[K]` E[z²].
+        gram: `[K+1, K+1]` E[−dq/dt [1, z] [1, z]ᵀ].
     """
 
     examples: Array
@@ -69,34 +80,18 @@ class Sums(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class StreamSolution:
+class StreamSolution(Certified):
     """What is known after the last pass; `weights` makes the weights of any block from it.
 
-    Args:
-        status: why the solver stopped.
-        objective: the value at q, penalties included.
-        duality_gap: by how much `objective` can exceed the optimum, at most.
-        representation_violation: `[m]` [|E[q (s_k − π_k)]| − ε_k]₊.
-        association_violation: `[m, c]` [|E[q (s_k − π_kr) y_r]| − ε_kr]₊.
-        effective_sample_size: (Σ q)² / Σ q².
+    Attributes:
+        certificate: see `Certificate`; its steps are passes over the examples.
         examples: Σ counts.
         kept: E[q].
-        steps: passes over the examples.
-        multipliers: `[m, c+1]` w.
-        offset: μ.
     """
 
-    status: Status
-    objective: float
-    duality_gap: float
-    representation_violation: np.ndarray
-    association_violation: np.ndarray
-    effective_sample_size: float
+    certificate: Certificate
     examples: float
     kept: float
-    steps: int
-    multipliers: np.ndarray
-    offset: float
 
 
 def solve(
@@ -144,23 +139,27 @@ def weights(
     objective: str | Objective = "quadratic",
 ) -> np.ndarray:
     """Returns the weights `[b]` of a block's examples at the solution's w and μ."""
-    attributes, labels, utility, _ = _checked(spec, block)
     with jax.enable_x64(True):
-        free = batch.scores(spec.target, solution.multipliers, attributes, labels)
-        base = jnp.asarray(spec.keep_rate * utility)
-        q = objectives.find(objective).weight(free + solution.offset, base)
-        return np.asarray(jax.device_get(q))
+        rows, base, size = _rows(spec, block)
+        score = _scores(rows, np.asarray(solution.multipliers).ravel()) + solution.offset
+        q = objectives.find(objective).weight(score, jnp.asarray(base))
+        return np.asarray(jax.device_get(q))[:size]
 
 
 class _Point(NamedTuple):
-    """(μ, w) `[K+1]`, the sums there, dual and primal value, gap, whether hard constraints hold."""
+    """Where a pass was made and what it brought.
+
+    Attributes:
+        place: `[K+1]` μ and w.
+        sums: over the examples.
+        violation: `[m, c+1]`.
+        values: of primal and dual, and their gap.
+    """
 
     place: np.ndarray
     sums: Sums
-    dual: float
-    primal: float
-    gap: float
-    held: bool
+    violation: np.ndarray
+    values: Values
 
 
 @dataclasses.dataclass
@@ -173,42 +172,44 @@ class _Passes:
     tolerance: float
     passes: int = 0
 
+    def __post_init__(self):
+        self.eps = np.minimum(self.spec.eps.ravel(), dual.WIDEST)
+
     def run(self, start: Any, limit: int, progress: Callable | None) -> StreamSolution:
         """Steps until nothing is left to gain or `limit` passes are made."""
-        here, damping, stuck = self._at(_place(self.spec, start), progress), newton.DAMPING, False
-        while not (self._tight(here) or stuck) and self.passes < limit:
-            move = self._goal(here, damping) - here.place
-            length, there = 1.0, None
-            while there is None and length >= SHORTEST and self.passes < limit:
-                tried = self._at(here.place + length * move, progress)
-                there = tried if tried.dual > here.dual or tried.gap < here.gap else None
-                length = length if there else 0.25 * length
-            stuck, here = there is None and length < SHORTEST, there or here
+        multipliers, offset = checks.start(start, self.spec.target.shape)
+        place = np.concatenate([[offset], multipliers])
+        point, damping, stuck = self._at(place, progress), newton.DAMPING, False
+        while not (self._tight(point) or stuck) and self.passes < limit:
+            move = self._goal(point, damping) - point.place
+            length, better = 1.0, None
+            while better is None and length >= SHORTEST and self.passes < limit:
+                new = self._at(point.place + length * move, progress)
+                rises = new.values.dual > point.values.dual or new.values.gap < point.values.gap
+                better = new if rises else None
+                length = length if rises else 0.25 * length
+            stuck, point = better is None and length < SHORTEST, better or point
             factor = 0.1 if length == 1 else 10.0
             damping = max(damping * factor, newton.LEAST_DAMPING)
-        return self._solution(here)
+        return self._solution(point)
 
     def _at(self, place: np.ndarray, progress: Callable | None) -> _Point:
         """Makes one pass."""
-        sums = self._sums(place)
+        sums, spec = self._sums(place), self.spec
         self.passes += 1
-        spec, w = self.spec, place[1:]
-        eps = np.minimum(spec.eps.ravel(), program.WIDEST)
-        beyond = np.maximum(np.abs(sums.moments) - eps, 0.0)
-        hard = np.isinf(spec.penalty)
-        penalty = 0.0 if hard else spec.penalty * beyond
-        off = place[0] * (sums.kept - spec.keep_rate)
-        slack = penalty - w * sums.moments + eps * np.abs(w)
+        rate = place[0] * (sums.kept - spec.keep_rate)
+        penalty = np.full(self.eps.size, spec.penalty)
+        values = dual.values(
+            place[1:], sums.moments, sums.cost, rate, eps=self.eps, penalty=penalty
+        )
         point = _Point(
             place=place,
             sums=sums,
-            dual=float(sums.cost + w @ sums.moments - eps @ np.abs(w) + off),
-            primal=float(sums.cost + np.sum(penalty)),
-            gap=float(np.sum(np.abs(slack)) + abs(off)),
-            held=bool(not hard or beyond.max(initial=0.0) <= 1e-3 * self.tolerance),
+            violation=np.asarray(dual.violation(sums.moments.reshape(spec.eps.shape), spec.eps)),
+            values=Values(*map(float, values)),
         )
         if progress is not None:
-            progress(self.passes, point.gap)
+            progress(self.passes, point.values.gap)
         return point
 
     def _sums(self, place: np.ndarray) -> Sums:
@@ -216,117 +217,93 @@ class _Passes:
         total = Sums(*[0.0] * 4, np.zeros(width - 1), np.zeros(width - 1), np.zeros((width, width)))
         total = jax.device_put(total)
         for block in self.blocks():
-            rows, base = _operator(self.spec, block)
+            rows, base, _ = _rows(self.spec, block)
             total = _add(total, rows, base, place, objective=self.objective)
         total = jax.device_get(total)
         if not total.examples > 0:
             raise ProblemError("the blocks hold no example with counts above 0")
         return Sums(total.examples, *(x / total.examples for x in total[1:]))
 
-    def _goal(self, here: _Point, damping: float) -> np.ndarray:
+    def _goal(self, point: _Point, damping: float) -> np.ndarray:
         """Returns the (μ, w) that is best for the dual's model, μ being without a bound."""
-        size = np.sqrt(np.where(here.sums.second > 0, here.sums.second, 1.0))
+        sums = point.sums
+        size = np.sqrt(np.where(sums.second > 0, sums.second, 1.0))
         size = np.concatenate([[1.0], size])
-        slope = np.concatenate([[here.sums.kept - self.spec.keep_rate], here.sums.moments]) / size
-        eps = np.concatenate([[0.0], np.minimum(self.spec.eps.ravel(), program.WIDEST)]) / size
+        slope = np.concatenate([[sums.kept - self.spec.keep_rate], sums.moments]) / size
+        eps = np.concatenate([[0.0], self.eps]) / size
         bound = np.concatenate([[np.inf], np.full(len(size) - 1, self.spec.penalty)]) * size
-        model = here.sums.gram / size[:, None] / size + damping * np.eye(len(size))
-        goal = jax.device_get(_minimise(model, slope, here.place * size, eps, bound))
+        model = sums.gram / size[:, None] / size + damping * np.eye(len(size))
+        goal = jax.device_get(_minimise(model, slope, point.place * size, eps, bound))
         return goal / size
 
-    def _tight(self, here: _Point) -> bool:
-        close = abs(here.sums.kept - self.spec.keep_rate) <= RATE_ACCURACY
-        return here.held and close and here.gap <= self.tolerance * abs(here.primal)
+    def _held(self, point: _Point) -> bool:
+        """Tells whether the constraints hold if they are hard."""
+        soft = not np.isinf(self.spec.penalty)
+        return soft or bool(point.violation.max(initial=0.0) <= 1e-3 * self.tolerance)
 
-    def _solution(self, here: _Point) -> StreamSolution:
-        sums, eps = here.sums, self.spec.eps
-        beyond = np.maximum(np.abs(sums.moments.reshape(eps.shape)) - eps, 0.0)
-        good = here.held and here.gap <= self.tolerance * max(1.0, abs(here.primal))
-        good = good and abs(sums.kept - self.spec.keep_rate) <= 1e-6
+    def _tight(self, point: _Point) -> bool:
+        close = abs(point.sums.kept - self.spec.keep_rate) <= RATE_ACCURACY
+        relative = point.values.gap <= self.tolerance * abs(point.values.primal)
+        return self._held(point) and close and relative
+
+    def _solution(self, point: _Point) -> StreamSolution:
+        sums, (primal, _, gap) = point.sums, point.values
+        good = self._held(point) and gap <= self.tolerance * max(1.0, abs(primal))
+        good = good and abs(sums.kept - self.spec.keep_rate) <= newton.RATE_ACCURACY
         status = Status.CONVERGED if good else Status.MAX_STEPS
-        if not np.isfinite(here.gap + here.primal):
-            status = Status.NON_FINITE
         squares = sums.squares * sums.examples
-        return StreamSolution(
-            status=status,
-            objective=here.primal,
-            duality_gap=here.gap,
-            representation_violation=beyond[:, 0],
-            association_violation=beyond[:, 1:],
-            effective_sample_size=float(
-                (sums.kept * sums.examples) ** 2 / squares if squares > 0 else np.nan
-            ),
-            examples=float(sums.examples),
-            kept=float(sums.kept),
+        size = (sums.kept * sums.examples) ** 2 / squares if squares > 0 else np.nan
+        certificate = Certificate(
+            status=status if np.isfinite(gap + primal) else Status.NON_FINITE,
+            objective=primal,
+            duality_gap=gap,
+            violation=point.violation,
+            effective_sample_size=float(size),
             steps=self.passes,
-            multipliers=here.place[1:].reshape(eps.shape),
-            offset=float(here.place[0]),
+            multipliers=point.place[1:].reshape(self.spec.eps.shape),
+            offset=float(point.place[0]),
         )
+        return StreamSolution(certificate, float(sums.examples), float(sums.kept))
 
 
-_minimise = jax.jit(inner.minimise)
+_minimise, _scores = jax.jit(minimise_model), jax.jit(dual.scores)
 
 
 @functools.partial(jax.jit, static_argnames="objective")
-def _add(total: Sums, rows: Operator, base: Array, place: Array, *, objective: Objective) -> Sums:
+def _add(total: Sums, rows: Rows, base: Array, place: Array, *, objective: Objective) -> Sums:
     """Returns the sums with those of a block added, whose `share` holds the counts."""
-    score = operator.scores(rows, place[1:]) + place[0]
+    score = dual.scores(rows, place[1:]) + place[0]
     q = objective.weight(score, base)
     curvature = rows.share * objective.curvature(score, base)
     part = Sums(
         examples=jnp.sum(rows.share),
-        kept=operator.mean(rows, q),
-        squares=operator.mean(rows, q**2),
-        cost=operator.mean(rows, objective.cost(q, base)),
-        moments=operator.moments(rows, q),
-        second=operator.second_moments(rows).reshape(-1),
-        gram=operator.add_gram(rows, jnp.zeros_like(total.gram), curvature),
+        kept=dual.mean(rows, q),
+        squares=dual.mean(rows, q**2),
+        cost=dual.mean(rows, objective.cost(q, base)),
+        moments=dual.moments(rows, q),
+        second=dual.second_moments(rows).reshape(-1),
+        gram=dual.add_gram(rows, jnp.zeros_like(total.gram), curvature),
     )
     return jax.tree.map(jnp.add, total, part)
 
 
-def _place(spec: Spec, start: Multipliers | None) -> np.ndarray:
-    """Returns (μ, w) `[K+1]` of a solution; zeros if there is none."""
-    if start is None:
-        return np.zeros(spec.target.size + 1)
-    if start.multipliers.shape != spec.target.shape:
-        raise ProblemError(
-            f"start has multipliers {start.multipliers.shape}; expected {spec.target.shape}, those "
-            "of a problem with as many attributes and labels"
-        )
-    return np.concatenate([[start.offset], start.multipliers.ravel()])
-
-
-def _operator(spec: Spec, block: Block) -> tuple[Operator, np.ndarray]:
-    """Returns the block's rows and b = ηu, padded with rows of count 0 to whole chunks."""
+def _rows(spec: Spec, block: Block) -> tuple[Rows, np.ndarray, int]:
+    """Returns the block's rows and b = ηu, padded with rows of count 0, and its own number."""
     attributes, labels, utility, counts = _checked(spec, block)
-    size = len(counts)
-    missing = operator.padded(size) - size
-    known = ~np.isnan(attributes)
-
-    def pad(x: np.ndarray) -> np.ndarray:
-        return np.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1))
-
-    rows = Operator(
-        attributes=pad(np.where(known, attributes, 0.0)),
-        known=pad(known.astype(float)),
-        labels=pad(labels),
-        share=pad(counts),
-        target=spec.target,
-        scale=np.ones_like(spec.target),
-    )
-    return rows, spec.keep_rate * np.pad(utility, (0, missing), constant_values=1.0)
+    size = dual.padded(len(counts))
+    rows = make_rows(attributes, labels, counts, spec.target, size)
+    return rows, spec.keep_rate * pad(utility, size, 1.0), len(counts)
 
 
 def _checked(spec: Spec, block: Block) -> tuple[np.ndarray, ...]:
     attributes, labels, utility, counts = block
     attributes = checks.unit_matrix("attributes", attributes, unknown=True)
     labels = checks.unit_matrix("labels", labels)
-    found = (attributes.shape[1], len(labels), labels.shape[1])
+    shape = (attributes.shape[1], len(labels), labels.shape[1])
     expected = (len(spec.attribute_names), len(attributes), len(spec.label_names))
-    if found != expected:
+    if shape != expected:
         raise ProblemError(
-            f"the block has {found[0]} attributes, {found[1]} rows and {found[2]} labels; expected "
+            f"the block has {shape[0]} attributes, {shape[1]} rows and {shape[2]} labels; expected "
             f"{expected[0]}, {expected[1]} and {expected[2]}"
         )
     utility = checks.positive_vector("utility", utility, len(labels))

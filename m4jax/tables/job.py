@@ -10,7 +10,8 @@ import duckdb
 import pyarrow.parquet as pq
 
 from m4jax import balance, files
-from m4jax.balance import spec, stream
+from m4jax.balance import stream
+from m4jax.balance.intersections import intersect
 from m4jax.tables import folding, request, sql
 from m4jax.tables.config import TableConfig
 from m4jax.tables.folding import Patterns
@@ -100,6 +101,6 @@ class Job:
 
     def block(self, rows: Rows) -> stream.Block:
         """Returns examples as the solver for streams takes them."""
-        parts = spec.find_parts(self.config.intersections, self.columns.attributes)
-        attributes = spec.intersect(rows.attributes, parts)
+        names, intersections = self.columns.attributes, self.config.intersections
+        attributes = intersect(rows.attributes, names, intersections)
         return stream.Block(attributes, rows.labels, rows.utility, rows.counts)

@@ -125,9 +125,7 @@ def require(
         return
     if solution.status not in DECIDED:
         raise InputError(f"balancing: {solution.status.value}")
-    beyond = np.concatenate(
-        [solution.representation_violation[:, None], solution.association_violation], axis=1
-    )
+    beyond = solution.violation
     if solution.status is balance.Status.INFEASIBLE or beyond.max() > ROUNDING:
         raise InputError(f"balancing: {_worst(problem, beyond)}; {_reason(problem)}")
 

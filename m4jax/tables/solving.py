@@ -112,7 +112,5 @@ def _refined(
     )
     cells = stream.Block(problem.attributes, problem.labels, problem.utility)
     weights = stream.weights(problem.spec, exact, cells, objective=job.config.objective)
-    same = {field.name for field in dataclasses.fields(solution)}
-    fields = {name: value for name, value in vars(exact).items() if name in same}
-    fields |= {"weights": weights, "steps": solution.steps}
-    return dataclasses.replace(solution, **fields), more | {"passes": exact.steps}
+    certificate = dataclasses.replace(exact.certificate, steps=solution.steps)
+    return balance.Solution(weights, certificate), more | {"passes": exact.steps}

@@ -50,18 +50,23 @@ def test_the_worst_constraints_are_named(problem, solution):
     assert {row["label"] for row in worst} >= {None, "nurse"}
 
 
+def changed(solution, **changes):
+    certificate = dataclasses.replace(solution.certificate, **changes)
+    return dataclasses.replace(solution, certificate=certificate)
+
+
 def test_what_holds_is_not_among_the_worst(problem, solution):
-    holds = dataclasses.replace(solution, association_violation=np.zeros((2, 3)))
+    violation = solution.violation.copy()
+    violation[:, 1:] = 0.0
+    holds = changed(solution, violation=violation)
     assert all(row["label"] is None for row in balance.certificate(problem, holds)["worst"])
 
 
 def test_at_most_ten_are_named_and_what_is_unknown_comes_first():
     problem = random_problem(0, shape=(3, 5))
-    solution = dataclasses.replace(
-        balance.solve(problem),
-        association_violation=np.linspace(0.1, 0.2, 15).reshape(3, 5),
-        representation_violation=np.array([0.0, np.nan, 0.0]),
-    )
+    association = np.linspace(0.1, 0.2, 15).reshape(3, 5)
+    violation = np.column_stack([[0.0, np.nan, 0.0], association])
+    solution = changed(balance.solve(problem), violation=violation)
     facts = balance.certificate(problem, solution)
     assert len(facts["worst"]) == 10
     first, second = facts["worst"][:2]
@@ -71,7 +76,7 @@ def test_at_most_ten_are_named_and_what_is_unknown_comes_first():
 
 
 def test_weights_that_are_no_numbers_are_none(problem, solution):
-    broken = dataclasses.replace(solution, weights=np.full(200, np.nan), objective=np.nan)
+    broken = dataclasses.replace(changed(solution, objective=np.nan), weights=np.full(200, np.nan))
     facts = json.loads(json.dumps(balance.certificate(problem, broken), allow_nan=False))
     for name in ("objective", "kept", "effective_sample_size", "weight_max"):
         assert facts[name] is None

@@ -65,7 +65,8 @@ def test_a_solver_that_stops_too_early_is_noticed(monkeypatch):
 def test_a_solution_that_is_not_the_best_is_noticed(monkeypatch):
     def shifted(problem, **settings):
         solution = balance.solve(problem, **settings)
-        return dataclasses.replace(solution, objective=solution.objective * 3)
+        worse = dataclasses.replace(solution.certificate, objective=solution.objective * 3)
+        return dataclasses.replace(solution, certificate=worse)
 
     monkeypatch.setattr(conformance, "solve", shifted)
     with pytest.raises(conformance.ConformanceError, match="beaten by random feasible weights"):

@@ -10,7 +10,7 @@ from helpers.balance_problems import extreme_problem, random_problem
 from hypothesis import strategies as st
 
 from m4jax import balance
-from m4jax.balance import program
+from m4jax.balance import devices
 
 
 def solve(problem, **settings):
@@ -328,10 +328,10 @@ def test_progress_is_told_and_changes_nothing():
 
 def test_same_shape_class_compiles_once():
     solve(small())
-    before = program.advance._cache_size(), program.begin._cache_size()
+    before = devices._run._cache_size()
     solve(small(target=[0.4, 0.6], keep_rate=0.5, penalty=3.0, eps_association=0.01))
     solve(small(utility=1 + np.arange(50) / 100), tolerance=1e-7, max_steps=50)
-    assert (program.advance._cache_size(), program.begin._cache_size()) == before
+    assert devices._run._cache_size() == before
 
 
 def test_caller_settings_are_left_alone():

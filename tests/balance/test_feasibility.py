@@ -56,7 +56,7 @@ def test_a_price_is_what_a_wider_bound_brings(seed):
     found = balance.max_keep_rate(problem)
     k, r = np.unravel_index(np.abs(found.multipliers).argmax(), found.multipliers.shape)
     step = 1e-7
-    eps = np.concatenate([problem.eps_representation[:, None], problem.eps_association], axis=1)
+    eps = problem.spec.eps.copy()
     eps[k, r] += step
     wider = dataclasses.replace(problem, eps_representation=eps[:, 0], eps_association=eps[:, 1:])
     gain = (balance.max_keep_rate(wider).keep_rate - found.keep_rate) / step

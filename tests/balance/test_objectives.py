@@ -66,13 +66,14 @@ def test_cost_is_its_formula(name, q, b):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_conjugate_is_the_least_of_cost_and_score(name):
+def test_weight_has_the_least_cost_and_score(name):
     objective = balance.OBJECTIVES[name]
     q = np.linspace(0, 1, 100_001)
     with jax.enable_x64(True):
         for t, b in ((-2.0, 0.3), (-0.2, 0.9), (0.0, 0.5), (0.4, 1.3), (3.0, 0.7)):
             least = (cost(name, q, b) + q * t).min()
-            mine = float(objective.conjugate(jnp.asarray(t), jnp.asarray(b)))
+            weight = objective.weight(jnp.asarray(t), jnp.asarray(b))
+            mine = float(objective.cost(weight, jnp.asarray(b)) + weight * t)
             assert least - 1e-7 <= mine <= least + 1e-12
 
 

@@ -1,6 +1,7 @@
 """The parts of the solver, each against its definition."""
 
 import dataclasses
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import pytest
 from helpers.balance_judge import constraint_rows
 from helpers.balance_problems import random_problem
 
-from m4jax.balance import inner, operator, search
+from m4jax.balance import OBJECTIVES, devices, dual, folding, interior, newton, solver, subproblems
 
 
 @pytest.fixture(autouse=True)
@@ -18,9 +19,9 @@ def float64():
         yield
 
 
-def dense_and_operator(monkeypatch):
+def dense_and_rows(monkeypatch):
     for name, rows in (("CHUNK", 16), ("LABELS_CHUNK", 32)):  # several even for a small problem
-        monkeypatch.setattr(operator, name, {"cpu": rows})
+        monkeypatch.setattr(dual, name, {"cpu": rows})
     problem = random_problem(0, n=64, shape=(2, 3), target=[0.3, 0.6], counts=None)
     attributes = problem.attributes.copy()
     attributes[5:15, 0] = np.nan
@@ -30,39 +31,39 @@ def dense_and_operator(monkeypatch):
     z = constraint_rows(problem)[0] / scale.ravel()
     known = ~np.isnan(attributes)
     parts = (np.where(known, attributes, 0.0), known.astype(float), problem.labels)
-    return z, operator.Operator(*map(jnp.asarray, (*parts, share, problem.target, scale)))
+    return z, dual.Rows(*map(jnp.asarray, (*parts, share, problem.target, scale)))
 
 
 @pytest.mark.parametrize("size", [1, 5, 16, 17, 32, 33, 100])
 def test_padded_rows_divide_into_whole_chunks(monkeypatch, size):
-    dense_and_operator(monkeypatch)
-    padded = operator.padded(size)
+    dense_and_rows(monkeypatch)
+    padded = dual.padded(size)
     assert size <= padded < size + 32
     assert all(padded % min(padded, chunk) == 0 for chunk in (16, 32))
 
 
-def test_operator_equals_the_dense_matrix(monkeypatch):
-    z, rows = dense_and_operator(monkeypatch)
+def test_rows_equal_the_dense_matrix(monkeypatch):
+    z, rows = dense_and_rows(monkeypatch)
     draw = np.random.default_rng(1)
     w, values = draw.normal(size=z.shape[1]), draw.random(len(z))
     share = np.asarray(rows.share)
-    np.testing.assert_allclose(operator.mean(rows, jnp.asarray(values)), share @ values)
-    np.testing.assert_allclose(operator.scores(rows, jnp.asarray(w)), z @ w, atol=1e-12)
-    both = operator.scores(rows, jnp.asarray(w), jnp.asarray(w**2))
+    np.testing.assert_allclose(dual.mean(rows, jnp.asarray(values)), share @ values)
+    np.testing.assert_allclose(dual.scores(rows, jnp.asarray(w)), z @ w, atol=1e-12)
+    both = dual.scores(rows, jnp.asarray(w), jnp.asarray(w**2))
     np.testing.assert_allclose(both, [z @ w, z @ w**2], atol=1e-12)
-    moments = operator.moments(rows, jnp.asarray(values))
+    moments = dual.moments(rows, jnp.asarray(values))
     np.testing.assert_allclose(moments, (share * values) @ z, atol=1e-12)
-    squares = operator.second_moments(rows)
+    squares = dual.second_moments(rows)
     np.testing.assert_allclose(squares.ravel(), share @ z**2, atol=1e-12)
 
 
 def test_sums_in_single_precision_lose_little(monkeypatch):
-    z, rows = dense_and_operator(monkeypatch)
+    z, rows = dense_and_rows(monkeypatch)
     narrow = {"attributes", "known", "labels", "share"}
     parts = {name: getattr(rows, name).astype(np.float32) for name in narrow}
     single = dataclasses.replace(rows, **parts)
     values = np.random.default_rng(1).random(len(z)).astype(np.float32)
-    moments = operator.moments(single, jnp.asarray(values))
+    moments = dual.moments(single, jnp.asarray(values))
     assert moments.dtype == np.float64
     exact = (np.asarray(rows.share) * values) @ z
     np.testing.assert_allclose(moments, exact, atol=1e-6 * np.abs(z).sum(0).max())
@@ -70,13 +71,13 @@ def test_sums_in_single_precision_lose_little(monkeypatch):
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.4, 1.0])
 def test_gram_follows_the_patterns_that_changed(monkeypatch, share):
-    z, rows = dense_and_operator(monkeypatch)
+    z, rows = dense_and_rows(monkeypatch)
     draw = np.random.default_rng(2)
     change = draw.normal(size=len(z)) * (draw.random(len(z)) < share)
     extended = np.concatenate([np.ones((len(z), 1)), z], axis=1)
     begin = draw.normal(size=(extended.shape[1],) * 2)
     expected = begin + extended.T @ (change[:, None] * extended)
-    gram = operator.add_gram(rows, jnp.asarray(begin), jnp.asarray(change))
+    gram = dual.add_gram(rows, jnp.asarray(begin), jnp.asarray(change))
     np.testing.assert_allclose(gram, expected, atol=1e-11)
 
 
@@ -89,7 +90,7 @@ def test_inner_model_is_minimised(seed, bound):
     start = np.clip(draw.normal(size=12), -bound, bound)
     eps = draw.choice([0.0, 0.5], 12)
     limit = np.full(12, bound)
-    x = np.asarray(jax.jit(inner.minimise)(a, slope, start, eps, limit))
+    x = np.asarray(jax.jit(subproblems.minimise_model)(a, slope, start, eps, limit))
     down = slope - a @ (x - start)  # minus the gradient of the smooth part
     inside = (x != 0) & (np.abs(x) < bound)
     np.testing.assert_allclose(down[inside], (eps * np.sign(x))[inside], atol=1e-8)
@@ -100,13 +101,15 @@ def test_inner_model_is_minimised(seed, bound):
 
 
 def test_inner_steps_are_few(monkeypatch):
-    monkeypatch.setattr(inner, "STEPS", 12)
+    monkeypatch.setattr(subproblems, "STEPS", 12)
     for seed in range(6):
         draw = np.random.default_rng(seed)
         root = draw.normal(size=(12, 12))
         a, slope = root @ root.T + 1e-3 * np.eye(12), draw.normal(size=12)
         x = np.asarray(
-            inner.minimise(a, slope, np.zeros(12), np.full(12, 0.5), np.full(12, np.inf))
+            subproblems.minimise_model(
+                a, slope, np.zeros(12), np.full(12, 0.5), np.full(12, np.inf)
+            )
         )
         down = slope - a @ x
         np.testing.assert_allclose(down[x != 0], 0.5 * np.sign(x[x != 0]), atol=1e-8)
@@ -121,17 +124,53 @@ def test_root_of_a_piecewise_linear_function(guess, scale):
         weight = jnp.clip(corners - x, 0, 1)
         return jnp.mean(weight) - 0.5, -jnp.mean((weight > 0) & (weight < 1))
 
-    found = jax.jit(lambda guess: search.root(excess, guess, accuracy=1e-14))(guess)
+    found = jax.jit(lambda guess: subproblems.root(excess, guess, accuracy=1e-14))(guess)
     assert abs(excess(found)[0]) <= 1e-10
 
 
 @pytest.mark.parametrize(("top", "expected"), [(0.1, 0.1), (1.0, 1.0), (50.0, 50.0)])
 def test_step_length_nears_the_top(top, expected):
-    length = float(search.step_length(lambda a: top - a, jnp.asarray(top), jnp.asarray(1e6)))
+    length = float(subproblems.step_length(lambda a: top - a, jnp.asarray(top), jnp.asarray(1e6)))
     assert 0 < length <= expected * 1.01
     assert top - length <= 0.5 * top
 
 
 def test_step_length_keeps_to_its_limit():
     rising = jnp.asarray(1.0)
-    assert float(search.step_length(lambda a: rising, rising, jnp.asarray(7.0))) == 7.0
+    assert float(subproblems.step_length(lambda a: rising, rising, jnp.asarray(7.0))) == 7.0
+
+
+def records():
+    """Returns one of each record that the solver lays out over devices, and their rows."""
+    made = solver.make_dual(folding.fold(random_problem(0))[0], 1e-6)
+    size = made.eps.size
+    start = (jnp.zeros(size), jnp.zeros(()), jnp.zeros((), int))
+    quadratic = OBJECTIVES["quadratic"]
+    state = newton.init(made, *start, objective=quadratic)
+    inside = interior.minimise(made, cost=quadratic.cost, fixed_rate=True)
+    return (made.rows, made, state, state.values, inside, inside.point), len(made.base)
+
+
+def test_what_has_a_number_per_row_is_spread_and_all_else_is_shared():
+    everything, rows = records()
+    for record in everything:
+        layout = jax.tree.leaves(devices.layout(type(record)))
+        for array, place in zip(jax.tree.leaves(record), layout, strict=True):
+            spread = array.shape[:1] == (rows,)
+            expected = jax.sharding.PartitionSpec(*[devices.AXIS] * spread)
+            assert place == expected, type(record)
+
+
+class Forgetful(NamedTuple):
+    score: devices.PerRow
+    renamed: jax.Array
+
+
+class Holder(NamedTuple):
+    inner: Forgetful
+
+
+@pytest.mark.parametrize("record", [Forgetful, Holder])
+def test_a_field_that_does_not_say_where_it_belongs_is_refused(record):
+    with pytest.raises(TypeError, match=r"Forgetful.renamed is declared as .*expected PerRow"):
+        devices.layout(record)

@@ -1,12 +1,15 @@
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m4jax import balance
-from m4jax.balance import patterns
+from m4jax.balance.folding import fold
+from m4jax.balance.solver import make_dual
+from m4jax.errors import InputError
 
 GOOD = {"attributes": [[0, 1], [1, 0], [1, 1]], "labels": [[1], [0], [1]], "target": [0.5, 0.5]}
 AB = ("man", "dark skin")
@@ -143,22 +146,26 @@ def test_folding_is_exact(soft, utilities):
     utility = draw.choice([1.0, 2.0], 200) if utilities else None
     counts = draw.integers(1, 4, 200)
     problem = balance.Problem(attributes, labels, target=0.5, utility=utility, counts=counts)
-    folded, inverse = patterns.fold(problem)
-    values = np.where(folded.known == 1, folded.attributes, np.nan)
-    np.testing.assert_array_equal(values[inverse], attributes)
+    folded, inverse = fold(problem)
+    np.testing.assert_array_equal(folded.attributes[inverse], attributes)
     np.testing.assert_array_equal(folded.labels[inverse], labels)
     np.testing.assert_array_equal(folded.utility[inverse], problem.utility)
+    with jax.enable_x64(True):
+        padded = jax.device_get(make_dual(folded, 0.0).rows)
+    values = np.where(padded.known == 1, padded.attributes, np.nan)
+    np.testing.assert_array_equal(values[inverse], attributes)
+    np.testing.assert_array_equal(padded.labels[inverse], labels)
     rows = np.column_stack([np.nan_to_num(attributes, nan=-1), labels, problem.utility])
     distinct = np.unique(rows, axis=0, return_inverse=True)
-    assert np.count_nonzero(folded.share) == len(distinct[0])
+    assert len(folded.counts) == np.count_nonzero(padded.share) == len(distinct[0])
     mass = np.bincount(distinct[1].ravel(), weights=counts) / counts.sum()
-    np.testing.assert_allclose(folded.share[inverse], mass[distinct[1].ravel()], rtol=1e-12)
-    assert len(folded.share) in (128, 256)
+    np.testing.assert_allclose(padded.share[inverse], mass[distinct[1].ravel()], rtol=1e-12)
+    assert len(padded.share) in (128, 256)
 
 
 def test_negative_zero_is_zero():
     attributes = [[-0.0], [0.0], [0.5], [1.0]]
-    _, inverse = patterns.fold(balance.Problem(attributes, np.zeros((4, 0)), target=0.5))
+    _, inverse = fold(balance.Problem(attributes, np.zeros((4, 0)), target=0.5))
     assert inverse[0] == inverse[1]
 
 
@@ -175,7 +182,7 @@ def test_an_intersection_is_a_further_attribute():
     problem = make(**CROSSED, target=[0.5, 0.2])
     np.testing.assert_array_equal(problem.attributes[:, 2], [1, 0, 0, 0, 0, np.nan, 0])
     assert problem.attribute_names == ("man", "dark skin", "man × dark skin")
-    assert problem.intersections == ()
+    assert dataclasses.replace(problem).attribute_names == problem.attribute_names  # added once
     assert problem.eps_association.shape == (3, 2)
     assert not problem.attributes.flags.writeable
 
@@ -208,9 +215,20 @@ def test_a_changed_copy_keeps_the_rest():
     problem = make(**CROSSED, target=[0.5, 0.2])
     copy = dataclasses.replace(problem, keep_rate=0.3)
     assert copy.keep_rate == 0.3
-    for field in dataclasses.fields(problem):
-        if field.name != "keep_rate":
-            np.testing.assert_array_equal(getattr(copy, field.name), getattr(problem, field.name))
+    names = ("attributes", "labels", "target", "utility", "counts", "eps_representation")
+    names += ("eps_association", "penalty", "attribute_names", "label_names")
+    for name in names:
+        np.testing.assert_array_equal(getattr(copy, name), getattr(problem, name))
+
+
+def test_a_problem_holds_its_spec():
+    problem = make(**CROSSED, target=[0.5, 0.2])
+    assert problem.spec is problem.spec
+    same = balance.Problem(problem.attributes, problem.labels, spec=problem.spec)
+    for field in dataclasses.fields(balance.Spec):
+        expected = getattr(problem.spec, field.name)
+        np.testing.assert_array_equal(getattr(same.spec, field.name), expected)
+    assert issubclass(balance.ProblemError, InputError)
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)

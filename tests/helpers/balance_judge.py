@@ -13,8 +13,7 @@ def constraint_rows(problem):
     n = len(problem.attributes)
     extended = np.concatenate([np.ones((n, 1)), problem.labels], axis=1)
     centred = np.nan_to_num(problem.attributes[:, :, None] - problem.target)
-    eps = np.concatenate([problem.eps_representation[:, None], problem.eps_association], axis=1)
-    return (centred * extended[:, None, :]).reshape(n, -1), eps.ravel()
+    return (centred * extended[:, None, :]).reshape(n, -1), problem.spec.eps.ravel()
 
 
 def cost(name, q, b):

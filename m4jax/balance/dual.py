@@ -1,17 +1,21 @@
-"""The constraints as a linear operator over patterns, applied chunk by chunk.
+"""The dual problem: constraint rows z, sums over the examples, the values of primal and dual.
 
 The rows are z = (s − κπ) ⊗ [1, y] / scale, of length K = m(c+1), with κ = 0 (and s = 0) where the
-attribute is unknown. The full `[p, K]` matrix never exists. Patterns may be in single precision
-and spread over devices; sums over them are always in the precision of `scale`, and over all.
+attribute is unknown. The full `[p, K]` matrix never exists: everything goes chunk by chunk. Rows
+may be in single precision and spread over devices; sums over them are always in the precision of
+`scale`, and over all devices.
 """
 
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+from m4jax.balance.devices import Axis, PerRow, Shared
 
 Array = jax.Array
 
@@ -21,6 +25,8 @@ CHUNK = {"cpu": 2048}
 LABELS_CHUNK = {"cpu": 16_384}
 LARGE_CHUNK = 131_072
 EXACT = lax.Precision.HIGHEST  # accelerators would otherwise round the factors of products
+# |E[q (s − π) y]| is at most 1, so that a wider bound is none; infinity would meet 0 in products.
+WIDEST = 2.0
 
 
 @functools.partial(
@@ -29,33 +35,95 @@ EXACT = lax.Precision.HIGHEST  # accelerators would otherwise round the factors 
     meta_fields=["axis"],
 )
 @dataclasses.dataclass(frozen=True)
-class Operator:
-    """What the rows are made of.
+class Rows:
+    """What the rows z are made of: the examples, or those that differ."""
 
-    attributes: `[p, m]` s, 0 where unknown.
-    known: `[p, m]` κ.
-    labels: `[p, c]` y, of any type.
-    share: `[p]` of each pattern: E[·] is a sum with these factors.
-    target: `[m, c+1]` π.
-    scale: `[m, c+1]` divisors of the columns.
-    axis: the name of the mesh axis that the patterns are spread over, if any.
+    attributes: PerRow  # [p, m] s, 0 where unknown
+    known: PerRow  # [p, m] κ
+    labels: PerRow  # [p, c] y, of any type
+    share: PerRow  # [p] of each row: E[·] is a sum with these factors
+    target: Shared  # [m, c+1] π
+    scale: Shared  # [m, c+1] divisors of the columns
+    axis: Axis = None  # the mesh axis that the rows are spread over, if any
+
+
+class Dual(NamedTuple):
+    """The dual problem: maximise g(w, μ), see `values`, over |w| ≤ V."""
+
+    rows: Rows  # z; all constraints are in its scale
+    base: PerRow  # [p] b = ηu
+    keep_rate: Shared  # η
+    eps: Shared  # [K] ε
+    penalty: Shared  # [K] V
+    tolerance: Shared  # of the duality gap
+
+
+class Values(NamedTuple):
+    """What `values` returns."""
+
+    primal: Shared  # at q
+    dual: Shared  # at (w, μ)
+    gap: Shared  # primal − dual, at most
+
+
+def scaled(dual: Dual) -> Dual:
+    """Returns the problem with columns of unit second moment."""
+    size = second_moments(dual.rows)
+    scale = jnp.where(size > 0, jnp.sqrt(size), 1.0)
+    flat = scale.reshape(-1)
+    rows = dataclasses.replace(dual.rows, scale=scale)
+    return dual._replace(rows=rows, eps=dual.eps / flat, penalty=dual.penalty * flat)
+
+
+def violation(moments: Array, eps: Array) -> Array:
+    """Returns [|r| − ε]₊ for r = E[q z], elementwise."""
+    return jnp.maximum(jnp.abs(moments) - eps, 0.0)
+
+
+def penalties(moments: Array, eps: Array, penalty: Array) -> Array:
+    """Returns V [|r| − ε]₊, elementwise; 0 where V is infinite, as such constraints must hold."""
+    hard = jnp.isinf(penalty)
+    return jnp.where(hard, 0.0, jnp.where(hard, 0.0, penalty) * violation(moments, eps))
+
+
+def primal_value(moments: Array, cost: Array, eps: Array, penalty: Array) -> Array:
+    """Returns E[ψ(q)] + Σ V [|r| − ε]₊ for r `[..., K]` and E[ψ(q)] `[...]`."""
+    return cost + jnp.sum(penalties(moments, eps, penalty), axis=-1)
+
+
+def values(
+    multipliers: Array, moments: Array, cost: Array, rate: Array, *, eps: Array, penalty: Array
+) -> Values:
+    """Returns the values at w and μ, and at the weights q that minimise ψ(q; b) + q (z·w + μ).
+
+    With r = E[q z] the dual value is
+    g(w, μ) = E[min_q ψ(q; b) + q (z·w + μ)] − ε·|w| − μη = E[ψ(q)] + w·r − ε·|w| + μ (E[q] − η).
+    The gap is the sum of V [|r| − ε]₊ − w r + ε |w| over the constraints: each term is at least 0,
+    so that even a tiny gap is computed without cancellation. Source: derived.
+
+    Args:
+        multipliers: `[K]` w.
+        moments: `[K]` r.
+        cost: E[ψ(q)].
+        rate: μ (E[q] − η).
+        eps: `[K]` ε.
+        penalty: `[K]` V.
     """
+    price = penalties(moments, eps, penalty)
+    size = jnp.abs(multipliers)
+    return Values(
+        primal=primal_value(moments, cost, eps, penalty),
+        dual=cost + multipliers @ moments - eps @ size + rate,
+        gap=jnp.sum(jnp.abs(price - multipliers * moments + eps * size)) + jnp.abs(rate),
+    )
 
-    attributes: Array
-    known: Array
-    labels: Array
-    share: Array
-    target: Array
-    scale: Array
-    axis: str | None = None
 
-
-def mean(rows: Operator, values: Array) -> Array:
-    """Returns E[values], a sum over all patterns, for values `[p]`."""
+def mean(rows: Rows, values: Array) -> Array:
+    """Returns E[values], a sum over all rows, for values `[p]`."""
     return _everywhere(rows, jnp.sum(rows.share * values, dtype=rows.scale.dtype))
 
 
-def scores(rows: Operator, *multipliers: Array) -> Array:
+def scores(rows: Rows, *multipliers: Array) -> Array:
     """Returns z·w `[p]` for multipliers w `[K]`; for j of them, in one pass, `[j, p]`."""
     w = jnp.stack(multipliers).reshape(-1, *rows.scale.shape) / rows.scale  # [j, m, c+1]
     both = jnp.concatenate([w, w * rows.target], axis=1).astype(rows.known.dtype)  # [j, 2m, c+1]
@@ -72,7 +140,7 @@ def scores(rows: Operator, *multipliers: Array) -> Array:
     return result[:, 0] if len(multipliers) == 1 else result.T
 
 
-def moments(rows: Operator, values: Array) -> Array:
+def moments(rows: Rows, values: Array) -> Array:
     """Returns E[values z] `[K]` for values `[p]`."""
     m, width = rows.scale.shape
 
@@ -84,7 +152,7 @@ def moments(rows: Operator, values: Array) -> Array:
     return ((total[:m] + total[m:] * rows.target) / rows.scale).reshape(-1)
 
 
-def second_moments(rows: Operator) -> Array:
+def second_moments(rows: Rows) -> Array:
     """Returns E[z²] `[m, c+1]`."""
 
     def part(attributes: Array, known: Array, labels: Array, mass: Array) -> Array:
@@ -94,10 +162,10 @@ def second_moments(rows: Operator) -> Array:
     return _sum(rows, part, (rows.scale.size,), rows.share).reshape(rows.scale.shape)
 
 
-def add_gram(rows: Operator, gram: Array, change: Array) -> Array:
-    """Returns gram + Σ_p change_p [1, z_p] [1, z_p]ᵀ `[K+1, K+1]`.
+def add_gram(rows: Rows, gram: Array, change: Array) -> Array:
+    """Returns gram + Σ change [1, z] [1, z]ᵀ `[K+1, K+1]`.
 
-    Only the patterns whose change is not zero cost anything, so a Newton step late in the solve,
+    Only the rows whose change is not zero cost anything, so a Newton step late in the solve,
     when few weights enter or leave their bounds, is nearly free.
     """
     size = len(change)
@@ -128,15 +196,15 @@ def _width(size: int, chunks: dict[str, int]) -> int:
     return min(size, chunks.get(jax.default_backend(), LARGE_CHUNK))
 
 
-def _everywhere(rows: Operator, total: Array) -> Array:
+def _everywhere(rows: Rows, total: Array) -> Array:
     return total if rows.axis is None else lax.psum(total, rows.axis)
 
 
-def _sum(rows: Operator, part: Callable, shape: tuple[int, ...], mass: Array) -> Array:
+def _sum(rows: Rows, part: Callable, shape: tuple[int, ...], mass: Array) -> Array:
     """Returns the sum of part(attributes, known, labels, mass) over chunks and devices.
 
-    Within a chunk the sum has the patterns' precision, over the chunks that of `scale`: an error
-    grows with the chunk, not with the number of patterns.
+    Within a chunk the sum has the rows' precision, over the chunks that of `scale`: an error
+    grows with the chunk, not with the number of rows.
     """
 
     def add(total: Array, chunk: tuple[Array, ...]) -> tuple[Array, None]:
@@ -148,7 +216,7 @@ def _sum(rows: Operator, part: Callable, shape: tuple[int, ...], mass: Array) ->
     return _everywhere(rows, total)
 
 
-def _chunks(rows: Operator) -> tuple[Array, ...]:
+def _chunks(rows: Rows) -> tuple[Array, ...]:
     width = _width(len(rows.known), LABELS_CHUNK)
     parts = (rows.attributes, rows.known, rows.labels)
     return tuple(x.reshape(len(x) // width, width, x.shape[1]) for x in parts)
@@ -164,7 +232,7 @@ def _signed(attributes: Array, known: Array) -> Array:
     return jnp.concatenate([attributes, -known], axis=1)
 
 
-def _rows(rows: Operator, attributes: Array, known: Array, labels: Array) -> Array:
+def _rows(rows: Rows, attributes: Array, known: Array, labels: Array) -> Array:
     """Returns z `[b, K]`."""
     dtype = known.dtype
     factor, offset = (x.astype(dtype) for x in (1 / rows.scale, rows.target / rows.scale))

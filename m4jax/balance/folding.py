@@ -1,0 +1,108 @@
+"""From examples to rows: those of equal attributes, labels and utility fold into one with a count.
+
+A number of rows that the solver has compiled already is reached by padding with rows of no share.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from m4jax.balance.dual import Rows
+from m4jax.balance.problem import Problem
+
+LONGEST_WORD = 48  # bytes up to which sorting by counting beats comparing whole keys
+
+
+def fold(problem: Problem) -> tuple[Problem, np.ndarray]:
+    """Returns the problem of the distinct examples, which has the same solution.
+
+    Returns:
+        The problem, with the number of equal examples as the count of each row, and for each
+        example the index `[n]` of its row.
+    """
+    first, inverse = _distinct(_keys(problem))
+    counts = np.bincount(inverse, weights=problem.counts, minlength=len(first))
+    folded = dataclasses.replace(
+        problem,
+        attributes=problem.attributes[first],
+        labels=problem.labels[first],
+        utility=problem.utility[first],
+        counts=counts,
+    )
+    return folded, inverse
+
+
+def _keys(problem: Problem) -> np.ndarray:
+    """Returns `[n, bytes]`: rows are equal if and only if the examples are."""
+    bits, rest = [], []
+    attributes = problem.attributes
+    if attributes.dtype.kind == "f":
+        known = ~np.isnan(attributes)
+        if not known.all():
+            bits.append(known)
+            attributes = np.where(known, attributes, 0.0)
+    for matrix in (attributes, problem.labels):
+        if matrix.dtype == np.uint8 or np.array_equal(matrix != 0, matrix):
+            bits.append(matrix)
+        else:
+            rest.append(matrix)
+    if problem.utility.min() < problem.utility.max():
+        rest.append(problem.utility[:, None])
+    # Bits eight to a byte; + 0.0: no −0.0.
+    bits = [np.concatenate([x.astype(bool) for x in bits], axis=1)] if bits else []
+    packed = [np.packbits(x, axis=1) for x in bits]
+    whole = [np.ascontiguousarray(x + 0.0).view(np.uint8) for x in rest]
+    return np.concatenate(packed + whole, axis=1)
+
+
+def _distinct(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the first row of each distinct key, and for each row the index of its key."""
+    n, width = keys.shape
+    if width > LONGEST_WORD:
+        rows = keys.view(np.dtype((np.void, width))).ravel()
+        return np.unique(rows, return_index=True, return_inverse=True)[1:]
+    words = np.zeros((n, width + width % 2), np.uint8)
+    words[:, :width] = keys
+    words = np.ascontiguousarray(words.view("<u2").T)
+    # Word by word, the last one first, as NumPy sorts 16 bits by counting.
+    order = np.lexsort(words)
+    new = np.ones(n, bool)
+    new[1:] = (words[:, order[1:]] != words[:, order[:-1]]).any(axis=0)
+    inverse = np.empty(n, np.int64)
+    inverse[order] = np.cumsum(new) - 1
+    return order[new], inverse
+
+
+def make_rows(
+    attributes: Any, labels: Any, share: Any, target: Any, size: int, axis: str | None = None
+) -> Rows:
+    """Returns the rows of examples in the precision of `share`; all scales are 1.
+
+    Args:
+        attributes: `[n, m]` s, NaN where unknown.
+        labels: `[n, c]` y.
+        share: `[n]`, of NumPy outside of compiled functions.
+        target: `[m, c+1]` π.
+        size: number of rows p ≥ n; those of padding have share 0.
+        axis: see `Rows`.
+    """
+    xp = np if isinstance(share, np.ndarray) else jnp
+    known, dtype = ~xp.isnan(attributes), share.dtype
+    return Rows(
+        attributes=pad(xp.where(known, attributes, 0), size).astype(dtype),
+        known=pad(known, size).astype(dtype),
+        labels=pad(labels, size).astype(labels.dtype if labels.dtype == np.uint8 else dtype),
+        share=pad(share, size),
+        target=target,
+        scale=xp.ones_like(target),
+        axis=axis,
+    )
+
+
+def pad(values: Any, size: int, value: float = 0) -> Any:
+    """Returns `[size, ...]`, the values `[n, ...]` with more rows of one value."""
+    xp = np if isinstance(values, np.ndarray) else jnp
+    widths = [(0, size - len(values))] + [(0, 0)] * (values.ndim - 1)
+    return xp.pad(values, widths, constant_values=value)
