@@ -76,8 +76,8 @@ def scaled(dual: Dual) -> Dual:
 
 
 def violation(moments: Array, eps: Array) -> Array:
-    """Returns [|r| − ε]₊ for r = E[q z], elementwise."""
-    return jnp.maximum(jnp.abs(moments) - eps, 0.0)
+    """Returns [|r| − ε]₊ for r = E[q z], elementwise, of JAX's arrays or NumPy's."""
+    return (abs(moments) - eps).clip(0.0)
 
 
 def penalties(moments: Array, eps: Array, penalty: Array) -> Array:

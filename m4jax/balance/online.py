@@ -14,6 +14,7 @@ from m4jax.balance.folding import fold, make_rows, pad
 from m4jax.balance.objectives import Objective
 from m4jax.balance.problem import Problem, Spec
 from m4jax.balance.solver import make_dual
+from m4jax.balance.subproblems import shrink
 
 Array = jax.Array
 
@@ -151,11 +152,11 @@ def step(
 
     With r = mean(q z) over the batch, a = the mean of z² so far (1 if not `scaled`):
 
-        w ← clip(shrink(w + τ_t r / a, τ_t ε / a), −V, V),   μ ← μ + τ_t (mean(q) − η)
+        w ← shrink(w + τ_t r / a, τ_t ε / a, V),   μ ← μ + τ_t (mean(q) − η)
 
-    where shrink(x, y) = sign(x) [|x| − y]₊ stands for the two terms −ε of v⁺ and v⁻. Nothing is
-    checked, so it can be used within `jax.jit` and `lax.scan`. Source: "CLIP the Bias", M4,
-    Propositions 1 and 2; the proximal step, the scaling and the average are derived.
+    where `subproblems.shrink` stands for the two terms −ε of v⁺ and v⁻. Nothing is checked, so it
+    can be used within `jax.jit` and `lax.scan`. Source: "CLIP the Bias", M4, Propositions 1 and 2;
+    the proximal step, the scaling and the average are derived.
 
     Args:
         state: see `State`.
@@ -174,8 +175,7 @@ def step(
     rate = state.step_size / jnp.sqrt(t.astype(state.multipliers.dtype))
     size = rate / jnp.where(state.scaled & (seen > 0), seen, 1.0)
     w = state.multipliers + size * moments
-    w = jnp.sign(w) * jnp.maximum(jnp.abs(w) - size * state.eps, 0.0)
-    w = jnp.clip(w, -state.penalty, state.penalty)
+    w = shrink(w, size * state.eps, state.penalty)
     offset = state.offset + rate * (dual.mean(rows, q) - state.keep_rate)
     share = (1 + FORGETTING) / (t + FORGETTING)
     state = state._replace(

@@ -161,17 +161,16 @@ class Problem:
         """
         attributes, labels = checks.examples(attributes, labels)
         (n, m), c = attributes.shape, labels.shape[1]
-        asked: dict[str, Any] = {"attributes": m, "labels": c, "target": None}
         if spec is not None:
             names = ("target", "keep_rate", "eps_representation", "eps_association", "penalty")
-            asked = {name: getattr(spec, name) for name in names}
-            asked |= {"attributes": spec.attribute_names, "labels": spec.label_names}
-        given = {"attributes": attribute_names, "labels": label_names} | settings
-        asked |= {name: value for name, value in given.items() if value is not None}
-        own = checks.names("attribute", asked.pop("attributes"), m)
-        label_names = checks.names("label", asked.pop("labels"), c)
+            settings = {name: getattr(spec, name) for name in names} | settings
+            attribute_names = spec.attribute_names if attribute_names is None else attribute_names
+            label_names = spec.label_names if label_names is None else label_names
+        own = checks.names("attribute", m if attribute_names is None else attribute_names, m)
+        label_names = checks.names("label", c if label_names is None else label_names, c)
         intersections = tuple(intersections)
-        spec = Spec(attributes=own, labels=label_names, intersections=intersections, **asked)
+        settings = {"target": None} | settings
+        spec = Spec(attributes=own, labels=label_names, intersections=intersections, **settings)
         attributes = checks.unit_interval("attributes", attributes, names=own, unknown=True)
         attributes = intersect(attributes, own, intersections)
         labels = checks.unit_interval("labels", labels, names=label_names)

@@ -75,7 +75,7 @@ def solve(
         if precision == "float32":
             begin = method.coarse(begin)
         state, scale = method.fine(begin)
-        return _unfold(problem, folded, inverse, state, scale)
+    return _unfold(problem, folded, inverse, state, scale)
 
 
 def make_dual(
@@ -180,7 +180,7 @@ def _unfold(
         status=Status.MAX_STEPS if running else newton.CODES[state.status],
         objective=float(state.values.primal),
         duality_gap=float(state.values.gap),
-        violation=np.asarray(violation(moments, problem.spec.eps)),
+        violation=violation(moments, problem.spec.eps),
         effective_sample_size=effective_sample_size(state.weights, share * problem.counts.sum()),
         steps=int(state.steps),
         multipliers=state.multipliers.reshape(scale.shape) / scale,

@@ -58,25 +58,15 @@ class Multipliers(Protocol):
 
 
 class Sums(NamedTuple):
-    """Sums over examples at one w and μ, later means.
+    """Sums over examples at one w and μ, later means."""
 
-    Attributes:
-        examples: Σ counts.
-        kept: E[q].
-        squares: E[q²].
-        cost: E[ψ(q)].
-        moments: `[K]` E[q z].
-        second: `[K]` E[z²].
-        gram: `[K+1, K+1]` E[−dq/dt [1, z] [1, z]ᵀ].
-    """
-
-    examples: Array
-    kept: Array
-    squares: Array
-    cost: Array
-    moments: Array
-    second: Array
-    gram: Array
+    examples: Array  # Σ counts
+    kept: Array  # E[q]
+    squares: Array  # E[q²]
+    cost: Array  # E[ψ(q)]
+    moments: Array  # [K] E[q z]
+    second: Array  # [K] E[z²]
+    gram: Array  # [K+1, K+1] E[−dq/dt [1, z] [1, z]ᵀ]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -147,18 +137,11 @@ def weights(
 
 
 class _Point(NamedTuple):
-    """Where a pass was made and what it brought.
+    """Where a pass was made and what it brought."""
 
-    Attributes:
-        place: `[K+1]` μ and w.
-        sums: over the examples.
-        violation: `[m, c+1]`.
-        values: of primal and dual, and their gap.
-    """
-
-    place: np.ndarray
+    place: np.ndarray  # [K+1] μ and w
     sums: Sums
-    violation: np.ndarray
+    violation: np.ndarray  # [m, c+1]
     values: Values
 
 
@@ -205,7 +188,7 @@ class _Passes:
         point = _Point(
             place=place,
             sums=sums,
-            violation=np.asarray(dual.violation(sums.moments.reshape(spec.eps.shape), spec.eps)),
+            violation=dual.violation(sums.moments.reshape(spec.eps.shape), spec.eps),
             values=Values(*map(float, values)),
         )
         if progress is not None:

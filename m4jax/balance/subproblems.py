@@ -38,7 +38,7 @@ def minimise_model(a: Array, slope: Array, start: Array, eps: Array, bound: Arra
     def descend(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         x, _, step = state
         gradient = a @ (x - start) - slope
-        near = _shrink(x - gradient / lipschitz, eps / lipschitz, bound)
+        near = shrink(x - gradient / lipschitz, eps / lipschitz, bound)
         residual = lipschitz * jnp.max(jnp.abs(near - x))
         gradient = a @ (near - start) - slope + eps * jnp.sign(near)
         return _best_of_face(a, gradient, near, bound), residual, step + 1
@@ -50,7 +50,7 @@ def minimise_model(a: Array, slope: Array, start: Array, eps: Array, bound: Arra
     return lax.while_loop(unfinished, descend, (start, jnp.inf, 0))[0]
 
 
-def _shrink(x: Array, eps: Array, bound: Array) -> Array:
+def shrink(x: Array, eps: Array, bound: Array) -> Array:
     """Returns argmin_y ½ (y−x)² + ε|y| over |y| ≤ V, elementwise."""
     return jnp.clip(jnp.sign(x) * jnp.maximum(jnp.abs(x) - eps, 0.0), -bound, bound)
 
