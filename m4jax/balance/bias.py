@@ -12,7 +12,7 @@ CHUNK = 8192  # rows at a time: a hundred labels in float64 are 6.5 MB, about a 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Bias:
-    """What `bias` found; what cannot be estimated is NaN, in the summaries too.
+    """What `bias` returns; what cannot be estimated is NaN, in the summaries too.
 
     Attributes:
         representation: `[m]` E_w[s_k | known] − π_k.

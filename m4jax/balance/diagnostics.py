@@ -70,7 +70,7 @@ class GroupBalance:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Diagnostics:
-    """What `diagnose` found; arrays `[m, c+1]` have representation in column 0.
+    """What `diagnose` returns; arrays `[m, c+1]` have representation in column 0.
 
     Attributes:
         attribute_names: of the rows.

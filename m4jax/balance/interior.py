@@ -39,7 +39,7 @@ class Point(NamedTuple):
 
 
 class State(NamedTuple):
-    """What is known after some steps."""
+    """An iterate and how far it is from a solution."""
 
     point: Point
     center: Shared  # the average product of a bound and its multiplier, 0 at a solution
