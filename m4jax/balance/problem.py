@@ -132,28 +132,33 @@ class Problem:
         attributes: Any,
         labels: Any,
         *,
+        target: Any = None,
         utility: Any = None,
         counts: Any = None,
+        keep_rate: float | None = None,
+        eps_representation: Any = None,
+        eps_association: Any = None,
+        penalty: float | None = None,
         attribute_names: Iterable[str] | None = None,
         label_names: Iterable[str] | None = None,
         intersections: Iterable[Sequence[str]] = (),
         spec: Spec | None = None,
-        **settings: Any,
     ):
         """Checks the examples and what is asked of them.
 
         Args:
             attributes: `[n, m]` as above, without the columns of `intersections`.
             labels: `[n, c]` as above.
-            utility: `[n]` as above; ones by default.
-            counts: `[n]` as above; ones by default.
+            target: π, see `Spec`; always needed.
+            utility, counts: `[n]` as above; ones by default.
+            keep_rate: η; 0.9 by default, as in the paper.
+            eps_representation, eps_association: see `Spec`; 1e-3 by default.
+            penalty: V; 10 by default.
             attribute_names: of the columns of `attributes`; "attribute 0" and so on by default.
             label_names: of the columns of `labels`; "label 0" and so on by default.
             intersections: see `Spec`; each adds a column, see `intersect`.
             spec: what is asked, as far as no other argument says so. With it
                 `dataclasses.replace(problem, keep_rate=0.5)` is the same problem at another rate.
-            settings: `target`, `keep_rate`, `eps_representation`, `eps_association` and `penalty`;
-                see `Spec`.
 
         Raises:
             ProblemError: if a name, a shape or a value is not as above, or if an attribute has no
@@ -161,16 +166,18 @@ class Problem:
         """
         attributes, labels = checks.examples(attributes, labels)
         (n, m), c = attributes.shape, labels.shape[1]
+        names = ("target", "keep_rate", "eps_representation", "eps_association", "penalty")
+        given = (target, keep_rate, eps_representation, eps_association, penalty)
+        settings = {k: x for k, x in zip(names, given, strict=True) if x is not None}
         if spec is not None:
-            names = ("target", "keep_rate", "eps_representation", "eps_association", "penalty")
             settings = {name: getattr(spec, name) for name in names} | settings
             attribute_names = spec.attribute_names if attribute_names is None else attribute_names
             label_names = spec.label_names if label_names is None else label_names
         own = checks.names("attribute", m if attribute_names is None else attribute_names, m)
         label_names = checks.names("label", c if label_names is None else label_names, c)
         intersections = tuple(intersections)
-        settings = {"target": None} | settings
-        spec = Spec(attributes=own, labels=label_names, intersections=intersections, **settings)
+        settings = {"target": None, "intersections": intersections} | settings
+        spec = Spec(attributes=own, labels=label_names, **settings)
         attributes = checks.unit_interval("attributes", attributes, names=own, unknown=True)
         attributes = intersect(attributes, own, intersections)
         labels = checks.unit_interval("labels", labels, names=label_names)
