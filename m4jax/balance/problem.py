@@ -150,15 +150,16 @@ class Problem:
             attributes: `[n, m]` as above, without the columns of `intersections`.
             labels: `[n, c]` as above.
             target: π, see `Spec`; always needed.
-            utility, counts: `[n]` as above; ones by default.
+            utility: `[n]` as above; ones by default.
+            counts: `[n]` as above; ones by default.
             keep_rate: η; 0.9 by default, as in the paper.
-            eps_representation, eps_association: see `Spec`; 1e-3 by default.
+            eps_representation: see `Spec`; 1e-3 by default.
+            eps_association: see `Spec`; 1e-3 by default.
             penalty: V; 10 by default.
             attribute_names: of the columns of `attributes`; "attribute 0" and so on by default.
             label_names: of the columns of `labels`; "label 0" and so on by default.
             intersections: see `Spec`; each adds a column, see `intersect`.
-            spec: what is asked, as far as no other argument says so. With it
-                `dataclasses.replace(problem, keep_rate=0.5)` is the same problem at another rate.
+            spec: what no other argument says; `dataclasses.replace` uses it.
 
         Raises:
             ProblemError: if a name, a shape or a value is not as above, or if an attribute has no
