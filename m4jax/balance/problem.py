@@ -162,8 +162,7 @@ class Problem:
             spec: what no other argument says; `dataclasses.replace` uses it.
 
         Raises:
-            ProblemError: if a name, a shape or a value is not as above, or if an attribute has no
-                known example, none with s > 0, or none with s < 1.
+            ProblemError: if a value is not as above, or an attribute has no s > 0 or no s < 1.
         """
         attributes, labels = checks.examples(attributes, labels)
         (n, m), c = attributes.shape, labels.shape[1]
