@@ -53,9 +53,9 @@ def keep(similarity: np.ndarray, *, drop: float) -> np.ndarray:
 def detection(kept: np.ndarray, wrong: np.ndarray) -> Detection:
     """Compares what a filter left out with what was wrong; both bool [n]."""
     dropped, wrong = ~np.asarray(kept, bool), np.asarray(wrong, bool)
-    found = (dropped & wrong).sum()
+    hits = (dropped & wrong).sum()
     return Detection(
-        precision=float(found / dropped.sum()) if dropped.any() else float("nan"),
-        recall=float(found / wrong.sum()) if wrong.any() else float("nan"),
+        precision=float(hits / dropped.sum()) if dropped.any() else float("nan"),
+        recall=float(hits / wrong.sum()) if wrong.any() else float("nan"),
         prevalence=float(wrong.mean()),
     )

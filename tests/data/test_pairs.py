@@ -1,10 +1,12 @@
 """Pairs of a TFDS dataset: here the testbed's, of which nothing but picture and caption is read."""
 
 import dataclasses
+from importlib import resources
 
 import numpy as np
 import pytest
 
+from m4jax import balance, files
 from m4jax.data.annotation import load_lexicon
 from m4jax.data.pairs import Pairs
 from m4jax.data.testbed import emoji_scenes
@@ -38,13 +40,47 @@ def test_the_table_holds_every_pair_with_what_its_caption_says(
     columns = small_world.load_split("train", data_dir).columns
     assert table["caption"].to_pylist() == columns["caption"].tolist()
     assert len(set(table["uid"].to_pylist())) == len(table) == len(pictures)
-    told = {name: np.full(len(table), -1) for name in ("gender", "occupation", "thing")}
-    told |= {f"says_{name}": columns[f"says_{name}"] for name in tuple(told)}
+    captions = {name: np.full(len(table), -1) for name in ("gender", "occupation", "thing")}
+    captions |= {f"says_{name}": columns[f"says_{name}"] for name in tuple(captions)}
     for sets in (("occupations", "any_thing"), ("things",)):
-        ours, theirs = load_lexicon(some.lexicon).read(table, sets), annotate(told, sets)
+        ours, theirs = load_lexicon(some.lexicon).read(table, sets), annotate(captions, sets)
         assert ours.label_names == theirs.label_names
         np.testing.assert_array_equal(ours.attributes, theirs.attributes)
         np.testing.assert_array_equal(ours.labels, theirs.labels)
+
+
+def test_attributes_of_the_lexicon_lead_to_a_balancing_problem(some, tmp_path):
+    attributes = {
+        "gender": {"woman": ["woman"], "man": ["man"]},
+        "link": {"with": ["with"], "and": ["and"], "next to": ["next to"]},
+    }
+    fields = files.read_json(resources.files("m4jax.data") / "lexicon_en_v1.json")
+    files.write_json(tmp_path / "mine.json", fields | {"attributes": attributes})
+    mine = dataclasses.replace(some, lexicon=str(tmp_path / "mine.json"))
+    mine.prepare(tmp_path)
+    table, _ = mine.read(tmp_path)
+    names = ("man", "link: with", "link: and", "link: next to")
+    assert tuple(table.column_names[2:6]) == names
+    train = mine.train(tmp_path)
+    notes = train.annotate(("any_thing",))
+    assert notes.attribute_names == names and notes.attributes.shape == (600, 4)
+    texts = [f" {train.texts[i]} " for i in train.caption_id]
+    for name, column in zip(names[1:], notes.attributes[:, 1:].T, strict=True):
+        linked = np.array(
+            [any(f" {word} " in text for word in attributes["link"]) for text in texts]
+        )
+        word = name.removeprefix("link: ")
+        expected = np.where(linked, [f" {word} " in text for text in texts], np.nan)
+        np.testing.assert_array_equal(column, expected)
+    problem = balance.Problem(
+        notes.attributes, notes.labels, target=[0.5, 1 / 3, 1 / 3, 1 / 3], keep_rate=0.2,
+        attribute_names=notes.attribute_names, label_names=notes.label_names,
+    )  # fmt: skip
+    solution = balance.solve(problem)
+    assert solution.status is balance.Status.CONVERGED
+    assert solution.representation_violation.max() < 1e-6
+    with pytest.raises(InputError, match="annotated by another lexicon"):
+        load_lexicon("en_v1").read(table.drop_columns(["thing: hat"]), ("things",))
 
 
 def test_pictures_are_scaled_and_equal_however_they_are_asked_for(some, prepared):

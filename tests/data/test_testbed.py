@@ -121,8 +121,8 @@ def test_annotation_takes_the_picture_and_the_caption(data_dir, small_world):
         named = [o.name in words for o in catalog.occupations()]
         shown = np.arange(22) == columns["occupation"][i]
         np.testing.assert_array_equal(notes.labels[i, :22], np.array(named) | shown)
-        known = columns["gender"][i] >= 0 or columns["says_gender"][i] >= 0
-        assert np.isnan(notes.attributes[i, 0]) == (not known)
+        clear = columns["gender"][i] >= 0 or columns["says_gender"][i] >= 0
+        assert np.isnan(notes.attributes[i, 0]) == (not clear)
         assert notes.labels[i, 22] == notes.labels[i, 23:].max()
 
 

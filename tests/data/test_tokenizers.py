@@ -181,6 +181,6 @@ def test_siglip_equals_sentencepiece_on_canonical_text(model):
 def test_siglip_refuses_what_is_no_model(tmp_path):
     (tmp_path / "a").write_bytes(b"no model")
     missing = importlib.util.find_spec("sentencepiece") is None
-    told = r"pip install" if missing else "not a SentencePiece model"
-    with pytest.raises(InputError, match=told):
+    message = r"pip install" if missing else "not a SentencePiece model"
+    with pytest.raises(InputError, match=message):
         SiglipTokenizer(Path(tmp_path / "a"))
