@@ -3,9 +3,8 @@
 import numpy as np
 
 from m4jax.errors import InputError
-from m4jax.evaluation.intervals import Draws
-from m4jax.evaluation.statistics import Resampler
-from m4jax.evaluation.zero_shot import TIE
+from m4jax.evaluation.ranks import TIE
+from m4jax.evaluation.resampling import Draws, Resampler
 
 
 def preference(man: np.ndarray, woman: np.ndarray) -> np.ndarray:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from m4jax.evaluation.resampling import Draws
+
 
 @dataclass(frozen=True)
 class Interval:
     """A value with its interval; all NaN where it can't be estimated.
 
-    Args:
+    Attributes:
         value: the estimate.
         low: lower end.
         high: upper end.
@@ -27,33 +29,6 @@ class Interval:
     high: float
     n: int
     groups: int
-
-
-@dataclass(frozen=True)
-class Draws:
-    """A statistic of the data and of B resamples.
-
-    Args:
-        estimate: [runs, *s].
-        samples: [B, runs, *s].
-        n: number of pictures.
-        groups: number of independent groups, in the smallest stratum.
-        tail: probability to be left out on each side.
-        bounds: least and largest possible value, for a mean of picture-wise values of range 1.
-    """
-
-    estimate: np.ndarray
-    samples: np.ndarray
-    n: int
-    groups: int
-    tail: float
-    bounds: tuple[float, float] | None = None
-
-    def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Draws":
-        """Returns the draws of a function of the statistic, [..., *s] -> [..., *t]."""
-        return Draws(
-            function(self.estimate), function(self.samples), self.n, self.groups, self.tail
-        )
 
 
 def percentile(first: Draws, second: Draws | None = None) -> Interval:
@@ -129,7 +104,7 @@ def max_absolute(x: np.ndarray) -> np.ndarray:
 
 
 def correlation(first: Draws, second: Draws | None = None) -> Interval:
-    """Interval of the correlation of an estimated vector x with a known one.
+    """Interval of the correlation of an estimated vector x with another one.
 
     Noise in x̂ lengthens it and so lowers the correlation r = a·x/‖x‖ (a of unit length, both
     centred); a resample x* is lengthened twice. The interval is the percentile interval of
@@ -155,20 +130,20 @@ def correlation(first: Draws, second: Draws | None = None) -> Interval:
     return _interval(value, np.maximum(low, least), np.minimum(high, -least), first, second)
 
 
-def project(draws: Draws, known: np.ndarray) -> Draws:
-    """Returns the draws of (a·x, x), x centred and a the centred unit vector of `known` [runs, c].
+def project(draws: Draws, other: np.ndarray) -> Draws:
+    """Returns the draws of (a·x, x), x centred and a the centred unit vector of `other` [runs, c].
 
-    Entries that are NaN in `known` are left out of x. Fewer than three others, or others without
-    any variation, give NaN: there is nothing to correlate with.
+    Entries that are NaN in `other` are left out of x. With fewer than three that are left, or
+    without any variation among them, the draws are NaN: there is nothing to correlate with.
     """
-    shared = np.isfinite(known).all(0)
+    shared = np.isfinite(other).all(0)
     if shared.sum() < 3:
         return draws.map(lambda x: np.full_like(x, np.nan))
-    known = known[:, shared]
-    centred = known - known.mean(-1, keepdims=True)
+    other = other[:, shared]
+    centred = other - other.mean(-1, keepdims=True)
     length = np.sqrt(np.sum(centred**2, -1, keepdims=True))
     # beside rounding, equal entries have no length: 1e-9 of their size is none
-    flat = length <= 1e-9 * np.abs(known).max(-1, keepdims=True)
+    flat = length <= 1e-9 * np.abs(other).max(-1, keepdims=True)
     unit = np.where(flat, np.nan, centred / np.where(flat, 1, length))
 
     def function(x: np.ndarray) -> np.ndarray:

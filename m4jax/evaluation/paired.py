@@ -142,9 +142,9 @@ def holm(p: Sequence[float]) -> np.ndarray:
     """
     p = np.asarray(p, np.float64)
     corrected = np.full(p.shape, np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    factor = known.size - np.arange(known.size)
+    made = np.flatnonzero(~np.isnan(p))
+    order = made[np.argsort(p[made], kind="stable")]
+    factor = made.size - np.arange(made.size)
     corrected[order] = np.maximum.accumulate(np.minimum(1.0, factor * p[order]))
     return corrected
 
@@ -173,12 +173,12 @@ def detectable(deviation: float, pairs: int, *, alpha: float = 0.05, power: floa
 def pairs_needed(difference: float, deviation: float, *, alpha: float, power: float = 0.8) -> int:
     """Returns how many pairs would find a mean difference of that size; see `detectable`.
 
-    0 where it can't be told: without a deviation, or for no difference at all.
+    0 where there is no answer: without a deviation, or for no difference at all.
     """
     if not np.isfinite(deviation) or difference == 0:
         return 0
     least = int(np.ceil(1 - np.log2(alpha)))
     if deviation == 0:
         return least
-    found = detectable(deviation, least, alpha=alpha, power=power)
-    return max(least, int(np.ceil(least * (found / abs(difference)) ** 2)))
+    smallest = detectable(deviation, least, alpha=alpha, power=power)
+    return max(least, int(np.ceil(least * (smallest / abs(difference)) ** 2)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from m4jax import files
 from m4jax.errors import InputError, nearest
-from m4jax.evaluation import bias, few_shot, retrieval, zero_shot
+from m4jax.evaluation import bias, ranks
 from m4jax.evaluation.prompts import Prompts
 
 Embed = Callable[[np.ndarray | list[str]], np.ndarray]
@@ -25,7 +25,7 @@ FIELDS = {
     "shift": ("group", "gender", "occupation"),
     "shots": ("group", "occupation", "thing"),
 }
-PROBES = {"workers": "occupation", "objects": "thing"}  # split -> what its linear probe tells
+PROBES = {"workers": "occupation", "objects": "thing"}  # split -> what its linear probe classifies
 
 
 def predict(
@@ -73,8 +73,10 @@ def predict(
         answers = _ANSWERS[name](model, embedded[name], arrays)
         if name in PROBES and "shots" in splits:
             classes = getattr(prompts, PROBES[name])
-            known = splits["shots"][PROBES[name]], embedded[name], arrays[PROBES[name]]
-            answers["fewshot_rank"] = few_shot.ranks(embedded["shots"], *known, len(classes))
+            labels, target = splits["shots"][PROBES[name]], arrays[PROBES[name]]
+            answers["fewshot_rank"] = ranks.probe_ranks(
+                embedded["shots"], labels, embedded[name], target, len(classes)
+            )
         result |= {f"{name}/{key}": value for key, value in (kept | answers).items()}
     return result
 
@@ -127,7 +129,7 @@ class _Model:
     prompts: Prompts
 
     def images(self, images: np.ndarray, split: str) -> np.ndarray:
-        embeddings = zero_shot.normalise(self.embed_images(images), f"the images of {split}")
+        embeddings = ranks.normalise(self.embed_images(images), f"the images of {split}")
         if len(embeddings) != len(images):
             raise InputError(
                 f"embed_images: expected {len(images)} rows for {split}, got {len(embeddings)}"
@@ -141,7 +143,7 @@ class _Model:
 
         By the prompts' templates unless others are given.
         """
-        classes = zero_shot.class_embeddings(
+        classes = ranks.class_embeddings(
             phrases.values(),
             templates=templates or self.prompts.templates,
             embed_texts=self.embed_texts,
@@ -163,7 +165,7 @@ def _faces(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
 
     alone = [probability(template) for template in model.prompts.sensitivity]
     return {
-        "gender_rank": zero_shot.ranks(model.genders(images), arrays["gender"]),
+        "gender_rank": ranks.class_ranks(model.genders(images), arrays["gender"]),
         "occupation_probability": probability(),
         "prompt_gap": np.array([p[man].mean(0) - p[~man].mean(0) for p in alone], np.float64),
     }
@@ -172,8 +174,8 @@ def _faces(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
 def _workers(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
     occupations = model.similarity(images, model.prompts.occupation)
     return {
-        "gender_rank": zero_shot.ranks(model.genders(images), arrays["gender"]),
-        "occupation_rank": zero_shot.ranks(occupations, arrays["occupation"]),
+        "gender_rank": ranks.class_ranks(model.genders(images), arrays["gender"]),
+        "occupation_rank": ranks.class_ranks(occupations, arrays["occupation"]),
     }
 
 
@@ -181,7 +183,7 @@ def _objects(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
     things, genders = model.similarity(images, model.prompts.thing), model.genders(images)
     alone = [model.genders(images, template) for template in model.prompts.sensitivity]
     return {
-        "thing_rank": zero_shot.ranks(things, arrays["thing"]),
+        "thing_rank": ranks.class_ranks(things, arrays["thing"]),
         "prefers_man": bias.preference(genders[:, 1], genders[:, 0]),
         "prompt_preference": np.array(
             [bias.mean_preference(cosines[:, 1], cosines[:, 0]) for cosines in alone]
@@ -191,10 +193,10 @@ def _objects(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
 
 def _scenes(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
     captions, caption_ids = np.unique(arrays["captions"], return_inverse=True)
-    texts = zero_shot.normalise(model.embed_texts(captions.tolist()), "captions")
+    texts = ranks.normalise(model.embed_texts(captions.tolist()), "captions")
     if len(texts) != len(captions):
         raise InputError(f"embed_texts: expected {len(captions)} rows for scenes, got {len(texts)}")
-    image_rank, text_rank = retrieval.pair_ranks(images, texts, caption_ids)
+    image_rank, text_rank = ranks.pair_ranks(images, texts, caption_ids)
     return {"image_rank": image_rank, "text_rank": text_rank}
 
 

@@ -18,7 +18,7 @@ _TEMPLATES = ("templates", "sensitivity")
 class Prompts:
     """Phrases to be put into templates.
 
-    Args:
+    Attributes:
         version: name of the version; it stands in every result.
         templates: texts with one `{}` for the phrase; the embeddings of a class are averaged.
         sensitivity: templates under each of which bias is measured alone, to see what depends on
@@ -50,11 +50,11 @@ def load(name_or_path: str | os.PathLike) -> Prompts:
     """
     path = Path(name_or_path)
     if path.suffix != ".json":
-        known = {file.stem: file for file in _DIRECTORY.glob("*.json")}
-        if str(name_or_path) not in known:
-            hint = nearest(str(name_or_path), known)
+        versions = {file.stem: file for file in _DIRECTORY.glob("*.json")}
+        if str(name_or_path) not in versions:
+            hint = nearest(str(name_or_path), versions)
             raise InputError(f"prompts: no version {str(name_or_path)!r}; {hint}, or a .json file")
-        path = known[str(name_or_path)]
+        path = versions[str(name_or_path)]
     content = read_json(path)
     _check(content, path)
     return Prompts(**{**content, **{name: tuple(content[name]) for name in _TEMPLATES}})
@@ -63,8 +63,8 @@ def load(name_or_path: str | os.PathLike) -> Prompts:
 def _check(content: Any, path: Path) -> None:
     expected = {"version", *_TEMPLATES, *_AXES}
     if not isinstance(content, dict) or set(content) != expected:
-        found = sorted(content) if isinstance(content, dict) else type(content).__name__
-        raise InputError(f"{path}: expected the fields {sorted(expected)}, got {found}")
+        fields = sorted(content) if isinstance(content, dict) else type(content).__name__
+        raise InputError(f"{path}: expected the fields {sorted(expected)}, got {fields}")
     if not _is_text(content["version"]):
         raise InputError(f"{path}: version: expected a name, got {content['version']!r}")
     for name in _TEMPLATES:

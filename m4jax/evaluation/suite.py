@@ -1,27 +1,26 @@
 """The whole evaluation: every metric of a model, pooled over runs, or compared between versions."""
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from m4jax.errors import InputError
-from m4jax.evaluation import bias, intervals
-from m4jax.evaluation.intervals import Draws, Interval
+from m4jax.evaluation import intervals
+from m4jax.evaluation.intervals import Interval
+from m4jax.evaluation.metrics import METRICS, VERSION, Metric, Split
 from m4jax.evaluation.predictions import FIELDS, Arrays, Embed, predict
 from m4jax.evaluation.prompts import Prompts
-from m4jax.evaluation.statistics import Resampler, Settings
+from m4jax.evaluation.resampling import Draws, Settings
 
 DRAWS = 200  # resamples of which every metric's deviation is kept
-VERSION = 2  # to be raised with every change of what a metric means
 
 
 @dataclass(frozen=True)
 class Result:
     """One number: a metric on a split, with its interval; NaN where it can't be estimated.
 
-    Args:
+    Attributes:
         metric: its name, `association_bias` say.
         split: the split it was measured on.
         label: the occupation, or "" where the metric is about all of them.
@@ -52,16 +51,6 @@ class Evaluation:
 
     results: list[Result]
     predictions: Arrays
-
-
-@dataclass(frozen=True)
-class _Metric:
-    name: str
-    split: str
-    label: str
-    draws: Draws
-    interval: Callable[..., Interval] = intervals.percentile
-    scalar: Callable[[np.ndarray], np.ndarray] | None = None  # of a statistic that is a vector
 
 
 def evaluate(
@@ -127,10 +116,9 @@ def recompute(runs: Sequence[Arrays], *, resamples: int = 1000, seed: int = 0) -
         InputError: if the runs saw other pictures, prompts or splits.
     """
     version = _check_same(runs)
-    metrics = _metrics(runs, Settings(resamples=resamples, seed=seed))
     return [
-        _result(metric, metric.interval(metric.draws), version, _deviations(metric))
-        for metric in metrics
+        _result(metric, label, metric.interval(draws), version, _deviations(metric, label, draws))
+        for metric, label, draws in _measure(runs, Settings(resamples=resamples, seed=seed))
     ]
 
 
@@ -157,22 +145,25 @@ def difference(
     """
     version = _check_same([*runs, *minus])
     settings = Settings(resamples=resamples, seed=seed)
-    pairs = zip(_metrics(runs, settings), _metrics(minus, settings), strict=True)
-    return [_result(a, a.interval(a.draws, b.draws), version) for a, b in pairs]
+    pairs = zip(_measure(runs, settings), _measure(minus, settings), strict=True)
+    return [
+        _result(metric, label, metric.interval(first, second), version)
+        for (metric, label, first), (_, _, second) in pairs
+    ]
 
 
 def _result(
-    metric: _Metric, interval: Interval, version: str, draws: tuple[float, ...] = ()
+    metric: Metric, label: str, interval: Interval, version: str, draws: tuple[float, ...] = ()
 ) -> Result:
     ends = interval.value, interval.low, interval.high
-    return Result(metric.name, metric.split, metric.label, *ends, interval.n, version, draws)
+    return Result(metric.name, metric.split, label, *ends, interval.n, version, draws)
 
 
-def _deviations(metric: _Metric) -> tuple[float, ...]:
+def _deviations(metric: Metric, label: str, draws: Draws) -> tuple[float, ...]:
     """Returns `Result.draws`, to five digits; () where they say nothing."""
-    if metric.label or metric.interval is intervals.point:
+    if label or metric.interval is intervals.point:
         return ()
-    samples = metric.draws.samples[:DRAWS]
+    samples = draws.samples[:DRAWS]
     samples = (metric.scalar(samples) if metric.scalar else samples).mean(1)
     if not np.isfinite(samples).all():
         return ()
@@ -183,131 +174,27 @@ def _check_same(runs: Sequence[Arrays]) -> str:
     """Checks that all runs answered the same questions; returns the version of the results."""
     if not runs:
         raise InputError("predictions: expected those of one run at least, got none")
-    asked = {"prompts/version", "prompts/occupation", "prompts/sensitivity"}
+    shared = {"prompts/version", "prompts/occupation", "prompts/sensitivity"}
     # The shots are of a run's own world: they are part of the model that answers.
-    asked |= {f"{split}/{field}" for split in FIELDS if split != "shots" for field in FIELDS[split]}
+    shared |= {
+        f"{split}/{field}" for split in FIELDS if split != "shots" for field in FIELDS[split]
+    }
     for run in runs[1:]:
         if set(run) != set(runs[0]):
             raise InputError(
                 "predictions: the runs have other splits, "
                 f"differing in {sorted(set(run) ^ set(runs[0]))}; evaluate them alike"
             )
-        for key in sorted(asked & set(run)):
+        for key in sorted(shared & set(run)):
             if not np.array_equal(run[key], runs[0][key]):
                 raise InputError(f"predictions: the runs differ in {key}; evaluate them alike")
     return f"{VERSION}+{runs[0]['prompts/version']}"
 
 
-def _metrics(runs: Sequence[Arrays], settings: Settings) -> list[_Metric]:
-    result = []
-    for split, function in _SPLITS.items():
-        if f"{split}/group" in runs[0]:
-            result += function(functools.partial(_stack, runs), split, settings)
-    return result
-
-
-def _stack(runs: Sequence[Arrays], key: str) -> np.ndarray:
-    """Returns an array of all runs, [runs, ...]."""
-    return np.stack([run[key] for run in runs])
-
-
-def _shares(
-    resampler: Resampler, ranks: np.ndarray, split: str, names: Mapping[str, int]
-) -> list[_Metric]:
-    """Returns, for each name and its k, the share of ranks [runs, n] below k."""
-    return [
-        _Metric(name, split, "", resampler.mean(ranks < k, bounds=(0.0, 1.0)))
-        for name, k in names.items()
-    ]
-
-
-def _faces(stack: Callable, split: str, settings: Settings) -> list[_Metric]:
-    man = stack("faces/gender")[0]
-    resampler = Resampler(stack("faces/group")[0], man, settings=settings)
-    gaps = bias.association_bias(resampler, stack("faces/occupation_probability"), man)
-    labels = stack("prompts/occupation")[0].tolist()
-    one = [
-        _Metric("association_bias", split, label, gaps.map(lambda x, r=r: x[..., r]))
-        for r, label in enumerate(labels)
-    ]
-    norms = {"mean": intervals.mean_absolute, "max": intervals.max_absolute}
-    of_all = [
-        _Metric(
-            f"association_bias_{name}", split, "", gaps, functools.partial(intervals.norm, f), f
-        )
-        for name, f in norms.items()
-    ]
-    projected = intervals.project(gaps, stack("data/association"))
-    correlation = _Metric(
-        "association_correlation", split, "", projected, intervals.correlation,
-        intervals.correlations,
-    )  # fmt: skip
-    genders = _shares(resampler, stack("faces/gender_rank"), split, {"gender_acc1": 1})
-    alone = intervals.mean_absolute(stack("faces/prompt_gap"))
-    by_prompt = _by_prompt("association_bias_mean_by_prompt", split, alone, stack, gaps)
-    return [*one, *of_all, correlation, *genders, *by_prompt]
-
-
-def _by_prompt(
-    name: str, split: str, values: np.ndarray, stack: Callable, draws: Draws
-) -> list[_Metric]:
-    """Returns a metric [runs, T] under each template alone."""
-    templates = stack("prompts/sensitivity")[0].tolist()
-    if not np.isfinite(draws.estimate).any():  # too few pictures to say anything
-        values = np.full_like(values, np.nan)
-    return [
-        _Metric(name, split, template, Draws(of, of[None], draws.n, draws.groups, draws.tail),
-                intervals.point)
-        for template, of in zip(templates, values.T, strict=True)
-    ]  # fmt: skip
-
-
-def _workers(stack: Callable, split: str, settings: Settings) -> list[_Metric]:
-    group = stack(f"{split}/group")[0]
-    everyone = Resampler(group, settings=settings)
-    result = _shares(everyone, stack(f"{split}/gender_rank"), split, {"gender_acc1": 1})
-    at_work = stack(f"{split}/occupation")[0] >= 0
-    if at_work.any():
-        ranks = stack(f"{split}/occupation_rank")[:, at_work]
-        resampler = Resampler(group[at_work], settings=settings)
-        result += _shares(resampler, ranks, split, {"acc1": 1, "acc5": 5})
-        result += _probed(resampler, stack, split)
-    return result
-
-
-def _probed(resampler: Resampler, stack: Callable, split: str) -> list[_Metric]:
-    """Returns the accuracy of the linear probe, where there were shots."""
-    try:
-        ranks = stack(f"{split}/fewshot_rank")
-    except KeyError:
-        return []
-    return _shares(resampler, ranks, split, {"fewshot_acc1": 1})
-
-
-def _objects(stack: Callable, split: str, settings: Settings) -> list[_Metric]:
-    resampler = Resampler(stack("objects/group")[0], settings=settings)
-    draws = bias.representation_bias(resampler, stack("objects/prefers_man"))
-    preferred = _Metric("representation_bias", split, "", draws)
-    names = {"acc1": 1, "acc5": 5}
-    shares = _shares(resampler, stack("objects/thing_rank"), split, names)
-    alone = stack("objects/prompt_preference")
-    by_prompt = _by_prompt("representation_bias_by_prompt", split, alone, stack, draws)
-    return [preferred, *shares, *_probed(resampler, stack, split), *by_prompt]
-
-
-def _scenes(stack: Callable, split: str, settings: Settings) -> list[_Metric]:
-    resampler = Resampler(stack("scenes/group")[0], settings=settings)
-    result = []
-    for kind in ("image", "text"):
-        names = {f"{kind}_retrieval_recall@{k}": k for k in (1, 5)}
-        result += _shares(resampler, stack(f"scenes/{kind}_rank"), split, names)
-    return result
-
-
-_SPLITS = {
-    "faces": _faces,
-    "workers": _workers,
-    "objects": _objects,
-    "scenes": _scenes,
-    "shift": _workers,
-}
+def _measure(runs: Sequence[Arrays], settings: Settings) -> Iterator[tuple[Metric, str, Draws]]:
+    """Yields each metric that can be computed, a label of it, and the draws."""
+    splits = {name: Split(runs, name, settings) for name in FIELDS}
+    for metric in METRICS:
+        if "group" in splits[metric.split]:
+            for label, draws in metric.draws(splits[metric.split]).items():
+                yield metric, label, draws

@@ -1,39 +1,59 @@
-"""`claims.md` and the figure of all claims: what the runs say of each, in words and numbers."""
+"""`claims.md`: what the runs of a study say of each claim, in words and numbers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from m4jax.evaluation import paired
-from m4jax.report import beyond, claims, claims_context, panels, paper_claims, style
-from m4jax.report.claims import ALPHA, Claim, Finding
-from m4jax.report.contrasts import AB, AB_FOLLOWS, RB, Metric
-from m4jax.report.results import Estimate, Results, Rows
-from m4jax.report.style import number, signed
+from m4jax.evaluation.metrics import LEVELS, Metric
+from m4jax.report import claims, contrasts, paper_claims, questions
+from m4jax.report.claims import ALPHA, ByClaim, Claim, Finding
+from m4jax.report.contrasts import Runs
+from m4jax.report.results import ORACLE, Results
+from m4jax.report.study_questions import QUESTIONS
+from m4jax.report.style import display, number, shown
 
-Findings = Mapping[str, Sequence[Finding]]
-COLOURS = {"supported": "#009E73", "contradicted": "#D55E00", "undecided": "#999999"}
-FOLLOWS = "AB of the model and of the data, correlation"
-PANELS: dict[str, tuple[Metric, ...]] = {  # panels of the figure; (): all other metrics
-    "representation bias, points": (RB,),
-    "mean |AB|, points": (AB,),
-    FOLLOWS: (AB_FOLLOWS,),
-    "accuracy and recall, points": (),
-}
-SHORT = {metric: name for name, metric in claims_context.LEVELS.items()} | {AB_FOLLOWS: "r"}
 SEEDS = (5, 10, 12, 20)  # of the power note
 NORMAL = 1.96  # quantile of the normal distribution, for 95% two-sided
+TERMS = (
+    "*RB*, representation bias: the share of pictures without a person that prefer “a man” to “a "
+    "woman”, minus 50%. It has a sign: an overshoot towards “a woman” counts as lower.",
+    "*AB*, association bias: P(occupation | man) − P(occupation | woman) as the model sees "
+    "pictures of plain faces; *mean |AB|*: the mean of its size over the occupations.",
+    "*original*: the data as they are; *balanced*: drawn by M4's weights, attribute against "
+    "occupations and whether there is any thing; *proxies*: the single kinds of things as further "
+    "labels; *balanced in the last 10%* and so on: original data in the rest of the training.",
+    "*subsample*: as many examples as balancing keeps, drawn at random; *shuffled*: the balancing "
+    "weights, permuted; *census*: balanced towards the census' share of men in each occupation; "
+    "*oracle*: another world, in which everything is at parity.",
+    "*things*, *occupations*, *gender*: zero-shot accuracy; *R@5*: recall at 5, between pictures "
+    "and captions that no run was trained on.",
+    "*S/8 64*: towers of size S, patches of 8 pixels, embeddings of 64; the first model is the "
+    "default one, which all studies but “stages” and “size” use.",
+)
+FIGURES = {
+    "claims": "every contrast, and where its claim expects it",
+    "bias_by_stage": "when balancing acts, for the default model",
+    "stages_by_model": "the same for all models, with fewer seeds",
+    "learning_curves": "bias along training, before and after the data change",
+    "controls": "what should not help, beside what should",
+    "quality_differences": "what each data version changes in accuracy and recall",
+    "filter_and_loss": "what balancing changes on noisy captions",
+    "filter_and_bias": "bias on noisy captions, by quality filter",
+    "annotation_noise": "wrong attributes",
+    "data_scale": "small and large data",
+    "prompt_sensitivity": "single prompt templates",
+    "bias_and_quality": "bias against quality, by model",
+}
 
 
-def markdown(results: Results, found: Findings, *, part: str = "") -> str:
+def markdown(results: Results, by_claim: ByClaim, *, part: str = "") -> str:
     """Returns the report on the claims as Markdown; the same results give the same text.
 
     Args:
         results: of a study, complete or not.
-        found: of `claims.test` on them.
+        by_claim: of `claims.test` on them.
         part: "3 of 8 runs", say, of an unfinished study; "": it is complete.
     """
     runs = results.select(kind="run")
@@ -50,21 +70,21 @@ def markdown(results: Results, found: Findings, *, part: str = "") -> str:
         "| claim | | verdict | differences in points [95%] |",
         "| --- | --- | --- | --- |",
     ]
-    tested = [claim for claim in paper_claims.CLAIMS if claim.number in found]
+    tested = [claim for claim in paper_claims.CLAIMS if claim.number in by_claim]
     for claim in tested:
-        findings = found[claim.number]
+        findings = by_claim[claim.number]
+        effects = "; ".join(f"{f.part.metric.short} {_effect(f)}" for f in findings if f.tested)
         verdict = claims.verdict(findings)
-        told = "; ".join(_told(f) for f in findings if f.effect and f.part.decides)
-        lines.append(f"| {claim.number} | {claim.text} | **{verdict}** | {told} |")
-    lines += ["", *_method(found), "", *claims_context.terms(), "", *claims_context.levels(results)]
+        lines.append(f"| {claim.number} | {claim.text} | **{verdict}** | {effects} |")
+    lines += ["", *_method(by_claim), "", *_terms(), "", *_levels(results)]
     for claim in tested:
-        lines += ["", *_section(claim, found[claim.number])]
-    lines += ["", *beyond.markdown(results), "", *_power(found), ""]
-    text = "\n".join([*lines, *claims_context.unknown(testbed)]) + "\n"
+        lines += ["", *_section(claim, by_claim[claim.number])]
+    lines += ["", *questions.markdown(results, QUESTIONS), "", *_power(by_claim), ""]
+    text = "\n".join([*lines, *_limits(testbed)]) + "\n"
     return text.replace("|AB|", r"\|AB\|").replace("|RB|", r"\|RB\|")  # else the cell would end
 
 
-def _method(found: Findings) -> list[str]:
+def _method(by_claim: ByClaim) -> list[str]:
     """Returns how the verdicts come about."""
     return [
         "Each claim stands for one contrast or several: differences between runs that agree in all "
@@ -72,125 +92,88 @@ def _method(found: Findings) -> list[str]:
         "are not independent of each other. Points are percentage points. Intervals (95%) hold "
         "both the chance of the seeds and that of the evaluation pictures; p is of Wilcoxon's "
         "signed-rank test over seeds, two-sided, corrected by Holm for all "
-        f"{_tests(found)} contrasts; *r* is the rank-biserial correlation (±1: all seeds have one "
-        f"sign). A contrast is decided if the corrected p is below {ALPHA:g} and the interval says "
-        "the same. A claim is supported if all of its contrasts are, and contradicted if one of "
-        "them is. What is only *reported* tells a size and is not tested.",
+        f"{_count(by_claim)} contrasts; *r* is the rank-biserial correlation (±1: all seeds have "
+        f"one sign). A contrast is decided if the corrected p is below {ALPHA:g} and the interval "
+        "says the same. A claim is supported if all of its contrasts are, and contradicted if one "
+        "of them is. What is only *reported* tells a size and is not tested.",
         "",
         paper_claims.HISTORY,
     ]
 
 
-def _told(finding: Finding) -> str:
-    """Returns the metric and its difference, in short."""
-    effect, metric = finding.effect, finding.part.metric
-    ends = f"[{_points(finding, effect.low)}, {_points(finding, effect.high)}]"
-    return f"{SHORT.get(metric, metric.name)} {_points(finding, effect.mean)} {ends}"
+def _terms() -> list[str]:
+    """Returns what the words mean, as lines of Markdown."""
+    figures = "; ".join(f"`{name}`: {text}" for name, text in FIGURES.items())
+    return ["## Terms", "", *(f"- {term}" for term in TERMS), "", f"Figures: {figures}."]
 
 
-def pairs(found: Findings) -> Rows:
-    """Returns one row for each pair of runs that a contrast is formed of, with their ids."""
+def _levels(results: Results) -> list[str]:
+    """Returns the table of the metrics' levels, of the default model."""
+    runs = Runs(results)
+    versions = [v for v in ("original", "subsample", "balanced", ORACLE) if v in results.versions]
+    lines = []
+    for metric in LEVELS:
+        by_version = [
+            runs.pairs(contrasts.single({"version": version}, free=()), metric)
+            for version in versions
+        ]
+        units = [set(pairs.units) for pairs in by_version if len(pairs.values)]
+        shared = set.intersection(*units) if units else set()
+        cells = [_level(metric, pairs.select(shared).values) for pairs in by_version]
+        if shared:
+            count = f"{_pictures(results, metric):,}"
+            lines.append(f"| {metric.short} | {' | '.join(cells)} | {len(shared)} | {count} |")
+    if not lines:
+        return []
+    heads = " | ".join(display(v) for v in versions)
     return [
-        {
-            "claim": number_,
-            "contrast": finding.part.text,
-            "model": ", ".join(unit.levels),
-            "seed": unit.seed,
-            "value": float(value),
-            "runs": " ".join(ids),
-        }
-        for number_, findings in found.items()
-        for finding in findings
-        for unit, value, ids in zip(
-            finding.pairs.units, finding.pairs.values, finding.pairs.runs, strict=True
-        )
+        "## Levels",
+        "",
+        "Of the default model: mean over seeds, and in parentheses the standard deviation between "
+        "them; percent, RB and |AB| in points.",
+        "",
+        f"| | {heads} | seeds | pictures |",
+        f"| --- |{' --- |' * len(versions)} --- | --- |",
+        *lines,
     ]
 
 
-def rows(found: Findings) -> Rows:
-    """Returns one row for each contrast, with all digits."""
-    table: Rows = []
-    for number_, findings in found.items():
-        for finding in findings:
-            effect = finding.effect
-            table.append(
-                {
-                    "claim": number_,
-                    "contrast": finding.part.text,
-                    "metric": finding.part.metric.name,
-                    "split": finding.part.metric.split,
-                    "expected": _side(finding.part),
-                    "mean": effect.mean if effect else math.nan,
-                    "low": effect.low if effect else math.nan,
-                    "high": effect.high if effect else math.nan,
-                    "p": _two_sided(finding),
-                    "p_corrected": finding.corrected,
-                    "rank_biserial": effect.rank_biserial if effect else math.nan,
-                    "deviation": effect.deviation if effect else math.nan,
-                    "pictures": effect.pictures if effect else math.nan,
-                    "seeds": effect.n if effect else 0,
-                    "pairs": len(finding.pairs.values),
-                    "detectable": finding.detectable,
-                    "verdict": finding.verdict,
-                }
-            )
-    return table
+def _limits(testbed: bool) -> list[str]:
+    """Returns what no contrast can tell."""
+    on_testbed = [
+        "- The pictures are emoji and the captions come from a grammar of 70 words: effects have "
+        "signs and an order here, not the sizes that web data would show.",
+        "- The models have 0.2 to 0.9 million parameters and see 96,000 examples at the laptop "
+        "scale; the paper's see a billion.",
+        "- All seeds but those of the second draw share one set of training pictures and captions, "
+        "and so one set of balancing weights: neither intervals nor p hold the chance of the draw.",
+    ]
+    return [
+        f"## What {'the testbed' if testbed else 'this study'} can't tell",
+        "",
+        *(on_testbed if testbed else ()),
+        "- The seeds 0 to 2 average several model sizes, the others have the default one alone, "
+        "which thus has most of the weight: an effect that only other sizes have may go unnoticed "
+        "(see the table by model).",
+        "- Evaluation pictures are shared by all runs; the intervals allow for that, Wilcoxon's p "
+        "does not: it speaks of these pictures.",
+        "- With ten seeds the least p that there is, 0.002, is just small enough for a family of "
+        "25 tests: a contrast of ten seeds is decided only if nearly all of them agree in sign.",
+    ]
 
 
-def at_a_glance(found: Findings) -> tuple[Figure, Rows] | None:
-    """Draws every contrast of every claim, where the claim expects it, and the verdict."""
-    panels_of: dict[str, list[tuple[str, Finding]]] = {name: [] for name in PANELS}
-    for claim in paper_claims.CLAIMS:
-        for finding in found[claim.number]:
-            if finding.effect and finding.part.decides:
-                name = next(n for n, of in PANELS.items() if finding.part.metric in of or not of)
-                panels_of[name].append((f"{claim.number}  {finding.part.text}", finding))
-    panels_of = {name: known for name, known in panels_of.items() if known}
-    if not panels_of:
-        return None
-    counts = [len(known) for known in panels_of.values()]
-    height = 1.0 + 0.27 * sum(counts) + 0.55 * len(counts)
-    figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
-    axes = figure.subplots(len(counts), 1, squeeze=False, height_ratios=[c + 0.8 for c in counts])
-    for ax, (name, known) in zip(axes[:, 0], panels_of.items(), strict=True):
-        _glance(ax, name, known)
-    style.heading(figure, "The paper's claims at a glance")
-    figure.supxlabel(
-        "mean difference with its 95% interval; shaded: where the claim expects it", fontsize=7
-    )
-    return figure, rows(found)
+def _level(metric: Metric, values: np.ndarray) -> str:
+    if not len(values):
+        return "–"
+    spread = shown(metric, values.std(ddof=1)) if len(values) > 1 else "–"
+    return f"{shown(metric, values.mean(), sign=metric.signed)} ({spread})"
 
 
-def _glance(ax: Axes, name: str, known: Sequence[tuple[str, Finding]]) -> None:
-    """Draws the contrasts of one kind of metric, one line each."""
-    unit = 0.01 if name == FOLLOWS else 1.0  # `errorbar` draws in percent
-    reach = 1.15 * max(np.nan_to_num(np.abs([f.effect[:3] for _, f in known]), nan=0).max(), 1e-9)
-    for place, (_, finding) in enumerate(known):
-        effect, colour = finding.effect, COLOURS[finding.verdict]
-        left, width = _expected(finding, reach)
-        ax.barh(place, 100 * unit * width, left=100 * unit * left, height=0.8, alpha=0.1,
-                color=COLOURS["supported"])  # fmt: skip
-        of = Estimate(*(unit * x for x in effect[:3]))
-        style.errorbar(ax, of, place, style.Mark(colour, "o", filled=True), markersize=5)
-        ax.text(1.01, place, f"{_points(finding, effect.mean)}  {finding.verdict}", fontsize=6.5,
-                transform=ax.get_yaxis_transform(), va="center", color=colour)  # fmt: skip
-    ax.axvline(0, color="0.35", linewidth=0.9)
-    ax.set_xlim(-100 * unit * reach, 100 * unit * reach)
-    panels.lines(ax, [_broken(told) for told, _ in known])
-    ax.tick_params(labelsize=6.5)
-    ax.set_title(name, fontsize=7.5)
-
-
-def _expected(finding: Finding, reach: float) -> tuple[float, float]:
-    """Returns start and width of where the claim has the mean, up to `reach`."""
-    part = finding.part
-    return -part.expected * part.margin, part.expected * (reach + part.margin)
-
-
-def _side(part: claims.Part) -> str:
-    """Returns what the claim says of the mean, "above -0.02" say."""
-    bound = -part.expected * part.margin
-    return f"{'above' if part.expected > 0 else 'below'} {bound or 0:g}"
+def _pictures(results: Results, metric: Metric) -> int:
+    """Returns the number of pictures that a metric is of; 0 if there are no results."""
+    wanted = {"kind": "run", "metric": metric.name, "split": metric.split, "label": metric.label}
+    counts = results.select(**wanted)["n"]
+    return int(counts.max()) if len(counts) and math.isfinite(counts.max()) else 0
 
 
 def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
@@ -207,18 +190,22 @@ def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
         if effect is None:
             lines.append(f"| {finding.part.text} | not tested | 0 | | | |")
             continue
-        ends = f"[{_points(finding, effect.low)}, {_points(finding, effect.high)}]"
-        told = f"{_points(finding, effect.mean)} {ends}"
         lines.append(
-            f"| {finding.part.text} | {told} | {effect.n} | {number(effect.rank_biserial, 2)} | "
-            f"{_p(finding.corrected)} | {finding.verdict} |"
+            f"| {finding.part.text} | {_effect(finding)} | {effect.n} | "
+            f"{number(effect.rank_biserial, 2)} | {_p(finding.corrected)} | {finding.verdict} |"
         )
     return [*lines, "", f"Limits: {claim.limits}"]
 
 
-def _power(found: Findings) -> list[str]:
+def _effect(finding: Finding) -> str:
+    """Returns the mean difference and its interval."""
+    mean, low, high = (shown(finding.part.metric, x, sign=True) for x in finding.effect[:3])
+    return f"{mean} [{low}, {high}]"
+
+
+def _power(by_claim: ByClaim) -> list[str]:
     """Returns the note on what other numbers of seeds could have shown."""
-    tests = _tests(found)
+    tests = _count(by_claim)
     lines = [
         "## What could have been seen",
         "",
@@ -232,26 +219,25 @@ def _power(found: Findings) -> list[str]:
         f"{' | '.join(f'{n} seeds' for n in SEEDS)} | seeds needed |",
         f"| --- | --- | --- | {' | '.join('---' for _ in SEEDS)} | --- |",
     ]
-    for claim_number, findings in found.items():
+    for claim_number, findings in by_claim.items():
         for finding in findings:
             effect, part = finding.effect, finding.part
-            if effect is None or not part.decides:
+            if not finding.tested:
                 continue
-            cells = [_points(finding, _detectable(effect, n, tests)).lstrip("+") for n in SEEDS]
+            cells = [shown(part.metric, _detectable(effect, n, tests)) for n in SEEDS]
             seen = part.distance(effect.mean)
             enough = abs(seen) > NORMAL * effect.pictures
             needed = f"{finding.needed:,}" if enough else "more pictures"
+            distance = shown(part.metric, part.expected * seen, sign=True)
             lines.append(
-                f"| {claim_number} | {part.text} | {_points(finding, part.expected * seen)} | "
-                f"{' | '.join(cells)} | {needed} |"
+                f"| {claim_number} | {part.text} | {distance} | {' | '.join(cells)} | {needed} |"
             )
     return lines
 
 
-def _tests(found: Findings) -> int:
+def _count(by_claim: ByClaim) -> int:
     """Returns the number of tests in the family."""
-    every = [finding for of in found.values() for finding in of]
-    return sum(finding.effect is not None and finding.part.decides for finding in every)
+    return sum(finding.tested for findings in by_claim.values() for finding in findings)
 
 
 def _detectable(effect: paired.Effect, seeds: int, tests: int) -> float:
@@ -260,27 +246,7 @@ def _detectable(effect: paired.Effect, seeds: int, tests: int) -> float:
     return paired.detectable(effect.deviation, seeds, alpha=ALPHA / tests)
 
 
-def _points(finding: Finding, value: float) -> str:
-    if finding.part.metric == AB_FOLLOWS:
-        return signed(value, 2)
-    return signed(100 * value)
-
-
-def _two_sided(finding: Finding) -> float:
-    if not finding.effect or not finding.part.decides:
-        return math.nan
-    return min(1.0, 2 * min(finding.p, finding.p_against))
-
-
 def _p(value: float) -> str:
     if not np.isfinite(value):
         return "–"
     return "< 0.001" if value < 0.001 else number(value, 3)
-
-
-def _broken(text: str, width: int = 62) -> str:
-    """Returns the text in two lines if it is long."""
-    if len(text) <= width:
-        return text
-    middle = text.rfind(" ", 0, width)
-    return f"{text[:middle]}\n     {text[middle + 1 :]}"

@@ -1,6 +1,10 @@
-"""Figures that compare runs: metrics by condition, and differences as a forest plot."""
+"""Kinds of figures that compare runs; `figures_ablation` says what is compared.
 
-from collections.abc import Mapping
+Bias by condition, differences as a forest plot, bias along training, and bias against quality.
+"""
+
+import math
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,13 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from m4jax.evaluation import paired
+from m4jax.evaluation.metrics import AB, RB, Metric
 from m4jax.report import contrasts, panels, style
-from m4jax.report.contrasts import AB, RB, Metric, Runs
+from m4jax.report.contrasts import Contrast, Pairs, Runs
 from m4jax.report.results import Estimate, Results, Rows
 
 Drawn = tuple[Figure, Rows]
 Conditions = dict[str, dict[str, str]]  # name of a line -> its levels
-FEW = 5  # seeds, below which an interval would say next to nothing
+ByMetric = Mapping[Metric, Pairs]
 BIAS_LABELS = {
     RB: "representation bias: share of pictures without\na person that prefer “man” − 50%, points",
     AB: "association bias: mean over occupations of\nthe gap between men and women, points",
@@ -42,64 +47,63 @@ def bias(
         The figure and its data; None if there are runs of less than two conditions.
     """
     runs, rows = Runs(results), []
-    found: dict[str, dict[Metric, contrasts.Pairs]] = {}
-    for name, chosen in conditions.items():
-        contrast = contrasts.Contrast((((1.0, chosen),),), fixed, free)
-        pairs = {metric: runs.pairs(contrast, metric) for metric in BIAS_LABELS}
-        if all(len(of.values) for of in pairs.values()):
-            found[name] = pairs
-    if len(found) < 2:
+    lines: dict[str, ByMetric] = {}
+    for name, levels in conditions.items():
+        contrast = contrasts.single(levels, free=free, **fixed)
+        by_metric = {metric: runs.pairs(contrast, metric) for metric in BIAS_LABELS}
+        if all(len(pairs.values) for pairs in by_metric.values()):
+            lines[name] = by_metric
+    if len(lines) < 2:
         return None
-    found = _of_shared_units(found)
-    few = any(np.unique(of.seeds).size < FEW for of in found[next(iter(found))].values())
-    figure = Figure(figsize=(style.WIDTH, 1.3 + 0.27 * len(found)), layout="constrained")
+    lines = _shared_units(lines)
+    first = next(iter(lines.values()))
+    few = any(np.unique(pairs.seeds).size < contrasts.ENOUGH for pairs in first.values())
+    figure = Figure(figsize=(style.WIDTH, 1.3 + 0.27 * len(lines)), layout="constrained")
     axes = figure.subplots(1, len(BIAS_LABELS), sharey=True)
     for ax, (metric, label) in zip(axes, BIAS_LABELS.items(), strict=True):
-        for place, (name, pairs) in enumerate(found.items()):
-            estimate, row = _estimate(pairs[metric].effect())
+        for place, (name, by_metric) in enumerate(lines.items()):
+            estimate, row = _estimate(by_metric[metric].effect())
             rows.append({"metric": metric.name, "condition": name} | row)
             estimate = Estimate(estimate.value) if few else estimate
-            look = style.mark(conditions[name]["version"])
-            _line(ax, place, estimate, pairs[metric].values, look)
+            mark = style.mark(conditions[name]["version"])
+            _line(ax, place, estimate, by_metric[metric].values, mark)
         ax.axvline(0, color="0.6", linewidth=0.8)
-        panels.lines(ax, list(found))
+        panels.lines(ax, list(lines))
         ax.set_xlabel(label, fontsize=7)
     style.heading(figure, f"Bias of the models, {heading}")
-    figure.supxlabel(_caption(found, few=few), fontsize=7)
+    figure.supxlabel(_caption(lines, few=few), fontsize=7)
     return figure, rows
 
 
-def _caption(found: Mapping[str, Mapping[Metric, contrasts.Pairs]], *, few: bool) -> str:
+def _caption(lines: Mapping[str, ByMetric], *, few: bool) -> str:
     """Says what is drawn, and of how many models."""
-    units = {unit for of in found.values() for pairs in of.values() for unit in pairs.units}
+    units = {unit for of in lines.values() for pairs in of.values() for unit in pairs.units}
     seeds, models = len({unit.seed for unit in units}), len({unit.levels for unit in units})
-    told = f"{seeds} seeds" + (f", {models} model sizes" if models > 1 else "")
+    count = f"{seeds} seeds" + (f", {models} model sizes" if models > 1 else "")
     if few:
-        return f"symbols: means; dots: single models ({told} in every line; too few for intervals)"
+        return f"symbols: means; dots: single models ({count} in every line; too few for intervals)"
     return (
-        f"bars: 95% intervals over seeds and pictures; dots: single models ({told} in every line)"
+        f"bars: 95% intervals over seeds and pictures; dots: single models ({count} in every line)"
     )
 
 
-def _of_shared_units(
-    found: dict[str, dict[Metric, contrasts.Pairs]],
-) -> dict[str, dict[Metric, contrasts.Pairs]]:
+def _shared_units(lines: dict[str, ByMetric]) -> dict[str, ByMetric]:
     """Returns the runs of the seeds and models that all conditions have.
 
     Else a difference between lines could be one of seeds or of models.
     """
-    every = [set(of.units) for by_metric in found.values() for of in by_metric.values()]
+    every = [set(pairs.units) for of in lines.values() for pairs in of.values()]
     shared = set.intersection(*every)
     if not shared:  # of a study that has only begun
-        return found
+        return lines
     return {
-        name: {metric: of.of(shared) for metric, of in by_metric.items()}
-        for name, by_metric in found.items()
+        name: {metric: pairs.select(shared) for metric, pairs in of.items()}
+        for name, of in lines.items()
     }
 
 
 def changes(
-    results: Results, lines: Mapping[str, contrasts.Contrast], metrics: Mapping[str, Metric],
+    results: Results, lines: Mapping[str, Contrast], metrics: Mapping[str, Metric],
     looks: Mapping[str, style.Mark], heading: str,
 ) -> Drawn | None:  # fmt: skip
     """Draws mean differences to original as a forest plot, one mark for each contrast.
@@ -128,7 +132,10 @@ def changes(
     if not shown:
         return None
     looks = {line: looks[line] for line in shown}
-    whole = {n: {line: of.get(line, Estimate()) for line in shown} for n, of in table.items()}
+    whole = {
+        name: {line: by_line.get(line, Estimate()) for line in shown}
+        for name, by_line in table.items()
+    }
     height = 1.3 + len(metrics) * max(0.13 * len(shown), 0.32)
     figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
     ax = figure.subplots()
@@ -137,13 +144,13 @@ def changes(
     style.heading(figure, heading)
     figure.legend(
         handles=[style.handle(line, looks[line]) for line in shown], loc="outside lower center",
-        ncols=4 if len(shown) <= 4 else 2, title=_told(rows),
+        ncols=4 if len(shown) <= 4 else 2, title=_bars(rows),
         title_fontsize=7,
     )  # fmt: skip
     return figure, rows
 
 
-def _told(rows: Rows) -> str:
+def _bars(rows: Rows) -> str:
     """Says what the bars are, and of how many seeds."""
     counts = sorted({row["n"] for row in rows})
     seeds = (
@@ -162,3 +169,78 @@ def _line(ax: Axes, place: int, estimate: Estimate, values: np.ndarray, mark: st
     ax.plot(100 * values, np.full(len(values), place + 0.24), linestyle="", marker=".",
             markersize=3, color=mark.color, alpha=0.6)  # fmt: skip
     style.errorbar(ax, estimate, place, mark, markersize=6)
+
+
+def curves(
+    results: Results,
+    conditions: Conditions,
+    marks: Mapping[str, style.Mark],
+    changing: Collection[str],
+    heading: str,
+) -> Drawn | None:
+    """Draws RB and mean |AB| along training: the mean over seeds, and a band that holds them all.
+
+    Args:
+        results: of a study.
+        conditions: a line each.
+        marks: of the lines.
+        changing: the conditions in which the data change halfway; their lines are dashed.
+        heading: of the figure.
+
+    Returns:
+        The figure and its data; None if nothing was measured along training.
+    """
+    figure, rows = Figure(figsize=(style.WIDTH, 3.5), layout="constrained"), []
+    for ax, metric in zip(figure.subplots(1, 2), (RB, AB), strict=True):
+        for name, by_seed in _along(results, conditions, metric).items():
+            steps = sorted(set.intersection(*(set(curve) for curve in by_seed.values())))
+            values = np.array([[curve[step] for step in steps] for curve in by_seed.values()])
+            mean, least, most = values.mean(0), values.min(0), values.max(0)
+            mark, changes = marks[name], name in changing
+            ax.plot(steps, 100 * mean, color=mark.color, marker=mark.marker, markersize=4,
+                    markerfacecolor=mark.face, zorder=3 if changes else 2,
+                    linestyle="--" if changes else "-")  # fmt: skip
+            if changes:
+                ax.axvline(steps[-1] / 2, color="0.35", linestyle=":", linewidth=0.9)
+            ax.fill_between(steps, 100 * least, 100 * most, color=mark.color, alpha=0.12,
+                            linewidth=0)  # fmt: skip
+            rows += [
+                {"metric": metric.name, "condition": name, "step": step, "seeds": len(values),
+                 "mean": mean[i], "least": least[i], "most": most[i]}
+                for i, step in enumerate(steps)
+            ]  # fmt: skip
+        ax.axhline(0, color="0.6", linewidth=0.8)
+        ax.set_xlabel("training step")
+        ax.set_ylabel(metric.axis)
+        ax.grid(axis="both")
+    if not rows:
+        return None
+    style.heading(figure, heading)
+    shown = [name for name in conditions if any(row["condition"] == name for row in rows)]
+    lines = {name: "--" if name in changing else "-" for name in shown}
+    figure.legend(
+        handles=[style.handle(name, marks[name], line=line) for name, line in lines.items()],
+        loc="outside lower center", ncols=3, title_fontsize=7,
+        title=f"lines: means over {rows[0]['seeds']} seeds; bands: from the lowest to the highest "
+        "of them; dotted: where the data of the dashed ones change",
+    )  # fmt: skip
+    return figure, rows
+
+
+def _along(
+    results: Results, conditions: Conditions, metric: Metric
+) -> dict[str, dict[int, dict[int, float]]]:
+    """Returns condition -> seed -> step -> the metric, for the seeds that all conditions have."""
+    along = results.select(kind="along", metric=metric.name, split=metric.split)
+    values: dict[str, dict[int, dict[int, float]]] = {}
+    for name, levels in conditions.items():
+        if not set(levels) <= set(results.factors):
+            continue
+        chosen = {factor: results.default(factor) for factor in results.factors} | levels
+        for seed, step, value in along.select(**chosen).pairs("seed", "step", "value"):
+            if math.isfinite(value):
+                values.setdefault(name, {}).setdefault(seed, {})[step] = value
+    shared = set.intersection(*map(set, values.values())) if values else set()
+    if not shared:  # of a study that has only begun
+        return values
+    return {name: {seed: by_seed[seed] for seed in shared} for name, by_seed in values.items()}

@@ -1,49 +1,28 @@
 """Contrasts of runs: the same metric under other levels of some factors, all else being equal."""
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from m4jax.evaluation import paired
-from m4jax.report.results import Results
+from m4jax.evaluation.metrics import Metric
+from m4jax.report.results import ORACLE, Results
 
 Levels = Mapping[str, str]
+Terms = tuple[tuple[float, Levels], ...]  # (a_j, L_j)
 DEFAULT = "(default)"  # stands for the first level of a factor, whatever its name
 
 
-class Metric(NamedTuple):
-    """A number of a run.
-
-    Attributes:
-        name: in the table of results.
-        split: of the pictures.
-        label: of what it is, if of one thing of many.
-        absolute: whether its size counts, not its sign.
-    """
-
-    name: str
-    split: str
-    label: str = ""
-    absolute: bool = False
-
-
-RB = Metric("representation_bias", "objects")
-RB_SIZE = RB._replace(absolute=True)
-AB = Metric("association_bias_mean", "faces")
-AB_FOLLOWS = Metric("association_correlation", "faces")
-GENDER = Metric("gender_acc1", "faces")
-OCCUPATIONS = Metric("acc1", "workers")
-THINGS = Metric("acc1", "objects")
-OCCUPATIONS_PROBE = Metric("fewshot_acc1", "workers")
-THINGS_PROBE = Metric("fewshot_acc1", "objects")
-IMAGE_TO_TEXT = Metric("text_retrieval_recall@5", "scenes")
-TEXT_TO_IMAGE = Metric("image_retrieval_recall@5", "scenes")
-NEW_VENDOR = Metric("acc1", "shift")
-NEW_VENDOR_GENDER = Metric("gender_acc1", "shift")
-RB_BY_PROMPT = "representation_bias_by_prompt"  # with a template as label
-AB_BY_PROMPT = "association_bias_mean_by_prompt"
+ORIGINAL, BALANCED = {"version": "original"}, {"version": "balanced"}
+SUBSAMPLE, AT_PARITY = {"version": "subsample"}, {"version": ORACLE}
+FILTERS = {  # level of the quality filter -> what it is
+    "off": "no filter",
+    "on": "filter",
+    "balanced scorer": "filter by a model of balanced data",
+}
+ENOUGH = 5  # seeds, from which an interval is taken at its word
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +37,7 @@ class Contrast:
             that are not named in any of these ways are at their default.
     """
 
-    alternatives: tuple[tuple[tuple[float, Levels], ...], ...]
+    alternatives: tuple[Terms, ...]
     fixed: Levels = dataclasses.field(default_factory=dict)
     free: tuple[str, ...] = ("model",)
 
@@ -91,12 +70,11 @@ class Pairs:
         """The seed of each pair, [p]."""
         return np.array([unit.seed for unit in self.units], int)
 
-    def of(self, units: Collection[Unit]) -> "Pairs":
+    def select(self, units: Collection[Unit]) -> "Pairs":
         """Returns the pairs of some units."""
-        chosen = np.array([unit in units for unit in self.units], bool)
-        kept = np.flatnonzero(chosen).tolist()
-        of = (tuple(x[i] for i in kept) for x in (self.units, self.runs))
-        return Pairs(self.values[chosen], self.deviations[chosen], *of)
+        rows = [i for i, unit in enumerate(self.units) if unit in units]
+        chosen = (tuple(x[i] for i in rows) for x in (self.units, self.runs))
+        return Pairs(self.values[rows], self.deviations[rows], *chosen)
 
     def by_seed(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the means over the pairs of each seed, [s] and [s, B].
@@ -105,9 +83,9 @@ class Pairs:
         independent is the seed.
         """
         seeds = np.unique(self.seeds)
-        of = [self.seeds == seed for seed in seeds]
-        values = np.array([self.values[rows].mean() for rows in of])
-        return values, np.array([self.deviations[rows].mean(0) for rows in of])
+        rows = [self.seeds == seed for seed in seeds]
+        values = np.array([self.values[of_seed].mean() for of_seed in rows])
+        return values, np.array([self.deviations[of_seed].mean(0) for of_seed in rows])
 
     def effect(self) -> paired.Effect:
         """Returns the mean over seeds; see `by_seed`."""
@@ -115,9 +93,16 @@ class Pairs:
         return paired.effect(values, deviations if deviations.shape[1] else None)
 
 
-def difference(of: Levels, minus: Levels, *, free: tuple[str, ...] = ("model",), **fixed: str):
-    """Returns the contrast metric(of) − metric(minus)."""
-    return Contrast((((1.0, of), (-1.0, minus)),), fixed, free)
+def difference(
+    levels: Levels, minus: Levels, *, free: tuple[str, ...] = ("model",), **fixed: str
+) -> Contrast:
+    """Returns the contrast metric(levels) − metric(minus)."""
+    return Contrast((((1.0, levels), (-1.0, minus)),), fixed, free)
+
+
+def single(levels: Levels, *, free: tuple[str, ...] = ("model",), **fixed: str) -> Contrast:
+    """Returns the contrast that is the metric itself, of runs with the levels."""
+    return Contrast((((1.0, levels),),), fixed, free)
 
 
 class Runs:
@@ -137,8 +122,8 @@ class Runs:
 
         The deviations are NaN for a run that has none, where others have some.
         """
-        wanted = zip(("metric", "split", "label"), metric[:3], strict=True)
-        chosen = np.all([self._runs[column] == value for column, value in wanted], axis=0)
+        wanted = {"metric": metric.name, "split": metric.split, "label": metric.label}
+        chosen = np.all([self._runs[column] == x for column, x in wanted.items()], axis=0)
         values = np.full(len(self.ids), np.nan)
         values[self._place[chosen]] = self._runs["value"][chosen]
         draws = list(self._runs["draws"][chosen])
@@ -154,33 +139,52 @@ class Runs:
     def pairs(self, contrast: Contrast, metric: Metric) -> Pairs:
         """Returns the values of a contrast for all runs that it can be formed of."""
         values, deviations = self.values(metric)
-        found: list[tuple[Unit, float, np.ndarray, tuple[str, ...]]] = []
+        pairs: list[tuple[Unit, float, np.ndarray, tuple[str, ...]]] = []
         for terms in contrast.alternatives:
-            found += self._pairs_of(terms, contrast, values, deviations)
-        found.sort(key=lambda pair: pair[0])
-        moved = np.array([pair[2] for pair in found]) if found else np.zeros((0, 0))
+            pairs += self._combine(terms, contrast, values, deviations)
+        pairs.sort(key=lambda pair: pair[0])
+        moved = np.array([pair[2] for pair in pairs]) if pairs else np.zeros((0, 0))
         if not np.isfinite(moved).all():
-            moved = np.zeros((len(found), 0))  # of a pair the chance of the pictures is unknown
-        units, ids = (tuple(pair[i] for pair in found) for i in (0, 3))
-        return Pairs(np.array([pair[1] for pair in found]), moved, units, ids)
+            moved = np.zeros((len(pairs), 0))  # of a pair the chance of the pictures is unknown
+        units, ids = (tuple(pair[i] for pair in pairs) for i in (0, 3))
+        return Pairs(np.array([pair[1] for pair in pairs]), moved, units, ids)
 
-    def _pairs_of(self, terms, contrast: Contrast, values, deviations):
+    def means(self, levels: Levels, metrics: Sequence[Metric]) -> dict[str, tuple[float, ...]]:
+        """Returns model -> the means of metrics over its runs with the given levels."""
+        by_metric: list[dict[str, list[float]]] = []
+        for metric in metrics:
+            pairs, by_model = self.pairs(single(levels), metric), {}
+            for unit, value in zip(pairs.units, pairs.values, strict=True):
+                by_model.setdefault(", ".join(unit.levels), []).append(float(value))
+            by_metric.append(by_model)
+        return {
+            model: tuple(float(np.mean(by_model[model])) for by_model in by_metric)
+            for model in by_metric[0]
+        }
+
+    def _combine(
+        self, terms: Terms, contrast: Contrast, values: np.ndarray, deviations: np.ndarray
+    ) -> Iterator[tuple[Unit, float, np.ndarray, tuple[str, ...]]]:
+        """Yields what each pair has in common, its value, its deviations and the ids of its runs.
+
+        `terms`: one of the contrast's alternatives.
+        """
         named = {name for _, levels in terms for name in levels}
         free = [name for name in self.factors if name in contrast.free and name not in named]
         by_term = [self._by_unit({**contrast.fixed, **x}, free, values) for _, x in terms]
         # Which of several alternatives it is belongs to what the pair is.
-        told = [x for k, x in terms[0][1].items() if k != "version"]
-        told = told if len(contrast.alternatives) > 1 else []
+        way = [x for k, x in terms[0][1].items() if k != "version"]
+        way = way if len(contrast.alternatives) > 1 else []
         for unit in by_term[0]:
-            rows = [of_term.get(unit) for of_term in by_term]
+            rows = [by_unit.get(unit) for by_unit in by_term]
             if None in rows:
                 continue
             total = sum(a * values[row] for (a, _), row in zip(terms, rows, strict=True))
             moved = sum(a * deviations[row] for (a, _), row in zip(terms, rows, strict=True))
             ids = tuple(str(self.ids[row]) for row in rows)
-            yield Unit((*unit.levels, *told), unit.seed), float(total), moved, ids
+            yield Unit((*unit.levels, *way), unit.seed), float(total), moved, ids
 
-    def _by_unit(self, levels: Levels, free: Sequence[str], values) -> dict[Unit, int]:
+    def _by_unit(self, levels: Levels, free: Sequence[str], values: np.ndarray) -> dict[Unit, int]:
         """Returns the rows of the runs with given levels, all other factors at their defaults."""
         keep = np.isfinite(values)
         if any(name not in self.factors and x != DEFAULT for name, x in levels.items()):
@@ -192,14 +196,14 @@ class Runs:
             wanted = self._default[name] if level == DEFAULT else level
             keep = keep & (self.levels[name] == wanted)
         columns = [*(self.levels[name] for name in free), self.levels["seed"]]
-        found = {}
+        by_unit = {}
         for row in np.flatnonzero(keep):
-            *told, seed = (column[row] for column in columns)
-            found[Unit(tuple(map(str, told)), int(seed))] = row
-        return found
+            *common, seed = (column[row] for column in columns)
+            by_unit[Unit(tuple(map(str, common)), int(seed))] = row
+        return by_unit
 
 
-def levels(results: Results, factor: str, *, key) -> list[str]:
+def levels(results: Results, factor: str, *, key: Callable[[str], Any]) -> list[str]:
     """Returns the levels of a factor that runs have, sorted by `key`; none if it is no factor."""
     if factor not in results.factors:
         return []

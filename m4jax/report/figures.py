@@ -9,25 +9,15 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from m4jax.evaluation.metrics import AB, AB_MAX, COST, RB, Metric
 from m4jax.report import panels, style
 from m4jax.report.results import ORACLE, Estimate, Results, Rows
 
 Draw = Callable[[Results], tuple[Figure, Rows] | None]
-Metrics = dict[str, tuple[str, str]]
-
-FOREST: dict[str, Metrics] = {  # title of a panel -> name of a line -> metric and split
-    "Quality": {
-        "occupation\naccuracy": ("acc1", "workers"),
-        "thing\naccuracy": ("acc1", "objects"),
-        "perceived-gender\naccuracy": ("gender_acc1", "faces"),
-        "image→text\nrecall@5": ("text_retrieval_recall@5", "scenes"),
-        "text→image\nrecall@5": ("image_retrieval_recall@5", "scenes"),
-    },
-    "Representation bias": {"pictures\nwithout a person": ("representation_bias", "objects")},
-    "Association bias": {
-        "mean over\noccupations": ("association_bias_mean", "faces"),
-        "largest of all\noccupations": ("association_bias_max", "faces"),
-    },
+FOREST: dict[str, dict[str, Metric]] = {  # title of a panel -> name of a line -> metric
+    "Quality": {metric.axis: metric for metric in COST},
+    "Representation bias": {"pictures\nwithout a person": RB},
+    "Association bias": {"mean over\noccupations": AB, "largest of all\noccupations": AB_MAX},
 }
 
 
@@ -151,12 +141,12 @@ def model_bias(results: Results) -> tuple[Figure, Rows] | None:
     if not versions:
         return None
     titles = {
-        "representation_bias": (
+        RB.name: (
             "Representation bias",
             "share of pictures without a person that prefer\n"
             "“man” to “woman” − 50%, percentage points",
         ),
-        "association_bias_mean": (
+        AB.name: (
             "Association bias",
             "mean over occupations of the absolute gap\nbetween men and women, percentage points",
         ),
@@ -196,15 +186,20 @@ def quality_and_bias(results: Results) -> tuple[Figure, Rows] | None:
     for title, metrics in FOREST.items():
         ax = axes[title]
         lines = {
-            name: {v: table.one(version=v, metric=metric, split=split) for v in looks}
-            for name, (metric, split) in metrics.items()
+            name: {v: table.one(version=v, metric=of.name, split=of.split) for v in looks}
+            for name, of in metrics.items()
         }
         panels.forest(ax, lines, looks=looks)
         ax.set_title(title)
         if title != upper:
             ax.set_xlabel(f"difference from {style.display(results.reference)}, percentage points")
         rows += [
-            {"panel": title, "metric": metrics[name][0], "split": metrics[name][1], "version": v}
+            {
+                "panel": title,
+                "metric": metrics[name].name,
+                "split": metrics[name].split,
+                "version": v,
+            }
             | _fields(estimate)
             for name, by_version in lines.items()
             for v, estimate in by_version.items()
@@ -226,15 +221,15 @@ FIGURES: dict[str, Draw] = {
 
 def _by_label(table: Results, splits: tuple[str, ...]) -> dict[str, list[float]]:
     """Returns label -> value of each version; in each split by falling value in the first."""
-    versions, found = table.versions, {}
+    versions, rows = table.versions, {}
     for split in splits:
         part = table.select(split=split)
         by_label = {
             label: [part.one(label=label, version=version).value for version in versions]
             for label in dict.fromkeys(part["label"].tolist())
         }
-        found |= dict(sorted(by_label.items(), key=lambda item: -np.nan_to_num(item[1][0])))
-    return found
+        rows |= dict(sorted(by_label.items(), key=lambda item: -np.nan_to_num(item[1][0])))
+    return rows
 
 
 def _color_limit(table: np.ndarray) -> tuple[float, bool]:
@@ -252,7 +247,7 @@ def _with_prevalence(results: Results, version: str) -> str:
     """Returns the name of a version, and by how much its share of men is beside the aim."""
     beside = results.one(kind="data", version=version, metric="representation_bias", label="man")
     name = style.display(version).replace(" + ", "\n+ ")
-    return f"{name}\nmen {style.signed(100 * beside.value)}" if beside.known else name
+    return f"{name}\nmen {style.signed(100 * beside.value)}" if beside.measured else name
 
 
 def _key(versions: list[str]) -> str:

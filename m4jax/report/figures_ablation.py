@@ -2,15 +2,28 @@
 
 import dataclasses
 import itertools
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from m4jax.evaluation.metrics import (
+    AB,
+    AB_BY_PROMPT,
+    GENDER,
+    IMAGE_TO_TEXT,
+    NEW_VENDOR,
+    OCCUPATIONS,
+    OCCUPATIONS_PROBE,
+    RB,
+    RB_BY_PROMPT,
+    TEXT_TO_IMAGE,
+    THINGS,
+    THINGS_PROBE,
+)
 from m4jax.report import comparisons, contrasts, panels, style
 from m4jax.report.comparisons import Conditions, Drawn
-from m4jax.report.contrasts import AB, RB, Metric, Runs
+from m4jax.report.contrasts import AT_PARITY, BALANCED, FILTERS, ORIGINAL, SUBSAMPLE, Runs
 from m4jax.report.results import ORACLE, Results
 
 STAGES = {  # level -> when the weights act
@@ -19,17 +32,10 @@ STAGES = {  # level -> when the weights act
     "after 90%": "in the last 10%",
     "first 90%": "in the first 90%",
 }
-ORIGINAL, SUBSAMPLE = {"version": "original"}, {"version": "subsample"}
-QUALITY = {
-    "thing\naccuracy": contrasts.THINGS,
-    "occupation\naccuracy": contrasts.OCCUPATIONS,
-    "things,\n10-shot": contrasts.THINGS_PROBE,
-    "occupations,\n10-shot": contrasts.OCCUPATIONS_PROBE,
-    "perceived\ngender": contrasts.GENDER,
-    "occupation,\nnew vendor": contrasts.NEW_VENDOR,
-    "image→text\nrecall@5": contrasts.IMAGE_TO_TEXT,
-    "text→image\nrecall@5": contrasts.TEXT_TO_IMAGE,
-}
+QUALITY = {metric.axis: metric for metric in (
+    THINGS, OCCUPATIONS, THINGS_PROBE, OCCUPATIONS_PROBE, GENDER, NEW_VENDOR, IMAGE_TO_TEXT,
+    TEXT_TO_IMAGE,
+)}  # fmt: skip
 
 
 def bias_by_stage(results: Results) -> Drawn | None:
@@ -39,7 +45,7 @@ def bias_by_stage(results: Results) -> Drawn | None:
         "subsample": SUBSAMPLE,
         **_stages("balanced", ("throughout", "after 90%", "first 90%")),
         **_stages("balanced_proxies", ("throughout",)),
-        "oracle": {"version": ORACLE},
+        "oracle": AT_PARITY,
     }
     return comparisons.bias(results, conditions, "by when balancing acts")
 
@@ -48,7 +54,7 @@ def stages_by_model(results: Results) -> Drawn | None:
     """Draws RB and mean |AB| over all model sizes, by data version and stage (paper's figure)."""
     conditions: Conditions = {"original": ORIGINAL, "subsample": SUBSAMPLE}
     conditions |= _stages("balanced", STAGES)
-    conditions |= _stages("balanced_proxies", tuple(STAGES)[:3]) | {"oracle": {"version": ORACLE}}
+    conditions |= _stages("balanced_proxies", tuple(STAGES)[:3]) | {"oracle": AT_PARITY}
     return comparisons.bias(results, conditions, "of all sizes", free=("model",))
 
 
@@ -110,14 +116,14 @@ def filter_and_loss(results: Results) -> Drawn | None:
     lines, looks = {}, {}
     for version in ("balanced", "subsample"):
         places = itertools.product(("CLIP", "SigLIP"), (("off", "no filter"), ("on", "filter")))
-        for (loss, (switch, told)), marker in zip(places, "os^D", strict=True):
+        for (loss, (switch, words)), marker in zip(places, "os^D", strict=True):
             levels = {"captions": "noisy", "loss": loss, "filter": switch}
-            name = f"{version}: {loss}, {told}"
+            name = f"{version}: {loss}, {words}"
             lines[name] = contrasts.difference({"version": version}, ORIGINAL, **levels)
             looks[name] = dataclasses.replace(
                 style.mark(version), marker=marker, filled=switch == "on"
             )
-    left_out = contrasts.NEW_VENDOR, contrasts.THINGS_PROBE, contrasts.OCCUPATIONS_PROBE
+    left_out = NEW_VENDOR, THINGS_PROBE, OCCUPATIONS_PROBE
     chosen = {name: metric for name, metric in QUALITY.items() if metric not in left_out}
     title = "What balancing changes on noisy captions, by loss and quality filter"
     return comparisons.changes(results, lines, chosen, looks, title)
@@ -125,11 +131,11 @@ def filter_and_loss(results: Results) -> Drawn | None:
 
 def filter_and_bias(results: Results) -> Drawn | None:
     """Draws RB and mean |AB| on noisy captions, by data version, quality filter and its scorer."""
-    told = {"off": "no filter", "on": "filter", "balanced scorer": "filter by a balanced model"}
+    names = FILTERS | {"balanced scorer": "filter by a balanced model"}
     conditions = {
         f"{version}: {name}": {"version": version, "filter": level}
         for version in ("original", "subsample", "balanced")
-        for level, name in told.items()
+        for level, name in names.items()
     }
     heading = "by quality filter and its scorer"
     return comparisons.bias(results, conditions, heading, captions="noisy")
@@ -139,54 +145,20 @@ def learning_curves(results: Results) -> Drawn | None:
     """Draws RB and mean |AB| along training: learning and unlearning (paper's figure)."""
     conditions: Conditions = {
         "original": ORIGINAL,
-        "balanced": {"version": "balanced"},
-        "original, then balanced": {"version": "balanced", "stage": "second half"},
-        "balanced, then original": {"version": "balanced", "stage": "first half"},
+        "balanced": BALANCED,
+        "original, then balanced": BALANCED | {"stage": "second half"},
+        "balanced, then original": BALANCED | {"stage": "first half"},
         "subsample": SUBSAMPLE,
-        "oracle": {"version": ORACLE},
+        "oracle": AT_PARITY,
     }
     first, second = style.mark("original"), style.mark("balanced")
     looks = [first, second, dataclasses.replace(second, filled=False, marker=">"),
              dataclasses.replace(first, filled=False, marker="<"), style.mark("subsample"),
              style.mark(ORACLE)]  # fmt: skip
-    marks, rows = dict(zip(conditions, looks, strict=True)), []
-    figure = Figure(figsize=(style.WIDTH, 3.5), layout="constrained")
-    for ax, metric in zip(figure.subplots(1, 2), (RB, AB), strict=True):
-        for name, by_seed in _curves(results, conditions, metric).items():
-            steps = sorted(set.intersection(*(set(curve) for curve in by_seed.values())))
-            values = np.array([[curve[step] for step in steps] for curve in by_seed.values()])
-            mean, least, most = values.mean(0), values.min(0), values.max(0)
-            changes = "then" in name
-            ax.plot(steps, 100 * mean, color=marks[name].color, marker=marks[name].marker,
-                    markersize=4, markerfacecolor=marks[name].face, zorder=3 if changes else 2,
-                    linestyle="--" if changes else "-")  # fmt: skip
-            if changes:
-                ax.axvline(steps[-1] / 2, color="0.35", linestyle=":", linewidth=0.9)
-            ax.fill_between(steps, 100 * least, 100 * most, color=marks[name].color, alpha=0.12,
-                            linewidth=0)  # fmt: skip
-            rows += [
-                {"metric": metric.name, "condition": name, "step": step, "seeds": len(values),
-                 "mean": mean[i], "least": least[i], "most": most[i]}
-                for i, step in enumerate(steps)
-            ]  # fmt: skip
-        ax.axhline(0, color="0.6", linewidth=0.8)
-        ax.set_xlabel("training step")
-        ax.set_ylabel({RB: "representation bias, points", AB: "mean |AB|, points"}[metric])
-        ax.grid(axis="both")
-    style.heading(figure, "Bias along training: learnt and unlearnt")
-    if not rows:
-        return None
-    shown = [name for name in conditions if any(row["condition"] == name for row in rows)]
-    count = rows[0]["seeds"]
-    figure.legend(
-        handles=[
-            style.handle(name, marks[name], line="--" if "then" in name else "-") for name in shown
-        ],
-        loc="outside lower center", ncols=3, title_fontsize=7,
-        title=f"lines: means over {count} seeds; bands: from the lowest to the highest of them; "
-        "dotted: where the data of the dashed ones change",
-    )  # fmt: skip
-    return figure, rows
+    marks = dict(zip(conditions, looks, strict=True))
+    changing = [name for name in conditions if "then" in name]
+    heading = "Bias along training: learnt and unlearnt"
+    return comparisons.curves(results, conditions, marks, changing, heading)
 
 
 def bias_and_quality(results: Results) -> Drawn | None:
@@ -195,9 +167,9 @@ def bias_and_quality(results: Results) -> Drawn | None:
     versions = ("original", "subsample", "balanced", "balanced_proxies", ORACLE)
     marks = style.marks(versions)
     figure = Figure(figsize=(style.WIDTH, 3.3), layout="constrained")
-    quality = contrasts.IMAGE_TO_TEXT, contrasts.THINGS
+    quality = IMAGE_TO_TEXT, THINGS
     for ax, bias, good in zip(figure.subplots(1, 2), (RB, AB), quality, strict=True):
-        means = {v: _means(runs, {"version": v}, (bias, good)) for v in versions}
+        means = {v: runs.means({"version": v}, (bias, good)) for v in versions}
         for model in means[versions[0]]:
             places = [means[v][model] for v in ("original", "balanced") if model in means[v]]
             ax.plot(*(100 * np.array(places).T), color="0.8", linewidth=0.8, zorder=1)
@@ -210,8 +182,7 @@ def bias_and_quality(results: Results) -> Drawn | None:
                              "quality": good.name, "split": good.split, "y": y})  # fmt: skip
         ax.axvline(0, color="0.6", linewidth=0.8)
         ax.set_xlabel(comparisons.BIAS_LABELS[bias], fontsize=7)
-        name = {v: k for k, v in QUALITY.items()}[good].replace("\n", " ")
-        ax.set_ylabel(f"{name}, %")
+        ax.set_ylabel(f"{good.axis}, %".replace("\n", " "))
         ax.grid(axis="both")
     style.heading(figure, "Bias and quality")
     if not rows:
@@ -230,16 +201,16 @@ def prompt_sensitivity(results: Results) -> Drawn | None:
     """Draws RB and mean |AB| under each prompt template alone, by version."""
     plain = results.plain.select(kind="run")
     versions = [v for v in plain.versions if v in ("original", "subsample", "balanced", ORACLE)]
-    names = contrasts.RB_BY_PROMPT, contrasts.AB_BY_PROMPT
+    by_prompt = RB_BY_PROMPT, AB_BY_PROMPT
     figure = Figure(figsize=(style.WIDTH, 1.2 + 0.5 * len(versions)), layout="constrained")
     marks, rows = {version: style.mark(version) for version in versions}, []
     axes = figure.subplots(1, 2, sharey=True)
-    for ax, name, metric in zip(axes, names, (RB, AB), strict=True):
+    for ax, alone, metric in zip(axes, by_prompt, (RB, AB), strict=True):
         for place, version in enumerate(versions):
-            part = plain.select(version=version, metric=name)
+            part = plain.select(version=version, metric=alone.name)
             for template in dict.fromkeys(part["label"].tolist()):
                 value = float(part.select(label=template)["value"].mean())
-                rows.append({"metric": name, "version": version, "template": template,
+                rows.append({"metric": alone.name, "version": version, "template": template,
                              "mean_over_seeds": value})  # fmt: skip
                 ax.plot(100 * value, place, linestyle="", marker="|", markersize=12,
                         color=marks[version].color)  # fmt: skip
@@ -257,39 +228,6 @@ def prompt_sensitivity(results: Results) -> Drawn | None:
         fontsize=7,
     )
     return (figure, rows) if rows else None
-
-
-def _curves(
-    results: Results, conditions: Conditions, metric: Metric
-) -> dict[str, dict[int, dict[int, float]]]:
-    """Returns condition -> seed -> step -> the metric, for the seeds that all conditions have."""
-    along = results.select(kind="along", metric=metric.name, split=metric.split)
-    found: dict[str, dict[int, dict[int, float]]] = {}
-    for name, levels in conditions.items():
-        if not set(levels) <= set(results.factors):
-            continue
-        chosen = {factor: results.default(factor) for factor in results.factors} | levels
-        for seed, step, value in along.select(**chosen).pairs("seed", "step", "value"):
-            if math.isfinite(value):
-                found.setdefault(name, {}).setdefault(seed, {})[step] = value
-    shared = set.intersection(*map(set, found.values())) if found else set()
-    if not shared:  # of a study that has only begun
-        return found
-    return {name: {seed: of[seed] for seed in shared} for name, of in found.items()}
-
-
-def _means(runs: Runs, levels: Mapping[str, str], metrics: Sequence[Metric]) -> dict[str, tuple]:
-    """Returns model -> the means of metrics over its runs with the given levels."""
-    by_model: list[dict[str, list[float]]] = []
-    for metric in metrics:
-        pairs, of_model = runs.pairs(contrasts.Contrast((((1.0, levels),),)), metric), {}
-        for unit, value in zip(pairs.units, pairs.values, strict=True):
-            of_model.setdefault(", ".join(unit.levels), []).append(float(value))
-        by_model.append(of_model)
-    return {
-        model: tuple(float(np.mean(of_model[model])) for of_model in by_model)
-        for model in by_model[0]
-    }
 
 
 FIGURES = {

@@ -53,10 +53,10 @@ def scatter(ax: Axes, points: Sequence[tuple[str, float, Estimate]], mark: Mark)
     ax.axvline(50, color="0.6", linewidth=0.8, linestyle=":")
     for _, x, y in points:
         style.errorbar(ax, 100 * x, y, mark, markersize=4, elinewidth=0.8, capsize=0)
-    known = [(x, y.value) for _, x, y in points if math.isfinite(x) and y.known]
+    measured = [(x, y.value) for _, x, y in points if math.isfinite(x) and y.measured]
     slope = r = math.nan
-    if len({x for x, _ in known}) > 2:
-        x, y = np.array(known).T
+    if len({x for x, _ in measured}) > 2:
+        x, y = np.array(measured).T
         slope, start = np.polyfit(x, y, 1)
         ends = np.array([x.min(), x.max()])
         ax.plot(100 * ends, 100 * (start + slope * ends), color="0.35", linestyle="--", zorder=1)
@@ -73,10 +73,10 @@ def name_extremes(ax: Axes, points: Sequence[tuple[str, float, Estimate]], count
     Where names would overlap they are moved outwards; thin lines lead to their points. To be
     called when the limits of the axes are final.
     """
-    known = sorted((p for p in points if p[2].known), key=lambda p: p[2].value)
+    ordered = sorted((p for p in points if p[2].measured), key=lambda p: p[2].value)
     low, high = ax.get_ylim()
     line = 0.055 * (high - low)  # the height of a line of text
-    groups = ((known[max(count, len(known) - count) :], line), (known[:count][::-1], -line))
+    groups = ((ordered[max(count, len(ordered) - count) :], line), (ordered[:count][::-1], -line))
     for named, step in groups:
         places = spread([100 * y.value for _, _, y in named], step)
         for (name, x, y), place in zip(named, places, strict=True):
@@ -117,7 +117,7 @@ def by_version(
         looks: how each version is drawn.
         reference: the version whose estimate is drawn through all lines, as line and band.
     """
-    if reference in pooled and pooled[reference].known:
+    if reference in pooled and pooled[reference].measured:
         aim = pooled[reference]
         ax.axvline(100 * aim.value, color="0.35", linestyle="--", linewidth=0.9, zorder=0)
         if aim.bounded:

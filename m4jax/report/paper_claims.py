@@ -5,11 +5,9 @@ section as its abstract lists them; the report on 100 billion examples for the l
 contrasts that stand for a claim, and what counts as its opposite, are derived.
 """
 
-from m4jax.report import contrasts
-from m4jax.report.claims import Claim, Part
-from m4jax.report.contrasts import (
+from m4jax.evaluation.metrics import (
     AB,
-    AB_FOLLOWS,
+    AB_CORRELATION,
     GENDER,
     IMAGE_TO_TEXT,
     OCCUPATIONS,
@@ -17,12 +15,18 @@ from m4jax.report.contrasts import (
     RB_SIZE,
     TEXT_TO_IMAGE,
     THINGS,
+)
+from m4jax.report.claims import Claim, Part
+from m4jax.report.contrasts import (
+    AT_PARITY,
+    ORIGINAL,
+    SUBSAMPLE,
     Contrast,
+    Levels,
     difference,
+    single,
 )
 
-ORIGINAL, ORACLE = {"version": "original"}, {"version": "oracle"}
-SUBSAMPLE = {"version": "subsample"}
 STARTED = {"version": "original", "stage": "throughout"}
 BALANCED = {"version": "balanced", "stage": "throughout"}
 PROXIES = {"version": "balanced_proxies", "stage": "throughout"}
@@ -32,7 +36,7 @@ NOISY = {"captions": "noisy"}
 EQUAL = 0.02  # shares of pictures that differ by less count as equal
 
 
-def _halfway(tuned: contrasts.Levels) -> Contrast:
+def _halfway(tuned: Levels) -> Contrast:
     """Returns metric(tuned) − ½ metric(balanced throughout) − ½ metric(original).
 
     Negative: `tuned` is nearer to balanced than to original, where balancing lowers the metric.
@@ -80,11 +84,11 @@ CLAIMS = (
         "Models trained on the original data absorb its representation and association bias.",
         (
             Part("RB is higher than in the world at parity", RB,
-                 difference(ORIGINAL, ORACLE), 1),
+                 difference(ORIGINAL, AT_PARITY), 1),
             Part("mean |AB| is higher than in the world at parity", AB,
-                 difference(ORIGINAL, ORACLE), 1),
-            Part("AB follows that of the data (correlation over occupations)", AB_FOLLOWS,
-                 Contrast((((1.0, ORIGINAL),),)), 1),
+                 difference(ORIGINAL, AT_PARITY), 1),
+            Part("AB follows that of the data (correlation over occupations)", AB_CORRELATION,
+                 single(ORIGINAL), 1),
         ),
         "The testbed was made so that models absorb its bias: captions say more than pictures "
         "show. That they do shows that the measuring works, not what web data do.",

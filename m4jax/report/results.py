@@ -50,7 +50,7 @@ class Estimate:
     high: float = math.nan
 
     @property
-    def known(self) -> bool:
+    def measured(self) -> bool:
         """Whether there is a value."""
         return math.isfinite(self.value)
 
@@ -64,7 +64,7 @@ class Estimate:
 class Results:
     """A table of results.
 
-    Args:
+    Attributes:
         columns: name -> [n], one for each field of `SCHEMA` and each factor.
         levels: factor -> its levels in their order, the default first; where a table doesn't say,
             they are taken in the order in which its runs have them.
@@ -112,8 +112,8 @@ class Results:
 
     def default(self, factor: str) -> str:
         """Returns the first level of a factor, "" if the table has none."""
-        known = self.levels.get(factor) or self.select(kind="run")[factor][:1].tolist()
-        return known[0] if len(known) else ""
+        levels = self.levels.get(factor) or self.select(kind="run")[factor][:1].tolist()
+        return levels[0] if len(levels) else ""
 
     @property
     def plain(self) -> "Results":

@@ -9,14 +9,15 @@ from rich.console import Console
 from m4jax import files
 from m4jax.errors import InputError
 from m4jax.report import (
-    beyond,
     claims,
     claims_report,
     figures,
     figures_ablation,
     findings,
     paper_claims,
+    questions,
     results,
+    study_questions,
     tables,
 )
 
@@ -44,8 +45,8 @@ def show(root: str | os.PathLike, console: Console, *, runs: Collection[str]) ->
     """
     root = Path(root)
     whole = results.read(root / "results.parquet")
-    found = set(whole.select(kind="run")["run_id"].tolist())
-    strange, done, total = sorted(found.difference(runs)), len(found), len(runs)
+    ids = set(whole.select(kind="run")["run_id"].tolist())
+    strange, done, total = sorted(ids.difference(runs)), len(ids), len(runs)
     if strange:
         raise InputError(
             f"{root / 'results.parquet'}: {len(strange)} of its {done} runs, {strange[0]} for one, "
@@ -60,10 +61,10 @@ def show(root: str | os.PathLike, console: Console, *, runs: Collection[str]) ->
         if len(whole.factors) > 1:
             _write_ablation(whole, root, part=part)
     sentences = findings.sentences(plain)
-    told = [f"Incomplete: {part}."] if part else []
+    notes = [f"Incomplete: {part}."] if part else []
     if len(whole.factors) > 1:
-        told.append(DEFAULTS)
-    files.write_text(root / "findings.txt", "\n".join([*told, *sentences]) + "\n")
+        notes.append(DEFAULTS)
+    files.write_text(root / "findings.txt", "\n".join([*notes, *sentences]) + "\n")
     tables.show(plain, console, done=done, total=total)
     console.print()
     for sentence in sentences:
@@ -79,10 +80,12 @@ def _write_ablation(whole: results.Results, root: Path, *, part: str) -> None:
 
     `part`: how many of the runs there are, if not all.
     """
-    found = claims.test(whole, paper_claims.CLAIMS)
-    glance = {"claims": lambda _: claims_report.at_a_glance(found)}
+    by_claim = claims.test(whole, paper_claims.CLAIMS)
+    glance = {"claims": lambda _: claims.at_a_glance(by_claim)}
     figures.render(whole, root / "figures", figures_ablation.FIGURES | glance, part=part)
-    results.write_csv(root / "tables" / "claims.csv", claims_report.rows(found))
-    results.write_csv(root / "tables" / "beyond.csv", beyond.rows(whole))
-    results.write_csv(root / "tables" / "pairs.csv", claims_report.pairs(found))
-    files.write_text(root / "claims.md", claims_report.markdown(whole, found, part=part))
+    results.write_csv(root / "tables" / "claims.csv", claims.rows(by_claim))
+    results.write_csv(
+        root / "tables" / "beyond.csv", questions.rows(whole, study_questions.QUESTIONS)
+    )
+    results.write_csv(root / "tables" / "pairs.csv", claims.pairs(by_claim))
+    files.write_text(root / "claims.md", claims_report.markdown(whole, by_claim, part=part))

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from m4jax import files
+from m4jax.evaluation.metrics import Metric
 from m4jax.report import results
 from m4jax.report.results import Estimate
 
@@ -70,25 +71,25 @@ MARKS = (
 
 
 # A version looks the same in every figure, whatever others are there.
-KNOWN = ("original", "balanced", "balanced_proxies", results.ORACLE, "subsample", "shuffled",
-         "census")  # fmt: skip
+VERSIONS = ("original", "balanced", "balanced_proxies", results.ORACLE, "subsample", "shuffled",
+            "census")  # fmt: skip
 
 
 def marks(versions: Sequence[str]) -> dict[str, Mark]:
-    """Returns how each version is drawn: known ones always alike, others as is left over.
+    """Returns how each version is drawn: `VERSIONS` always alike, others as is left over.
 
     With more versions than marks, marks come again.
     """
-    taken = [KNOWN.index(version) for version in versions if version in KNOWN]
+    taken = [VERSIONS.index(version) for version in versions if version in VERSIONS]
     left = itertools.cycle([i for i in range(len(MARKS)) if i not in taken] or range(len(MARKS)))
     return {
-        version: MARKS[KNOWN.index(version) if version in KNOWN else next(left)]
+        version: MARKS[VERSIONS.index(version) if version in VERSIONS else next(left)]
         for version in versions
     }
 
 
 def mark(version: str) -> Mark:
-    """Returns how a known version is drawn."""
+    """Returns how one of `VERSIONS` is drawn."""
     return marks((version,))[version]
 
 
@@ -118,6 +119,18 @@ def signed(value: float, digits: int = 1) -> str:
     return f"+{text}" if value > 0 and float(text) > 0 else text
 
 
+def shown(metric: Metric, value: float, *, sign: bool = False) -> str:
+    """Returns a value of a metric in its unit, with its sign if `sign`."""
+    write = signed if sign else number
+    return write(metric.unit.scale * value, metric.unit.digits)
+
+
+def interval(metric: Metric, estimate: Estimate, *, sign: bool = False) -> str:
+    """Returns "value [low, high]" of a metric in its unit; the value alone without an interval."""
+    value, low, high = (shown(metric, x, sign=sign) for x in dataclasses.astuple(estimate))
+    return f"{value} [{low}, {high}]" if estimate.bounded else value
+
+
 @contextlib.contextmanager
 def page() -> Iterator[None]:
     """Sets what matplotlib draws with, for the block only, whatever the user's own settings."""
@@ -128,7 +141,7 @@ def page() -> Iterator[None]:
 def errorbar(ax: Axes, x: Estimate | float, y: Estimate | float, mark: Mark, **more: Any) -> None:
     """Draws a number with its interval, in percent; x or y is the `Estimate`, the other a place."""
     estimate = x if isinstance(x, Estimate) else y
-    if not estimate.known:
+    if not estimate.measured:
         return
     value = 100 * estimate.value
     ends = None

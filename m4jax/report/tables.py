@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from m4jax.evaluation import metrics
+from m4jax.evaluation.metrics import Metric
 from m4jax.report.results import Estimate, Results, Rows, write_csv
-from m4jax.report.style import display, number, signed
+from m4jax.report.style import display, number, shown, signed
 
-Columns = dict[tuple[str, str], str]  # metric and split -> heading
+Metrics = Sequence[Metric]
 DATA = ("data\nRB", "data\nmean\n|AB|", "kept\n%", "ESS")
-BIAS: Columns = {
-    ("representation_bias", "objects"): "model\nRB",
-    ("association_bias_mean", "faces"): "model\nmean\n|AB|",
-    ("association_bias_max", "faces"): "model\nmax\n|AB|",
-    ("association_correlation", "faces"): "r with\nthe data",
-}
-QUALITY: Columns = {
-    ("gender_acc1", "faces"): "gender\nfaces",
-    ("acc1", "workers"): "occupation\nworkers",
-    ("acc1", "objects"): "things\nobjects",
-    ("text_retrieval_recall@5", "scenes"): "image→text\nR@5",
-    ("image_retrieval_recall@5", "scenes"): "text→image\nR@5",
-    ("acc1", "shift"): "occupation\nnew vendor",
-}
 ABOUT_BIAS = (
     "RB and AB in percentage points; in brackets: 95% bootstrap intervals over pictures. RB of the "
     "data: share of men − the share aimed at; of a model: share of pictures without a person that "
@@ -43,31 +32,30 @@ ABOUT_QUALITY = (
 def data_table(results: Results) -> Rows:
     """Returns, for each version, the bias of the training data under its weights (fractions)."""
     table = results.select(kind="data")
+    columns = {
+        "examples": "",
+        "keep_rate": "",
+        "effective_sample_size": "",
+        "representation_bias": "man",
+        "association_bias_mean": "",
+        "association_bias_max": "",
+    }
     rows: Rows = []
     for version in table.versions:
         part = table.select(version=version)
-        rows.append(
-            {
-                "version": version,
-                "examples": part.one(metric="examples").value,
-                "keep_rate": part.one(metric="keep_rate").value,
-                "effective_sample_size": part.one(metric="effective_sample_size").value,
-                "representation_bias": part.one(metric="representation_bias", label="man").value,
-                "association_bias_mean": part.one(metric="association_bias_mean").value,
-                "association_bias_max": part.one(metric="association_bias_max").value,
-            }
-        )
+        values = {m: part.one(metric=m, label=label).value for m, label in columns.items()}
+        rows.append({"version": version} | values)
     return rows
 
 
 def bias_table(results: Results) -> Rows:
     """Returns, for each version, its models' bias with intervals (fractions)."""
-    return _model_table(results, BIAS)
+    return _model_table(results, metrics.BIAS)
 
 
 def quality_table(results: Results) -> Rows:
     """Returns, for each version, its models' accuracy and recall with intervals (fractions)."""
-    return _model_table(results, QUALITY)
+    return _model_table(results, metrics.QUALITY)
 
 
 def write(results: Results, directory: str | os.PathLike) -> None:
@@ -86,24 +74,24 @@ def show(results: Results, console: Console, *, done: int, total: int) -> None:
         done: number of runs that the results are from.
         total: number of runs that the study consists of.
     """
-    shown = len(set(results.select(kind="run")["run_id"].tolist()))
+    count = len(set(results.select(kind="run")["run_id"].tolist()))
     part = f"{done} of {total} runs" if done < total else f"{total} runs"
-    if shown < done:
-        part = f"{shown} runs, of a study of which {part} are done"
-    bias = _for_terminal(results, BIAS, with_data=True)
+    if count < done:
+        part = f"{count} runs, of a study of which {part} are done"
+    bias = _for_terminal(results, metrics.BIAS, with_data=True)
     bias.title, bias.caption = f"Bias, {part}", ABOUT_BIAS
-    quality = _for_terminal(results, QUALITY, with_data=False)
+    quality = _for_terminal(results, metrics.QUALITY, with_data=False)
     quality.title, quality.caption = f"Quality, {part}", ABOUT_QUALITY
     console.print(bias, quality)
 
 
-def _model_table(results: Results, columns: Columns) -> Rows:
+def _model_table(results: Results, columns: Metrics) -> Rows:
     table, rows = results.select(kind="version"), []
     for version in table.versions:
         row: dict[str, Any] = {"version": version, "runs": _runs(results, version)}
-        for metric, split in columns:
-            estimate = table.one(version=version, metric=metric, split=split)
-            name = f"{split}/{metric}"
+        for metric in columns:
+            estimate = table.one(version=version, metric=metric.name, split=metric.split)
+            name = f"{metric.split}/{metric.name}"
             row |= {name: estimate.value}
             row |= {f"{name}/ci_low": estimate.low, f"{name}/ci_high": estimate.high}
         rows.append(row)
@@ -115,18 +103,18 @@ def _runs(results: Results, version: str) -> int:
     return len(set(results.select(kind="run", version=version)["run_id"].tolist()))
 
 
-def _for_terminal(results: Results, columns: Columns, *, with_data: bool) -> Table:
+def _for_terminal(results: Results, columns: Metrics, *, with_data: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left",
                   caption_justify="left")  # fmt: skip
     table.add_column("data version")
-    for heading in (*(DATA if with_data else ()), *columns.values()):
+    for heading in (*(DATA if with_data else ()), *(metric.heading for metric in columns)):
         table.add_column(heading, justify="right", no_wrap=True)
     data = {row["version"]: row for row in data_table(results)}
     for version in results.versions:
         cells = _data_cells(data.get(version)) if with_data else []
-        for metric, split in columns:
-            where = {"kind": "version", "version": version, "metric": metric, "split": split}
-            cells.append(_cell(metric, results.one(**where)))
+        for metric in columns:
+            where = {"version": version, "metric": metric.name, "split": metric.split}
+            cells.append(_cell(metric, results.one(kind="version", **where)))
         table.add_row(display(version), *cells)
     return table
 
@@ -142,12 +130,10 @@ def _data_cells(row: dict[str, Any] | None) -> list[str]:
     ]
 
 
-def _cell(metric: str, estimate: Estimate) -> Text:
+def _cell(metric: Metric, estimate: Estimate) -> Text:
     """Returns a value, and its interval on a second line."""
-    scale, digits = (1, 2) if metric == "association_correlation" else (100, 1)
-    first = signed if metric == "representation_bias" else number
-    cell = Text(first(scale * estimate.value, digits), style="bold")
+    cell = Text(shown(metric, estimate.value, sign=metric.signed), style="bold")
     if estimate.bounded:
-        ends = (number(scale * end, digits) for end in (estimate.low, estimate.high))
+        ends = (shown(metric, end) for end in (estimate.low, estimate.high))
         cell.append(f"\n[{', '.join(ends)}]", style="not bold dim")
     return cell

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from m4jax.evaluation import bias, intervals
-from m4jax.evaluation.statistics import Resampler, Settings
+from m4jax.evaluation.resampling import Resampler, Settings
 
 C = 22
 PER_GENDER = 30

@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from m4jax.report import contrasts, results
-from m4jax.report.contrasts import AB, RB
+from m4jax.evaluation import metrics
+from m4jax.evaluation.metrics import AB, RB
+from m4jax.report import results
 
 METRICS = (
-    contrasts.RB, contrasts.AB, contrasts.AB_FOLLOWS, contrasts.GENDER, contrasts.OCCUPATIONS,
-    contrasts.THINGS, contrasts.OCCUPATIONS_PROBE, contrasts.THINGS_PROBE,
-    contrasts.IMAGE_TO_TEXT, contrasts.TEXT_TO_IMAGE, contrasts.NEW_VENDOR,
-    contrasts.NEW_VENDOR_GENDER,
+    metrics.RB, metrics.AB, metrics.AB_CORRELATION, metrics.GENDER, metrics.OCCUPATIONS,
+    metrics.THINGS, metrics.OCCUPATIONS_PROBE, metrics.THINGS_PROBE,
+    metrics.IMAGE_TO_TEXT, metrics.TEXT_TO_IMAGE, metrics.NEW_VENDOR,
+    metrics.NEW_VENDOR_GENDER,
 )  # fmt: skip
 TEMPLATES = ("{}", "a photo of {}")
 
@@ -30,10 +31,10 @@ def results_of(cells, value=None, noise=0.01, seed=0):
             rows.append(row)
             steps = [] if metric not in (RB, AB) else [100, 200]
             rows += [row | {"kind": "along", "step": step, "draws": ()} for step in steps]
-        for name, metric in ((contrasts.AB_BY_PROMPT, AB), (contrasts.RB_BY_PROMPT, RB)):
+        for alone, metric in ((metrics.AB_BY_PROMPT, AB), (metrics.RB_BY_PROMPT, RB)):
             middle = value(cell, metric) if value else 0.1
             rows += [
-                base | {"metric": name, "split": metric.split, "label": template,
+                base | {"metric": alone.name, "split": metric.split, "label": template,
                         "value": (1 + i) * middle, "ci_low": np.nan, "ci_high": np.nan,
                         "draws": ()}
                 for i, template in enumerate(TEMPLATES)
@@ -55,8 +56,8 @@ def results_of(cells, value=None, noise=0.01, seed=0):
 
 def _filter_rows(cell):
     """What the data of a filtered run tell of the filter."""
-    told = {"precision": 0.6, "recall": 0.7, "prevalence": 0.3}
-    values = {f"filter_{name}": x for name, x in told.items()} | {"keep_rate": 0.7}
+    filter_of = {"precision": 0.6, "recall": 0.7, "prevalence": 0.3}
+    values = {f"filter_{name}": x for name, x in filter_of.items()} | {"keep_rate": 0.7}
     empty = {"run_id": "", "seed": -1, "step": -1, "split": "", "label": "", "n": 500,
              "metric_version": "", "ci_low": np.nan, "ci_high": np.nan, "draws": ()}  # fmt: skip
     return [

@@ -21,15 +21,15 @@ def test_the_claims_name_levels_that_the_ablation_has():
 
 
 def test_every_claim_can_be_tested_on_the_cells_of_the_ablation():
-    found = claims.test(results_of(expand(ablation.get_config().to_dict())), paper_claims.CLAIMS)
-    assert [number for number, of in found.items() if any(f.effect is None for f in of)] == []
+    by_claim = claims.test(results_of(expand(ablation.get_config().to_dict())), paper_claims.CLAIMS)
+    assert [number for number, of in by_claim.items() if any(f.effect is None for f in of)] == []
 
 
 def test_at_the_papers_scale_only_what_needs_the_oracle_goes_untested():
-    found = claims.test(
+    by_claim = claims.test(
         results_of(expand(ablation.get_config("paper").to_dict())), paper_claims.CLAIMS
     )
-    untested = [f.part.text for of in found.values() for f in of if f.effect is None]
+    untested = [f.part.text for of in by_claim.values() for f in of if f.effect is None]
     assert len(untested) == 2 and all("the world at parity" in text for text in untested)
 
 

@@ -5,10 +5,11 @@ import pytest
 from ablation_results import results_of
 
 from configs import ablation
-from m4jax.evaluation import paired
+from m4jax.evaluation import metrics, paired
+from m4jax.evaluation.metrics import AB, RB, RB_SIZE
 from m4jax.grid.cells import expand, levels
-from m4jax.report import claims, claims_report, contrasts, paper_claims, results
-from m4jax.report.contrasts import AB, RB, Contrast, Runs, difference
+from m4jax.report import claims, claims_report, paper_claims, results
+from m4jax.report.contrasts import Contrast, Runs, difference
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +30,13 @@ def as_the_paper_says(cell, metric):
     if metric == AB:
         left = {"throughout": share, "after 10%": share, "after 90%": 0.8, "first 90%": 0.9}
         return 0.1 * (left.get(stage, 0.5) + 0.3 * (version == "balanced_proxies"))
-    if metric == contrasts.AB_FOLLOWS:
+    if metric == metrics.AB_CORRELATION:
         return 0.9 * share
     balanced = version.startswith("balanced")
     good = cell.factors["loss"] == "SigLIP" and cell.factors["filter"] == "on"
-    if metric in (contrasts.THINGS, contrasts.OCCUPATIONS):
+    if metric in (metrics.THINGS, metrics.OCCUPATIONS):
         return 0.7 + 0.03 * balanced * (cell.factors["captions"] == "clean")
-    if metric in (contrasts.IMAGE_TO_TEXT, contrasts.TEXT_TO_IMAGE):
+    if metric in (metrics.IMAGE_TO_TEXT, metrics.TEXT_TO_IMAGE):
         return 0.6 - 0.05 * balanced * (not good)
     return 0.9
 
@@ -165,7 +166,7 @@ def test_the_report_tells_every_claim_and_is_the_same_twice(cells):
 
 def test_every_row_of_the_table_is_a_contrast(cells):
     found = claims.test(results_of(cells, as_the_paper_says), paper_claims.CLAIMS)
-    rows = claims_report.rows(found)
+    rows = claims.rows(found)
     assert len(rows) == sum(len(claim.parts) for claim in paper_claims.CLAIMS)
     for row in rows:
         assert row["low"] <= row["mean"] <= row["high"]
@@ -255,7 +256,7 @@ def test_a_factor_that_no_contrast_names_stays_at_its_default(cells):
 
 def test_every_pair_names_the_runs_that_it_is_formed_of(cells):
     ids = {cell.config.id: cell for cell in cells}
-    rows = claims_report.pairs(claims.test(results_of(cells), paper_claims.CLAIMS))
+    rows = claims.pairs(claims.test(results_of(cells), paper_claims.CLAIMS))
     assert len(rows) > 300
     for row in rows:
         of = [ids[run] for run in row["runs"].split()]
@@ -275,5 +276,5 @@ def test_the_size_of_a_metric_is_of_every_run_before_the_mean(cells):
     runs = Runs(results_of(cells, value, noise=0))
     contrast = difference(paper_claims.BALANCED, paper_claims.STARTED, free=())
     assert runs.pairs(contrast, RB).values.mean() == pytest.approx(-0.3)
-    sizes = runs.pairs(contrast, RB._replace(absolute=True))
+    sizes = runs.pairs(contrast, RB_SIZE)
     np.testing.assert_allclose(sizes.values, -0.1)

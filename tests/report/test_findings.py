@@ -158,4 +158,5 @@ def test_rows_for_the_tests_have_every_metric_that_is_told_of():
     import numpy as np
 
     rows = model_rows("run", "original", np.random.default_rng(0))
-    assert set(findings.QUALITY.values()) <= {(r["metric"], r["split"]) for r in rows}
+    names = {(metric.name, metric.split) for metric in findings.COST}
+    assert names <= {(r["metric"], r["split"]) for r in rows}

@@ -10,10 +10,11 @@ from rich.console import Console
 
 from configs import ablation, quickstart
 from m4jax.errors import InputError
+from m4jax.evaluation.metrics import AB
 from m4jax.grid import study
 from m4jax.grid.cells import expand
 from m4jax.report import results
-from m4jax.report.contrasts import AB, Runs, difference
+from m4jax.report.contrasts import Runs, difference
 
 PUBLISHED = Path(__file__).parents[2] / "results" / "ablation-laptop"
 

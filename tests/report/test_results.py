@@ -97,8 +97,8 @@ def test_the_reference_is_the_first_version_that_is_not_compared():
 
 
 def test_what_is_not_finite_is_not_known():
-    assert Estimate(0.0, -1.0, 1.0).known and Estimate(0.0, -1.0, 1.0).bounded
-    assert not Estimate().known
+    assert Estimate(0.0, -1.0, 1.0).measured and Estimate(0.0, -1.0, 1.0).bounded
+    assert not Estimate().measured
     assert not Estimate(0.5, math.nan, 1.0).bounded
 
 

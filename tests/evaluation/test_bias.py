@@ -3,7 +3,7 @@ import pytest
 
 from m4jax.errors import InputError
 from m4jax.evaluation import bias, intervals
-from m4jax.evaluation.statistics import Resampler, Settings
+from m4jax.evaluation.resampling import Resampler, Settings
 
 
 def resampler(n, strata=None):

@@ -5,9 +5,10 @@ import pytest
 from ablation_results import results_of
 
 from configs import ablation
+from m4jax.evaluation.metrics import AB, RB
 from m4jax.grid.cells import expand
-from m4jax.report import beyond, contrasts, questions
-from m4jax.report.contrasts import AB, RB
+from m4jax.report import contrasts, questions
+from m4jax.report.study_questions import QUESTIONS
 
 
 def known(cell, metric):
@@ -28,7 +29,11 @@ def table():
 
 @pytest.fixture(scope="module")
 def rows(table):
-    return {(r["compared"], r["metric"]): r for r in beyond.rows(table) if r["split"] != "shift"}
+    return {
+        (r["compared"], r["metric"]): r
+        for r in questions.rows(table, QUESTIONS)
+        if r["split"] != "shift"
+    }
 
 
 @pytest.mark.parametrize(
@@ -65,8 +70,8 @@ def test_each_line_compares_what_it_says(rows, compared, change):
 
 
 def test_every_question_is_told_once_with_its_numbers(table):
-    text = "\n".join(beyond.markdown(table))
-    for question in questions.QUESTIONS:
+    text = "\n".join(questions.markdown(table, QUESTIONS))
+    for question in QUESTIONS:
         assert text.count(f"### {question.text}") == 1
     # Balancing changes RB by −20 points with the first template and by −40 with the second.
     assert "and what balancing changes of it from −40.0 to −20.0" in text
@@ -79,27 +84,33 @@ def test_every_question_is_told_once_with_its_numbers(table):
 
 def test_only_intervals_without_zero_are_bold(table):
     noisy = results_of(expand(ablation.get_config().to_dict()), known, noise=0.01)
-    told = [line for line in beyond.markdown(noisy) if line.startswith("| balanced − original")]
+    told = [
+        line
+        for line in questions.markdown(noisy, QUESTIONS)
+        if line.startswith("| balanced − original")
+    ]
     assert told[0].startswith("| balanced − original | **−")
-    changes = [line for line in beyond.markdown(noisy) if "shuffled − original" in line]
-    row = next(r for r in beyond.rows(noisy) if "shuffled" in r["compared"])
+    changes = [
+        line for line in questions.markdown(noisy, QUESTIONS) if "shuffled − original" in line
+    ]
+    row = next(r for r in questions.rows(noisy, QUESTIONS) if "shuffled" in r["compared"])
     assert ("**" in changes[0].split("|")[2]) == (row["low"] > 0 or row["high"] < 0)
 
 
 def test_at_the_papers_scale_what_there_is_is_told():
     table = results_of(expand(ablation.get_config("paper").to_dict()))
-    compared = {row["compared"] for row in beyond.rows(table)}
+    compared = {row["compared"] for row in questions.rows(table, QUESTIONS)}
     assert "a random subsample of the same size − original" in compared
     assert not any("oracle" in name or "draw" in name.split() for name in compared)
-    assert all(np.isfinite(row["mean"]) for row in beyond.rows(table))
+    assert all(np.isfinite(row["mean"]) for row in questions.rows(table, QUESTIONS))
 
 
 def test_of_a_study_of_something_else_nothing_is_told(table):
-    assert beyond.markdown(table.select(version="oracle")) == []
+    assert questions.markdown(table.select(version="oracle"), QUESTIONS) == []
 
 
 def test_lines_that_name_no_model_are_of_the_default_one(table):
-    for question in questions.QUESTIONS:
+    for question in QUESTIONS:
         for line, contrast in question.lines(table).items():
             named = {x for terms in contrast.alternatives for _, of in terms for x in of}
             assert contrast.free == () and ("model" in {*named, *contrast.fixed}) == ("/" in line)

@@ -7,17 +7,42 @@ from statistics import NormalDist
 import numpy as np
 
 from m4jax.errors import InputError
-from m4jax.evaluation import intervals
-from m4jax.evaluation.intervals import Draws, Interval
 
 MINIMUM = 10  # below this many independent groups an interval says nothing
+
+
+@dataclass(frozen=True)
+class Draws:
+    """A statistic of the data and of B resamples.
+
+    Attributes:
+        estimate: [runs, *s].
+        samples: [B, runs, *s].
+        n: number of pictures.
+        groups: number of independent groups, in the smallest stratum.
+        tail: probability to be left out on each side.
+        bounds: least and largest possible value, for a mean of picture-wise values of range 1.
+    """
+
+    estimate: np.ndarray
+    samples: np.ndarray
+    n: int
+    groups: int
+    tail: float
+    bounds: tuple[float, float] | None = None
+
+    def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Draws":
+        """Returns the draws of a function of the statistic, [..., *s] -> [..., *t]."""
+        return Draws(
+            function(self.estimate), function(self.samples), self.n, self.groups, self.tail
+        )
 
 
 @dataclass(frozen=True)
 class Settings:
     """How to resample.
 
-    Args:
+    Attributes:
         resamples: B, number of bootstrap resamples.
         seed: of the resampling; the same pictures and seed give the same resamples, which pairs the
             draws of two models.
@@ -115,49 +140,6 @@ class Resampler:
 
     def _enough(self, counted: np.ndarray) -> bool:
         return np.unique(self._index[counted]).size >= self.settings.minimum
-
-
-def bootstrap(
-    statistic: Callable[[np.ndarray], np.ndarray],
-    data: np.ndarray,
-    *,
-    groups: np.ndarray | None = None,
-    strata: np.ndarray | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-    minimum: int = MINIMUM,
-) -> Interval:
-    """Estimates a smooth function of totals, with a cluster-bootstrap percentile interval.
-
-    A ratio of means of x and y over pictures is `bootstrap(lambda t: t[..., 0] / t[..., 1],
-    np.stack([x, y], -1))`. Several runs are averaged after the statistic, their pictures drawn
-    together. Not for norms such as mean |AB|, which noise inflates: see `intervals.norm`.
-
-    Args:
-        statistic: totals [..., k] -> [...].
-        data: [n, k], or [runs, n, k] for several runs on the same pictures.
-        groups: [n] ids of the independent units, or None: every picture is one.
-        strata: [n] ids within which to draw, or None.
-        resamples: number of resamples.
-        seed: of the resampling.
-        level: coverage.
-        minimum: least number of groups in every stratum; with fewer the answer is NaN.
-
-    Returns:
-        The value and its interval.
-
-    Raises:
-        InputError: if the shapes don't agree.
-
-    Source: derived; Efron's percentile interval, with Hesterberg's expansion for few groups.
-    """
-    data = np.asarray(data)
-    data = data if data.ndim == 3 else data[None]
-    groups = np.arange(data.shape[1]) if groups is None else groups
-    settings = Settings(resamples=resamples, seed=seed, level=level, minimum=minimum)
-    resampler = Resampler(groups, strata, settings=settings)
-    return intervals.percentile(resampler.draws(statistic, data))
 
 
 def _presence(index: np.ndarray, strata: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from m4jax.errors import InputError
-from m4jax.evaluation import retrieval, zero_shot
+from m4jax.evaluation import ranks
 
 
 def unit(x):
@@ -15,9 +15,7 @@ def test_class_embeddings_by_hand():
     def embed_texts(texts):
         return np.array([table[text] for text in texts])
 
-    found = zero_shot.class_embeddings(
-        ["a", "b"], templates=["x {}", "y {}"], embed_texts=embed_texts
-    )
+    found = ranks.class_embeddings(["a", "b"], templates=["x {}", "y {}"], embed_texts=embed_texts)
     np.testing.assert_allclose(found[0], [0.5**0.5, 0.5**0.5], rtol=1e-6)
     np.testing.assert_allclose(found[1], [0, 1], atol=1e-3)
 
@@ -26,7 +24,7 @@ def test_scale_of_template_embeddings_does_not_matter():
     rows = np.random.default_rng(0).normal(size=(6, 4))
     scales = np.array([1, 1e3, 1e-3, 5, 1, 1])[:, None]
     first, second = (
-        zero_shot.class_embeddings("abc", templates=["{}", "a {}"], embed_texts=lambda _, r=r: r)
+        ranks.class_embeddings("abc", templates=["{}", "a {}"], embed_texts=lambda _, r=r: r)
         for r in (rows, rows * scales)
     )
     np.testing.assert_allclose(first, second, atol=1e-6)
@@ -34,13 +32,13 @@ def test_scale_of_template_embeddings_does_not_matter():
 
 def test_ranks_by_hand():
     similarity = np.array([[0.9, 0.1, 0.5], [0.9, 0.1, 0.5], [0.2, 0.2, 0.1], [0.3, 0.2, 0.1]])
-    assert zero_shot.ranks(similarity, np.array([0, 1, 0, -1])).tolist() == [0, 2, 1, -1]
+    assert ranks.class_ranks(similarity, np.array([0, 1, 0, -1])).tolist() == [0, 2, 1, -1]
 
 
 def test_a_collapsed_model_ranks_last():
     picture = unit(np.ones((5, 7), np.float32) + 1e-9)
-    assert (zero_shot.ranks(picture @ unit(np.ones((3, 7))).T, np.arange(5) % 3) == 2).all()
-    by_text, by_image = retrieval.pair_ranks(picture, picture, np.arange(5))
+    assert (ranks.class_ranks(picture @ unit(np.ones((3, 7))).T, np.arange(5) % 3) == 2).all()
+    by_text, by_image = ranks.pair_ranks(picture, picture, np.arange(5))
     assert (by_text == 4).all()
     assert (by_image == 4).all()
 
@@ -68,15 +66,15 @@ def test_retrieval_agrees_with_brute_force(chunk):
     rng = np.random.default_rng(0)
     ids = np.append(np.arange(20), rng.integers(0, 20, 15))  # some captions occur twice or more
     images, texts = unit(rng.normal(size=(35, 4))), unit(rng.normal(size=(20, 4)))
-    found = retrieval.pair_ranks(images, texts, ids, chunk=chunk)
+    found = ranks.pair_ranks(images, texts, ids, chunk=chunk)
     for ours, theirs in zip(found, brute_force(images, texts, ids), strict=True):
         assert ours.tolist() == theirs
 
 
 def test_perfect_retrieval():
     images = np.eye(12, dtype=np.float32)
-    for ranks in retrieval.pair_ranks(images, images, np.arange(12)):
-        assert (ranks == 0).all()
+    for of_direction in ranks.pair_ranks(images, images, np.arange(12)):
+        assert (of_direction == 0).all()
 
 
 @pytest.mark.parametrize(
@@ -85,9 +83,9 @@ def test_perfect_retrieval():
 )
 def test_bad_embeddings(embeddings, message):
     with pytest.raises(InputError, match=message):
-        zero_shot.normalise(embeddings, "texts")
+        ranks.normalise(embeddings, "texts")
 
 
 def test_text_embeddings_must_be_as_many_as_the_texts():
     with pytest.raises(InputError, match="expected 2 rows"):
-        zero_shot.class_embeddings("ab", templates=["{}"], embed_texts=lambda _: np.ones((3, 2)))
+        ranks.class_embeddings("ab", templates=["{}"], embed_texts=lambda _: np.ones((3, 2)))
