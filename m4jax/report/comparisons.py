@@ -4,7 +4,7 @@ Bias by condition, differences as a forest plot, bias along training, and bias a
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from m4jax.evaluation import paired
-from m4jax.evaluation.metrics import AB, RB, Metric
+from m4jax.evaluation.metrics import AB, GENDER, RB, Metric
 from m4jax.report import contrasts, panels, style
 from m4jax.report.contrasts import Contrast, Pairs, Runs
 from m4jax.report.results import Estimate, Results, Rows
 
 Drawn = tuple[Figure, Rows]
 Conditions = dict[str, dict[str, str]]  # name of a line -> its levels
+NARROW = {GENDER: "perceived\ngender"}  # beside many other groups
 ByMetric = Mapping[Metric, Pairs]
 BIAS_LABELS = {
     RB: "representation bias: share of pictures without\na person that prefer “man” − 50%, points",
@@ -77,7 +78,7 @@ def bias(
 
 def _caption(lines: Mapping[str, ByMetric], *, few: bool) -> str:
     """Says what is drawn, and of how many models."""
-    units = {unit for of in lines.values() for pairs in of.values() for unit in pairs.units}
+    units = {unit for line in lines.values() for pairs in line.values() for unit in pairs.units}
     seeds, models = len({unit.seed for unit in units}), len({unit.levels for unit in units})
     count = f"{seeds} seeds" + (f", {models} model sizes" if models > 1 else "")
     if few:
@@ -92,18 +93,18 @@ def _shared_units(lines: dict[str, ByMetric]) -> dict[str, ByMetric]:
 
     Else a difference between lines could be one of seeds or of models.
     """
-    every = [set(pairs.units) for of in lines.values() for pairs in of.values()]
+    every = [set(pairs.units) for line in lines.values() for pairs in line.values()]
     shared = set.intersection(*every)
     if not shared:  # of a study that has only begun
         return lines
     return {
-        name: {metric: pairs.select(shared) for metric, pairs in of.items()}
-        for name, of in lines.items()
+        name: {metric: pairs.select(shared) for metric, pairs in line.items()}
+        for name, line in lines.items()
     }
 
 
 def changes(
-    results: Results, lines: Mapping[str, Contrast], metrics: Mapping[str, Metric],
+    results: Results, lines: Mapping[str, Contrast], metrics: Sequence[Metric],
     looks: Mapping[str, style.Mark], heading: str,
 ) -> Drawn | None:  # fmt: skip
     """Draws mean differences to original as a forest plot, one mark for each contrast.
@@ -120,7 +121,8 @@ def changes(
     """
     runs, rows = Runs(results), []
     table: dict[str, dict[str, Estimate]] = {}
-    for name, metric in metrics.items():
+    for metric in metrics:
+        name = NARROW.get(metric, metric.axis)
         table[name] = {}
         for line, contrast in lines.items():
             pairs = runs.pairs(contrast, metric)

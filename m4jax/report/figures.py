@@ -186,8 +186,8 @@ def quality_and_bias(results: Results) -> tuple[Figure, Rows] | None:
     for title, metrics in FOREST.items():
         ax = axes[title]
         lines = {
-            name: {v: table.one(version=v, metric=of.name, split=of.split) for v in looks}
-            for name, of in metrics.items()
+            name: {v: table.one(version=v, metric=m.name, split=m.split) for v in looks}
+            for name, m in metrics.items()
         }
         panels.forest(ax, lines, looks=looks)
         ax.set_title(title)

@@ -32,10 +32,8 @@ STAGES = {  # level -> when the weights act
     "after 90%": "in the last 10%",
     "first 90%": "in the first 90%",
 }
-QUALITY = {metric.axis: metric for metric in (
-    THINGS, OCCUPATIONS, THINGS_PROBE, OCCUPATIONS_PROBE, GENDER, NEW_VENDOR, IMAGE_TO_TEXT,
-    TEXT_TO_IMAGE,
-)}  # fmt: skip
+QUALITY = (THINGS, OCCUPATIONS, THINGS_PROBE, OCCUPATIONS_PROBE, GENDER, NEW_VENDOR,
+           IMAGE_TO_TEXT, TEXT_TO_IMAGE)  # fmt: skip
 
 
 def bias_by_stage(results: Results) -> Drawn | None:
@@ -124,7 +122,7 @@ def filter_and_loss(results: Results) -> Drawn | None:
                 style.mark(version), marker=marker, filled=switch == "on"
             )
     left_out = NEW_VENDOR, THINGS_PROBE, OCCUPATIONS_PROBE
-    chosen = {name: metric for name, metric in QUALITY.items() if metric not in left_out}
+    chosen = [metric for metric in QUALITY if metric not in left_out]
     title = "What balancing changes on noisy captions, by loss and quality filter"
     return comparisons.changes(results, lines, chosen, looks, title)
 
