@@ -101,7 +101,7 @@ class Metric:
         scalar: makes the metric of a statistic that is a vector, [..., c] -> [...].
         unit: in which it is shown.
         signed: whether its sign says on which side the bias is; it is then written also if it is +.
-        short: heading of a column in Markdown.
+        short: heading of a column in Markdown; for this and the next three "": its name.
         heading: of a column in the terminal.
         axis: in a figure, with the unit if the axis is its own, else as one line of many.
         phrase: in a sentence.
@@ -122,6 +122,10 @@ class Metric:
     phrase: str = ""
     label: str = ""
     absolute: bool = False
+
+    def __post_init__(self) -> None:
+        for text in ("short", "heading", "axis", "phrase"):
+            object.__setattr__(self, text, getattr(self, text) or self.name)
 
 
 def _share(field: str, k: int, within: str = "everyone") -> Callable[[Split], ByLabel]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from m4jax.evaluation import paired
 from m4jax.evaluation.metrics import LEVELS, Metric
-from m4jax.report import claims, contrasts, paper_claims, questions
+from m4jax.report import claims, contrasts, figures_ablation, paper_claims, questions
 from m4jax.report.claims import ALPHA, ByClaim, Claim, Finding
 from m4jax.report.contrasts import Runs
 from m4jax.report.results import ORACLE, Results
@@ -32,20 +32,6 @@ TERMS = (
     "*S/8 64*: towers of size S, patches of 8 pixels, embeddings of 64; the first model is the "
     "default one, which all studies but “stages” and “size” use.",
 )
-FIGURES = {
-    "claims": "every contrast, and where its claim expects it",
-    "bias_by_stage": "when balancing acts, for the default model",
-    "stages_by_model": "the same for all models, with fewer seeds",
-    "learning_curves": "bias along training, before and after the data change",
-    "controls": "what should not help, beside what should",
-    "quality_differences": "what each data version changes in accuracy and recall",
-    "filter_and_loss": "what balancing changes on noisy captions",
-    "filter_and_bias": "bias on noisy captions, by quality filter",
-    "annotation_noise": "wrong attributes",
-    "data_scale": "small and large data",
-    "prompt_sensitivity": "single prompt templates",
-    "bias_and_quality": "bias against quality, by model",
-}
 
 
 def markdown(results: Results, by_claim: ByClaim, *, part: str = "") -> str:
@@ -103,7 +89,7 @@ def _method(by_claim: ByClaim) -> list[str]:
 
 def _terms() -> list[str]:
     """Returns what the words mean, as lines of Markdown."""
-    figures = "; ".join(f"`{name}`: {text}" for name, text in FIGURES.items())
+    figures = "; ".join(f"`{name}`: {text}" for name, text in figures_ablation.CAPTIONS.items())
     return ["## Terms", "", *(f"- {term}" for term in TERMS), "", f"Figures: {figures}."]
 
 

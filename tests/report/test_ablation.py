@@ -1,7 +1,7 @@
 """What is shown of the ablation fits its cells, at every scale."""
 
 import pytest
-from ablation_results import results_of
+from helpers.ablation_results import results_of
 
 from configs import ablation
 from m4jax.grid.cells import expand

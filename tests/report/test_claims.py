@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ablation_results import results_of
+from helpers.ablation_results import results_of
 
 from configs import ablation
 from m4jax.evaluation import metrics, paired

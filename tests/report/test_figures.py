@@ -5,8 +5,8 @@ import matplotlib
 import matplotlib.image
 import numpy as np
 import pytest
+from helpers.tables_of_results import OCCUPATIONS, THINGS, VERSIONS, changed, plausible_rows, table
 from matplotlib.figure import Figure
-from tables_of_results import OCCUPATIONS, THINGS, VERSIONS, changed, plausible_rows, table
 
 from m4jax.report import figures, panels, style
 from m4jax.report.results import Estimate

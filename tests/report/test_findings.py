@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from tables_of_results import VERSIONS, changed, model_rows, plausible_rows, row, table
+from helpers.tables_of_results import VERSIONS, changed, model_rows, plausible_rows, row, table
 
 from m4jax.report import findings
 

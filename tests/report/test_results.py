@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from tables_of_results import plausible_rows, row, table
+from helpers.tables_of_results import plausible_rows, row, table
 
 from m4jax.errors import InputError
 from m4jax.report import results

@@ -3,9 +3,9 @@ import io
 import math
 
 import pytest
+from helpers.tables_of_results import VERSIONS, changed, plausible_rows, table
 from rich.cells import cell_len
 from rich.console import Console
-from tables_of_results import VERSIONS, changed, plausible_rows, table
 
 from m4jax.report import tables
 
