@@ -1,12 +1,9 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from m4jax.data import tokenizers
 from m4jax.errors import InputError
 from m4jax.tables import weights
-from m4jax.training.batches import Sampler
 
 WORDS = ("<pad>", "<unk>", "<end>", "a", "man", "cat")
 
@@ -21,31 +18,6 @@ def test_tokens_end_and_are_padded():
 def test_a_vocabulary_without_special_entries_is_refused():
     with pytest.raises(InputError, match="<pad>"):
         tokenizers.WordTokenizer(("a", "man"))
-
-
-@settings(deadline=None, max_examples=20, derandomize=True)
-@given(st.integers(0, 2**31), st.integers(0, 10**6))
-def test_a_batch_is_a_function_of_seed_and_step(seed, step):
-    weight = np.arange(50.0)
-    one = Sampler(weight, n=50, batch_size=32, seed=seed).indices(step)
-    other = Sampler(weight, n=50, batch_size=32, seed=seed)
-    other.indices(step + 1)
-    np.testing.assert_array_equal(one, other.indices(step))
-    assert one.min() > 0 and one.max() < 50  # example 0 has weight 0
-
-
-def test_examples_are_drawn_in_proportion_to_their_weights():
-    weight = np.array([0.0, 1.0, 2.0, 0.0, 5.0, 0.0])
-    sampler = Sampler(weight, n=6, batch_size=1000, seed=0)
-    counts = sum(np.bincount(sampler.indices(step), minlength=6) for step in range(100))
-    np.testing.assert_allclose(counts / counts.sum(), weight / 8, atol=0.006)
-    assert counts[[0, 3, 5]].sum() == 0
-
-
-@pytest.mark.parametrize("bad", [[1.0, 2.0], [1.0, -1.0, 1.0], [0.0, 0.0, 0.0], [np.nan, 1.0, 1.0]])
-def test_bad_weights_are_refused(bad):
-    with pytest.raises(InputError, match="weights: expected"):
-        Sampler(np.array(bad), n=3, batch_size=2, seed=0)
 
 
 def test_weights_come_back_by_uid(tmp_path):

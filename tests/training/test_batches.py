@@ -1,4 +1,4 @@
-"""Pictures decoded on the fly give the batches that pictures in memory give."""
+"""Batches follow from (seed, step) alone, and are the same decoded on the fly or from memory."""
 
 import dataclasses
 import io
@@ -7,12 +7,14 @@ import jax
 import numpy as np
 import pytest
 from helpers.runs import CONFIG, tiny_data, tiny_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from m4jax.data.encoded import EncodedPictures
 from m4jax.errors import InputError
 from m4jax.training import Stage, TrainData, make_mesh, train
-from m4jax.training.batches import Draw, batches
+from m4jax.training.batches import Draw, Sampler, batches
 
 
 def png(picture, kind="png"):
@@ -52,8 +54,8 @@ def test_batches_are_the_same_as_from_memory(both, start, workers):
     found = []
     for images in both:
         draw = Draw(CONFIG, data(images))
-        settings = {"start": start, "stop": 8, "workers": workers}
-        found.append(list(batches(data(images), draw, make_mesh(), **settings)))
+        steps = {"start": start, "stop": 8, "workers": workers}
+        found.append(list(batches(data(images), draw, make_mesh(), **steps)))
     assert len(found[0]) == len(found[1]) == 8 - start
     for kept, encoded in zip(*found, strict=True):
         np.testing.assert_array_equal(kept.indices, encoded.indices)
@@ -94,3 +96,28 @@ def test_a_broken_picture_is_named():
     draw = Draw(CONFIG, examples)
     with pytest.raises(InputError, match="picture 1"):
         list(batches(examples, draw, make_mesh(), start=0, stop=3))
+
+
+@settings(deadline=None, max_examples=20, derandomize=True)
+@given(st.integers(0, 2**31), st.integers(0, 10**6))
+def test_a_batch_is_a_function_of_seed_and_step(seed, step):
+    weight = np.arange(50.0)
+    one = Sampler(weight, n=50, batch_size=32, seed=seed).indices(step)
+    other = Sampler(weight, n=50, batch_size=32, seed=seed)
+    other.indices(step + 1)
+    np.testing.assert_array_equal(one, other.indices(step))
+    assert one.min() > 0 and one.max() < 50  # example 0 has weight 0
+
+
+def test_examples_are_drawn_in_proportion_to_their_weights():
+    weight = np.array([0.0, 1.0, 2.0, 0.0, 5.0, 0.0])
+    sampler = Sampler(weight, n=6, batch_size=1000, seed=0)
+    counts = sum(np.bincount(sampler.indices(step), minlength=6) for step in range(100))
+    np.testing.assert_allclose(counts / counts.sum(), weight / 8, atol=0.006)
+    assert counts[[0, 3, 5]].sum() == 0
+
+
+@pytest.mark.parametrize("bad", [[1.0, 2.0], [1.0, -1.0, 1.0], [0.0, 0.0, 0.0], [np.nan, 1.0, 1.0]])
+def test_bad_weights_are_refused(bad):
+    with pytest.raises(InputError, match="weights: expected"):
+        Sampler(np.array(bad), n=3, batch_size=2, seed=0)
