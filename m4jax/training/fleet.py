@@ -18,6 +18,7 @@ from m4jax.errors import InputError, NonFiniteError
 from m4jax.training.checkpoint import Checkpoints
 from m4jax.training.config import TrainConfig, TrainData, check_fit, schedule, tokens_for_model
 from m4jax.training.log import Journal, fetch
+from m4jax.training.loop import shared
 from m4jax.training.mesh import like, make_mesh, replicated, split_rows, state_shardings
 from m4jax.training.step import Batch, TrainState, init_state, make_optimizer, make_train_step
 
@@ -108,9 +109,8 @@ class _Fleet:
         self._resident = jax.device_put((np.asarray(data.images), tokens), self._whole)
         peaks = np.array([member.config.learning_rate for member in members], np.float32)
         self._peaks = jax.device_put(peaks, self._spread)
-        self._advance = jax.jit(
-            chunk(self._config, model), donate_argnums=0, out_shardings=(self._spread, None)
-        )
+        program = _program(shared(self._config, **dict.fromkeys(OWN, 1)), model, self._spread)
+        self._abstract, self._init, self._advance = program
 
     def run(self, stack: ExitStack) -> list[Any]:
         """Returns for each member its parameters, its `NonFiniteError`, or None: to be gone on."""
@@ -147,23 +147,16 @@ class _Fleet:
 
     def _begin(self, checkpoints: list[Checkpoints]) -> tuple[TrainState, int]:
         """Returns the stacked states of the newest step that all members have, and that step."""
-        shapes = jax.eval_shape(self._init, 0)
-        here = make_mesh(jax.local_devices()[:1])
-        restored = _common(checkpoints, like(shapes, state_shardings(shapes, here)))
+        restored = _common(checkpoints, self._abstract)
         if restored is None:
             seeds = np.array([m.config.seed for m in self._members], np.uint32)
-            init = jax.jit(lambda seeds: jax.lax.map(self._init, seeds), out_shardings=self._spread)
-            states, positions = init(seeds), [None] * len(self._members)
+            states, positions = self._init(seeds), [None] * len(self._members)
         else:
             states, positions = zip(*restored, strict=True)
             stacked = jax.tree.map(lambda *x: np.stack(x), *jax.device_get(states))
             states = jax.device_put(stacked, self._spread)
         steps = [j.open(position) for j, position in zip(self._journals, positions, strict=True)]
         return states, steps[0]
-
-    def _init(self, seed: jax.Array) -> TrainState:
-        optimizer = make_optimizer(self._config, schedule(self._config))
-        return init_state(self._model, optimizer, seed=seed)
 
     def _draw(self, step: int, length: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Returns the examples [S, K, B] of the next steps and their weights in the loss."""
@@ -198,6 +191,30 @@ class _Fleet:
                 failure = {"step": step + len(rows), "message": str(error)}
                 files.write_json(Path(self._members[k].run_dir) / FAILED, failure)
         return failures
+
+
+class _Program(NamedTuple):
+    """The compiled functions of fleets; seeds and learning rates are arguments."""
+
+    abstract: TrainState  # shapes of a member's state
+    init: Callable[[np.ndarray], TrainState]  # seeds [K] ↦ stacked states
+    advance: Callable[..., tuple[TrainState, Any]]  # see `chunk`
+
+
+@functools.lru_cache(maxsize=4)
+def _program(config: TrainConfig, model: nn.Module, spread: jax.sharding.Sharding) -> _Program:
+    optimizer = make_optimizer(config, schedule(config))
+
+    def init(seed):
+        return init_state(model, optimizer, seed=seed)
+
+    shapes = jax.eval_shape(init, 0)
+    here = make_mesh(jax.local_devices()[:1])
+    return _Program(
+        abstract=like(shapes, state_shardings(shapes, here)),
+        init=jax.jit(lambda seeds: jax.lax.map(init, seeds), out_shardings=spread),
+        advance=jax.jit(chunk(config, model), donate_argnums=0, out_shardings=(spread, None)),
+    )
 
 
 def chunk(config: TrainConfig, model: nn.Module) -> Callable[..., tuple[TrainState, Any]]:

@@ -1,5 +1,6 @@
 """Training from the first step, or from the newest checkpoint, to the last step."""
 
+import dataclasses
 import functools
 import os
 from collections.abc import Callable
@@ -73,17 +74,17 @@ def train(
     mesh = make_mesh() if mesh is None else mesh
     check_fit(config, data, model, mesh)
     journal = Journal(config, data, Path(run_dir), on_progress)
-    program = _Program(config, model, mesh)
+    program = _program(shared(config, seed=0), model, mesh)
     with Checkpoints(Path(run_dir) / "checkpoints") as checkpoints:
         restored = checkpoints.restore_latest(program.abstract)
-        state, position = restored or (program.begin(init), None)
+        state, position = restored or (program.begin(config.seed, init), None)
         start = journal.open(position)
-        return _finish(program, data, state, start, journal, checkpoints, on_checkpoint).params
+        run = _finish(program, config, data, state, start, journal, checkpoints, on_checkpoint)
+        return run.params
 
 
-def _finish(program, data, state, start, journal, checkpoints, on_checkpoint) -> TrainState:
+def _finish(program, config, data, state, start, journal, checkpoints, on_checkpoint) -> TrainState:
     """Takes the steps that are left, records them, and writes the checkpoints."""
-    config = program.config
     stream = batches(
         data,
         journal.draw,
@@ -108,41 +109,45 @@ def _finish(program, data, state, start, journal, checkpoints, on_checkpoint) ->
 
 
 class _Program:
-    """The compiled functions of a run: what begins it and its step.
+    """The compiled functions of runs that differ in nothing but the seed: how they begin, the step.
 
-    `abstract` has the shapes, types and shardings of its state.
+    `abstract` has the shapes, types and shardings of their state.
     """
 
     def __init__(self, config: TrainConfig, model: nn.Module, mesh: Mesh):
-        self.config, self.mesh = config, mesh
+        self.mesh = mesh
         self.trimmed = model.variant.text_mask != "none"  # otherwise padding is attended to
-        self._optimizer = make_optimizer(config, schedule(config))
-        self._init = functools.partial(init_state, model, self._optimizer)
-        shapes = jax.eval_shape(self._init, seed=np.uint32(config.seed))
+        optimizer = make_optimizer(config, schedule(config))
+
+        def init(seed):
+            return init_state(model, optimizer, seed=seed)
+
+        def start(params, seed):
+            return new_state(params, optimizer, seed=seed)
+
+        shapes = jax.eval_shape(init, np.uint32(0))
         self._shardings = state_shardings(shapes, mesh)
         self.abstract = like(shapes, self._shardings)
+        # They run once: compiling them fast is worth more than running them fast.
+        options = {
+            "out_shardings": self._shardings,
+            "compiler_options": {"xla_backend_optimization_level": 0},
+        }
+        self._init, self._start = jax.jit(init, **options), jax.jit(start, **options)
         self._step = jax.jit(
-            make_train_step(config, model, self._optimizer, mesh),
+            make_train_step(config, model, optimizer, mesh),
             donate_argnums=0,
             in_shardings=(self._shardings, split_rows(mesh)),
             out_shardings=(self._shardings, replicated(mesh)),
         )
 
-    def begin(self, init: Callable[[], Any] | None) -> TrainState:
+    def begin(self, seed: int, init: Callable[[], Any] | None) -> TrainState:
         """Returns the state before the first step; see `train`."""
-        # It runs once: compiling it fast is worth more than running it fast.
-        options = {
-            "out_shardings": self._shardings,
-            "compiler_options": {"xla_backend_optimization_level": 0},
-        }
-        seed = self.config.seed
         if init is None:
-            # The seed is an argument: runs that differ in it share the compiled program.
-            return jax.jit(lambda seed: self._init(seed=seed), **options)(np.uint32(seed))
+            return self._init(np.uint32(seed))
         params = init()
         _check_same_model(params, self.abstract.params)
-        start = functools.partial(new_state, optimizer=self._optimizer, seed=seed)
-        return jax.jit(start, **options)(place(params, self._shardings.params))
+        return self._start(place(params, self._shardings.params), np.uint32(seed))
 
     def step(self, state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
         """Takes a step; what it returns may still be on its way."""
@@ -151,6 +156,14 @@ class _Program:
         if self.mesh.size > 1 and self.mesh.devices.flat[0].platform == "cpu":
             jax.block_until_ready(metrics)  # simulated devices hang with two steps under way
         return state, metrics
+
+
+_program = functools.lru_cache(maxsize=8)(_Program)  # a grid's worker trains many runs of a shape
+
+
+def shared(config: TrainConfig, **fixed: Any) -> TrainConfig:
+    """Returns the configuration of a compiled program, equal for all runs that may share it."""
+    return dataclasses.replace(config, log_every=1, checkpoint_every=1, input_workers=0, **fixed)
 
 
 def _check_same_model(params: Any, abstract: Any) -> None:

@@ -266,8 +266,11 @@ def test_starts_from_the_parameters_of_another_run(tmp_path, whole):
         train(CONFIG, tiny_data(), tmp_path / "b", model=tiny_model(embed=4), init=lambda: given)
 
 
-def test_the_step_compiles_once(tmp_path, caplog):
+def test_the_step_compiles_once_for_runs_of_one_shape(tmp_path, caplog):
     with jax.log_compiles(), caplog.at_level("WARNING"):
-        train(CONFIG, tiny_data(stages=STAGED), tmp_path, model=tiny_model())
+        for seed in (0, 1):
+            config = replace(seed=seed, clip_norm=1.5)  # of no other test
+            data = tiny_data(stages=STAGED)
+            train(config, data, tmp_path / str(seed), model=tiny_model())
     compiled = [r for r in caplog.messages if r.startswith("Compiling") and "train_step" in r]
     assert len(compiled) == 1
