@@ -1,19 +1,18 @@
 """The user's path: the README's command, at its smallest, and what may come between."""
 
 import json
-import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from helpers import commands
+from helpers.commands import ROOT
 from helpers.small_grid import content
 
-ROOT = Path(__file__).parents[2]
 SMALL = (
     "--config=configs/quickstart.py",
     "--config.world.examples=500",
@@ -33,15 +32,8 @@ def command(workdir, *more):
     return [sys.executable, "-m", "experiments.grid", f"--workdir={workdir}", *SMALL, *more]
 
 
-def grid(workdir, *more, environment=None):
-    done = subprocess.run(
-        command(workdir, *more),
-        cwd=ROOT,
-        env=os.environ | (environment or {}),
-        capture_output=True,
-        text=True,
-        timeout=500,
-    )
+def grid(workdir, *more):
+    done = commands.run("grid", f"--workdir={workdir}", *SMALL, *more)
     assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
     return done
 
@@ -50,7 +42,8 @@ def grid(workdir, *more, environment=None):
 def finished(tmp_path_factory):
     """The directory of a finished small study, and what the command printed."""
     workdir = tmp_path_factory.mktemp("study")
-    done = grid(workdir)
+    done = subprocess.run(command(workdir), cwd=ROOT, capture_output=True, text=True, timeout=500)
+    assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
     return workdir, done.stdout
 

@@ -8,6 +8,7 @@ import io
 import os
 import runpy
 import sys
+import warnings
 from pathlib import Path
 from subprocess import CompletedProcess
 from unittest import mock
@@ -27,6 +28,9 @@ def run(module, *arguments):
         stack.enter_context(contextlib.chdir(ROOT))
         stack.enter_context(contextlib.redirect_stdout(output))
         stack.enter_context(contextlib.redirect_stderr(errors))
+        stack.enter_context(warnings.catch_warnings())
+        # So ml_collections reads the configuration.
+        warnings.filterwarnings("ignore", r"the load_module\(\)", DeprecationWarning)
         try:
             runpy.run_module(f"experiments.{module}", run_name="__main__")
         except SystemExit as end:

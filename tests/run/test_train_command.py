@@ -9,37 +9,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import commands
+from helpers.commands import ROOT
 
 from m4jax import files, models
 
-ROOT = Path(__file__).parents[2]
 SMALL = {"world.examples": 600, "train.steps": 20, "train.warmup_steps": 5}
 SMALL |= {"train.log_every": 5, "train.checkpoint_every": 10, "balance.keep_rate": 0.2}
 SMALL |= {"balance.eps_association": 1e-2, "balance.eps_representation": 1e-2}
 
 
-def start(module, workdir, *flags, environment=(), **changes):
+def flags(workdir, *more, **changes):
     fields = SMALL | {name.replace("__", "."): value for name, value in changes.items()}
-    command = [sys.executable, "-m", f"experiments.{module}", "--config=configs/base.py"]
-    command += [f"--workdir={workdir}", *(f"--config.{k}={v}" for k, v in fields.items())]
-    return subprocess.Popen(
-        [*command, *flags],
-        cwd=ROOT,
-        env={**os.environ, **dict(environment)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    named = (f"--config.{name}={value}" for name, value in fields.items())
+    return ["--config=configs/base.py", f"--workdir={workdir}", *named, *more]
 
 
-def finish(process, code=0):
-    told, error = process.communicate(timeout=300)
-    assert process.returncode == code, error
-    return told + error
-
-
-def run(*arguments, code=0, **changes):
-    return finish(start(*arguments, **changes), code)
+def run(command, *arguments, code=0, **changes):
+    done = commands.run(command, *flags(*arguments, **changes))
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
 
 
 def the_run(workdir):
@@ -82,8 +71,14 @@ def test_two_processes_train_as_one(tmp_path, trained):
     for number in (0, 1):
         told = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2"}
         told |= {"JAX_PROCESS_ID": str(number), "JAX_PLATFORMS": "cpu"}
-        crew.append(start("train", tmp_path, "--distributed", environment=told.items()))
-    first, second = (finish(process) for process in crew)
+        command = [sys.executable, "-m", "experiments.train", *flags(tmp_path, "--distributed")]
+        crew.append(
+            subprocess.Popen(command, cwd=ROOT, env=os.environ | told, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        )  # fmt: skip
+    texts = [process.communicate(timeout=300) for process in crew]
+    assert [process.returncode for process in crew] == [0, 0], texts
+    first, second = (output + errors for output, errors in texts)
     assert "Run: " in first
     assert "Run: " not in second
     np.testing.assert_allclose(losses(tmp_path), losses(trained), rtol=1e-5)
@@ -106,12 +101,9 @@ def test_exports_and_starts_from_what_was_exported(tmp_path, trained):
     assert params["image"]["patches"]["kernel"].shape == (192, 64)
 
 
-def benchmark(workdir, *flags):
-    command = [sys.executable, "-m", "experiments.benchmark_train", f"--workdir={workdir}"]
-    command += ["--config=configs/benchmark_train.py", "--config.rounds=1", *flags]
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
-    )
+def benchmark(workdir, *more):
+    config = ("--config=configs/benchmark_train.py", "--config.rounds=1")
+    return commands.run("benchmark_train", f"--workdir={workdir}", *config, *more)
 
 
 @pytest.mark.slow

@@ -5,16 +5,15 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers import commands
+from helpers.commands import ROOT
 
 from m4jax import files
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +27,21 @@ def examples(tmp_path_factory):
     return folder
 
 
-def command(examples, workdir, *more):
+def arguments(examples, workdir, *more):
     return [
-        sys.executable, "-m", "experiments.balance", "--config=configs/balance.py",
+        "--config=configs/balance.py",
         f"--workdir={workdir}", f"--config.files=('{examples}/*.parquet',)",
         "--config.attributes=('man',)", "--config.labels=('nurse',)",
         "--config.frontier=(0.3, 0.6)", "--config.selection_seed=0", *more,
     ]  # fmt: skip
 
 
-def run(*arguments):
-    done = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True)
+def command(examples, workdir):
+    return [sys.executable, "-m", "experiments.balance", *arguments(examples, workdir)]
+
+
+def run(*given):
+    done = commands.run("balance", *arguments(*given))
     assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
     return done
 
@@ -49,7 +52,7 @@ def content(folder):
 
 
 def test_own_files_in_weights_and_certificate_out(examples, tmp_path):
-    done = run(examples, tmp_path)
+    done = subprocess.run(command(examples, tmp_path), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "converged" in done.stdout and "20,000" in done.stdout
     assert pq.read_metadata(tmp_path / "weights.parquet").num_rows == 20_000
@@ -98,8 +101,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_bytes(examples, tmp_path):
 
 @pytest.mark.slow
 def test_the_benchmark_measures_each_solver_once(tmp_path):
-    arguments = [
-        sys.executable, "-m", "experiments.benchmark_balance",
+    flags = [
         "--config=configs/benchmark_balance.py", f"--workdir={tmp_path}",
         "--config.sizes=(2000,)", "--config.kinds=('tail',)", "--config.peers=('clarabel',)",
         "--config.peers_up_to=(2000,)", "--config.folded_peers=()", "--config.online_size=2000",
@@ -109,7 +111,7 @@ def test_the_benchmark_measures_each_solver_once(tmp_path):
     ]  # fmt: skip
     for _ in range(2):
         begin = time.monotonic()
-        done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+        done = commands.run("benchmark_balance", *flags)
         assert done.returncode == 0, done.stdout + done.stderr
     assert time.monotonic() - begin < 15  # the second time everything is there
     found = files.read_json(tmp_path / "solvers.json")
