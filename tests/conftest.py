@@ -1,15 +1,56 @@
 """What several rooms' tests share."""
 
+import gc
+import os
+import zlib
+
 import jax
 import pytest
 
+from m4jax import files
 from m4jax.data.testbed.sprites import load_sprites
 from m4jax.data.testbed.world import World
+
+CACHE_BYTES, CACHE_SECONDS = 2**30, 0.1
+
+
+def pytest_xdist_auto_num_workers(config):
+    """All tests run on every core; a few of them sooner in this process."""
+    whole = [str(config.rootpath / path) for path in config.getini("testpaths")]
+    chosen = [str(config.invocation_params.dir / path) for path in config.args]
+    return min(len(os.sched_getaffinity(0)), 8) if chosen == whole else 0
+
+
+def pytest_configure(config):
+    """Keeps compiled programs on disk, from one test run to the next."""
+    # Programs for one instruction set are of no use to another.
+    flags = zlib.crc32(os.environ.get("XLA_FLAGS", "").encode())
+    folder = config.cache.mkdir(f"jax-{flags:08x}")
+    # Killed processes may tear theirs. With a size, processes wait for each other.
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder / "processes")
+    os.environ["JAX_COMPILATION_CACHE_MAX_SIZE"] = str(CACHE_BYTES)
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = str(CACHE_SECONDS)
+    jax.config.update("jax_compilation_cache_dir", str(folder / "tests"))
+    jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", CACHE_SECONDS)
+
+
+def pytest_runtest_teardown(item, nextitem):
+    """Lets go of the compiled programs of a room that is done."""
+    if nextitem is None or nextitem.path.parent != item.path.parent:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
 def sprites():
-    return load_sprites()
+    """The testbed's sprites; with it, preparing a world does not read them again."""
+    from m4jax.data.testbed import emoji_scenes
+
+    read = load_sprites()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(emoji_scenes, "load_sprites", lambda: read)
+        yield read
 
 
 @pytest.fixture(scope="session")
@@ -18,22 +59,19 @@ def small_world():
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory, small_world):
-    """A directory with a small world, prepared."""
-    directory = tmp_path_factory.mktemp("data")
-    small_world.prepare(directory)
+def data_dir(tmp_path_factory, small_world, sprites, worker_id):
+    """A directory with a small world, prepared; the workers of a test run share it."""
+    base = tmp_path_factory.getbasetemp()
+    directory = (base if worker_id == "master" else base.parent) / "data"
+    with files.locked(directory.with_suffix(".lock")):
+        small_world.prepare(directory)
     return directory
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _compile_quickly(request):
-    """Compiling costs more than running in these rooms; what is compiled is kept on disk."""
+    """Compiling costs more than running in these rooms."""
     quick = request.path.parent.name in ("balance", "models", "training")
-    if quick:
-        jax.config.update("jax_compilation_cache_dir", str(request.config.cache.mkdir("jax")))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-        jax.config.update("jax_disable_most_optimizations", True)
+    jax.config.update("jax_disable_most_optimizations", quick)
     yield
-    if quick:
-        jax.config.update("jax_disable_most_optimizations", False)
-        jax.config.update("jax_compilation_cache_dir", None)
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -18,7 +18,7 @@ def quiet(*event):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, sprites):
     """A run of twelve steps whose bias is tracked, and the bytes that it left."""
     layout = Layout(tmp_path_factory.mktemp("study"))
     run = next(cell.config for cell in expand(grid()) if cell.version == "original")

@@ -21,7 +21,7 @@ def config(**changes):
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory):
+def asked(tmp_path_factory, sprites):
     """The evaluation's pictures, and the answers of random models to them."""
     run, layout = config(), Layout(tmp_path_factory.mktemp("study"))
     run.source.prepare(layout.data)

@@ -29,7 +29,7 @@ def run(**changes):
 
 
 @pytest.fixture(scope="module")
-def layout(tmp_path_factory):
+def layout(tmp_path_factory, sprites):
     """A study's directory with its world, and scores that know the wrong captions."""
     layout = Layout(tmp_path_factory.mktemp("study"))
     config = run(filter={"enabled": True})

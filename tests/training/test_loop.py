@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import shutil
 import signal
 import subprocess
@@ -147,8 +148,8 @@ def test_an_infinite_loss_stops_and_keeps_the_last_good_checkpoint(tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_equals_uninterrupted(tmp_path, request):
-    cache = str(request.config.cache.mkdir("jax"))
+def test_killed_and_resumed_equals_uninterrupted(tmp_path):
+    cache = os.environ["JAX_COMPILATION_CACHE_DIR"]
     script = HELPERS / "killed_run.py"
     command = [sys.executable, str(script), str(tmp_path / "killed"), cache]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
