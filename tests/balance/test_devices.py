@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 
 
 def start(process, port, devices, simulated):
-    flags = f"--xla_force_host_platform_device_count={simulated}"
+    flags = f"--xla_force_host_platform_device_count={simulated} {os.environ.get('XLA_FLAGS', '')}"
     script = str(HELPERS / "devices_check.py")
     command = [sys.executable, script, *map(str, (process, port, devices))]
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
