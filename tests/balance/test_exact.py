@@ -88,7 +88,7 @@ def test_extreme_problems_agree_with_clarabel(start):
         check_against_clarabel(extreme_problem(seed, penalty=np.inf))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("start", range(120, 620, 100))
 def test_many_extreme_problems_agree_with_clarabel(start):
     for seed in range(start, start + 100):

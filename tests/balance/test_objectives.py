@@ -36,7 +36,7 @@ def test_agrees_with_clarabel(name, seed):
     assert_agrees(name, seed, SHAPE)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(1000, 1130))
 @pytest.mark.parametrize("name", NAMES)
 def test_agrees_with_clarabel_on_many_problems(name, seed):

@@ -44,7 +44,7 @@ def undisturbed(tmp_path_factory):
     return content(workdir)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_twenty_times_it_ends_with_the_same_results(undisturbed, tmp_path):
     """Of a worker, of all of them, and of the command itself, at any moment."""
     chance, done, killed = random.Random(1), {}, 0
@@ -71,7 +71,7 @@ def test_killed_twenty_times_it_ends_with_the_same_results(undisturbed, tmp_path
     assert not list(tmp_path.rglob("*.lease"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_share_the_work_and_run_nothing_twice(undisturbed, tmp_path):
     logs = [tmp_path / name for name in ("one.txt", "two.txt")]
     with open(logs[0], "w") as one, open(logs[1], "w") as two:
@@ -83,7 +83,7 @@ def test_two_processes_share_the_work_and_run_nothing_twice(undisturbed, tmp_pat
     assert content(tmp_path) == undisturbed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_a_stopped_process_holds_is_taken_over(undisturbed, tmp_path):
     """A process whose machine is gone: its heart does not beat, its files lie there."""
     with open(tmp_path / "log.txt", "w") as log:
@@ -100,7 +100,7 @@ def test_what_a_stopped_process_holds_is_taken_over(undisturbed, tmp_path):
     assert content(tmp_path) == undisturbed
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_while_it_writes_the_results_it_leaves_them_whole(undisturbed, tmp_path):
     """All runs are done, so that every kill falls into collecting, drawing or writing."""
     chance = random.Random(2)

@@ -156,7 +156,7 @@ def test_a_keep_rate_that_is_too_high_names_the_constraint(tmp_path):
     assert "done original, seed 0" in done.stdout  # one failure does not stop the others
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_at_any_moment_it_ends_with_the_same_results(finished, tmp_path):
     expected = content(finished[0])
     workdir, chance = tmp_path / "study", random.Random(0)

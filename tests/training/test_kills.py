@@ -21,7 +21,7 @@ from m4jax.training.checkpoint import Checkpoints
 TRIALS = 100
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_hundred_kills_change_nothing(tmp_path):
     cache = os.environ["JAX_COMPILATION_CACHE_DIR"]
     script = HELPERS / "many_kills.py"
@@ -48,7 +48,7 @@ def damage(chance, file):
         os.truncate(file, chance.randrange(len(content)))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_hundred_damages_are_noticed(tmp_path):
     params = train(CONFIG, tiny_data(), tmp_path / "run", model=tiny_model())
     with Checkpoints(tmp_path / "run" / "checkpoints") as checkpoints:
