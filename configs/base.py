@@ -26,7 +26,7 @@ def get_config() -> ml_collections.ConfigDict:
     """Returns the base configuration: the testbed, one unweighted run."""
     config = settings.fields(RunConfig, "source", "during", *SECTIONS)
     config.seed = 0  # of initial parameters, batches and augmentation
-    config.source = "world"  # where training pairs come from: the testbed's "world", or "pairs"
+    config.source = "world"  # where training pairs come from: a key of SOURCES, see below
     without = {"filter": ("balance",), "train": ("seed",)}  # they follow from other fields
     for name, kind in SECTIONS.items():
         config[name] = settings.fields(kind, *without.get(name, ()))

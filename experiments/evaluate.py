@@ -12,9 +12,9 @@ from rich.table import Table
 
 from experiments import command
 from m4jax import files, progress
-from m4jax.run.config import Layout, run_config
+from m4jax.run.config import run_config
 from m4jax.run.evaluate import evaluate_run
-from m4jax.run.state import RESULTS
+from m4jax.run.state import RESULTS, Layout
 
 
 def main(console: Console) -> int:

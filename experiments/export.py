@@ -13,7 +13,8 @@ from rich.console import Console
 from experiments import command
 from m4jax import models
 from m4jax.run import model
-from m4jax.run.config import Layout, run_config
+from m4jax.run.config import run_config
+from m4jax.run.state import Layout
 
 _TO = flags.DEFINE_string("to", None, "A folder for format m4jax, otherwise a file.", required=True)
 _FORMAT = flags.DEFINE_enum("format", "m4jax", list(models.convert.FORMATS), "Of the files.")

@@ -26,8 +26,7 @@ from m4jax.grid.cells import Cell, expand
 from m4jax.report import style
 from m4jax.report.results import ORACLE, Rows
 from m4jax.run import model, weights
-from m4jax.run.config import Layout
-from m4jax.run.state import is_done
+from m4jax.run.state import Layout, is_done
 
 TITLES = {"off": "no filter", "on": "filter by a model\nof the same pairs",
           "balanced scorer": "filter by a model\nof balanced pairs"}  # fmt: skip

@@ -19,7 +19,8 @@ from rich.console import Console
 
 from experiments import command
 from m4jax import progress
-from m4jax.run.config import Layout, run_config
+from m4jax.run.config import run_config
+from m4jax.run.state import Layout
 from m4jax.run.train import train_run, train_scorer
 from m4jax.run.weights import weigh
 

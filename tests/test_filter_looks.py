@@ -7,7 +7,7 @@ from configs import ablation
 from experiments import filter_looks
 from m4jax.errors import InputError
 from m4jax.grid.cells import expand
-from m4jax.run.config import Layout
+from m4jax.run.state import Layout
 
 SHARES = np.array([0.1, 0.5, 0.9])  # of men, in three occupations
 

@@ -179,6 +179,8 @@ def target(
         parts: for each intersection its attributes; without a target of its own it gets the
             product of theirs.
     """
+    if values is None:
+        raise ProblemError("target is missing; expected the prevalence of each attribute, 0.5 say")
     m, width = len(names) - len(parts), len(labels) + 1
     if isinstance(values, Mapping):
         result = _named_target(values, names, m, width)

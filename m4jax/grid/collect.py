@@ -11,8 +11,7 @@ from m4jax.data.testbed import catalog
 from m4jax.grid.cells import VERSION, Cell
 from m4jax.report.results import Rows
 from m4jax.run import weights
-from m4jax.run.config import Layout
-from m4jax.run.state import PREDICTIONS, RESULTS
+from m4jax.run.state import PREDICTIONS, RESULTS, Layout
 from m4jax.tables.weights import certificate
 
 

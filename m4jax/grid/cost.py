@@ -19,8 +19,8 @@ from m4jax.grid import pool
 from m4jax.grid.cells import Cell
 from m4jax.progress import Display, Progress
 from m4jax.run import model, work
-from m4jax.run.config import Layout, RunConfig
-from m4jax.run.state import is_done
+from m4jax.run.config import RunConfig
+from m4jax.run.state import Layout, is_done
 
 EXAMPLES, STEPS, POINTS = 500, 60, 3  # of the short run that is timed
 BACKWARD = 3  # a training step costs three forward passes

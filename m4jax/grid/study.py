@@ -15,8 +15,8 @@ from m4jax.errors import InputError
 from m4jax.grid import collect, cost, pool, tasks
 from m4jax.grid.cells import Cell, expand, levels
 from m4jax.progress import Display
-from m4jax.run.config import Layout, from_json
-from m4jax.run.state import clear_failed, mark_failed, state
+from m4jax.run.config import from_json
+from m4jax.run.state import Layout, clear_failed, mark_failed, state
 
 ACTIONS = ("run", "retry", "status", "figures", "plan")
 

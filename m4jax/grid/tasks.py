@@ -7,8 +7,8 @@ from typing import Any
 from m4jax import files
 from m4jax.grid.cells import Cell
 from m4jax.grid.pool import Task
-from m4jax.run.config import Layout, RunConfig, from_json
-from m4jax.run.state import is_done, state
+from m4jax.run.config import RunConfig, from_json
+from m4jax.run.state import Layout, is_done, state
 from m4jax.tables import weights
 from m4jax.training.fleet import OWN
 

@@ -38,7 +38,8 @@ def perform(task: Mapping[str, Any], progress: Progress) -> None:
     # Imports take seconds: here, so that the worker hears and answers before.
     from m4jax.grid import cost
     from m4jax.run import work
-    from m4jax.run.config import Layout, from_json
+    from m4jax.run.config import from_json
+    from m4jax.run.state import Layout
 
     layout, kind = Layout(Path(task["root"])), task["kind"]
     configs = [from_json(value) for value in task["configs"]]

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from m4jax import files, models
@@ -168,50 +167,6 @@ class RunConfig:
         return dataclasses.replace(self, model=model, train=train, **data)
 
 
-@dataclasses.dataclass(frozen=True)
-class Layout:
-    """Where everything of a study lies: paths below its directory `root`."""
-
-    root: Path
-
-    @property
-    def config(self) -> Path:
-        """The grid's resolved configuration."""
-        return self.root / "config.json"
-
-    @property
-    def data(self) -> Path:
-        """The testbed's datasets and arrays."""
-        return self.root / "data"
-
-    @property
-    def logs(self) -> Path:
-        """What the workers print."""
-        return self.root / "logs"
-
-    @property
-    def leases(self) -> Path:
-        """Who is at work on what."""
-        return self.root / "leases"
-
-    @property
-    def results(self) -> Path:
-        """The table from which everything that is shown is made."""
-        return self.root / "results.parquet"
-
-    def weights(self, config: RunConfig) -> Path:
-        """The directory of a balanced run's weights."""
-        return self.root / "weights" / config.weights_id
-
-    def scores(self, scorer: RunConfig) -> Path:
-        """The similarity of every training pair, as the model of a run sees it."""
-        return self.root / "scores" / f"{scorer.id}.parquet"
-
-    def run(self, config: RunConfig) -> Path:
-        """The directory of a run."""
-        return self.root / "runs" / config.id
-
-
 def run_config(config: Mapping[str, Any]) -> RunConfig:
     """Returns the checked, frozen configuration of one run.
 
@@ -274,12 +229,12 @@ def _with_own_seed(balance: BalanceConfig, seed: int) -> BalanceConfig:
 
 def from_json(value: Mapping[str, Any]) -> RunConfig:
     """Returns the run configuration of which `value` is `RunConfig.to_json()`."""
-    kinds = [kind for kind in SOURCES if kind in value]
+    kinds = [kind for kind in SOURCES if value.get(kind) is not None]
     if len(kinds) != 1:
         raise InputError(f"config: expected one of {', '.join(SOURCES)}, got {sorted(value)}")
     source = record(SOURCES[kinds[0]], value[kinds[0]], f"config.{kinds[0]}")
     absent = {"filter": None, "balance": None}
-    fields = {name: x for name, x in value.items() if name not in kinds}
+    fields = {name: x for name, x in value.items() if name not in SOURCES}
     if fields.get("filter"):
         fields["filter"] = {"balance": None} | fields["filter"]
     return record(RunConfig, absent | fields | {"source": source}, "config")

@@ -14,8 +14,8 @@ from m4jax.errors import InputError
 from m4jax.evaluation.prompts import Prompts, load
 from m4jax.progress import Progress
 from m4jax.run import model
-from m4jax.run.config import Layout, RunConfig
-from m4jax.run.state import PREDICTIONS, RESULTS
+from m4jax.run.config import RunConfig
+from m4jax.run.state import PREDICTIONS, RESULTS, Layout
 
 TRACKED = ("faces", "objects")  # the splits on which bias is measured along training
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from m4jax import models, training
 from m4jax.data.examples import Tokenizer
-from m4jax.run.config import Layout, RunConfig
+from m4jax.run.config import RunConfig
+from m4jax.run.state import Layout
 from m4jax.training.losses import LOSSES
 
 EMBED_BATCH = 256
@@ -24,8 +25,7 @@ def create(config: RunConfig):
         overrides["embed"] = wanted.embed
     if models.create(wanted.variant).variant.text_mask == "none":  # it takes one length only
         overrides["context"] = wanted.context_length
-    if config.train.loss == "sigmoid":
-        overrides |= LOSSES["sigmoid"].model
+    overrides |= LOSSES[config.train.loss].model
     return models.create(wanted.variant, **overrides)
 
 

@@ -1,16 +1,61 @@
-"""How far the runs of a study are, as it is on disk: the marks in a run's directory."""
+"""A study on disk: where everything lies, and the marks that say how far its runs are."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from m4jax import evaluation, files
 from m4jax.errors import InputError
 from m4jax.run import lease
-from m4jax.run.config import Layout, RunConfig
+from m4jax.run.config import RunConfig
 from m4jax.training.fleet import FAILED
 
 DONE = "DONE"
 RESULTS, PREDICTIONS = "eval.jsonl", "predictions.npz"  # what evaluating a run writes
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Where everything of a study lies: paths below its directory `root`."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The grid's resolved configuration."""
+        return self.root / "config.json"
+
+    @property
+    def data(self) -> Path:
+        """What the sources prepared."""
+        return self.root / "data"
+
+    @property
+    def logs(self) -> Path:
+        """What the workers print."""
+        return self.root / "logs"
+
+    @property
+    def leases(self) -> Path:
+        """Who is at work on what."""
+        return self.root / "leases"
+
+    @property
+    def results(self) -> Path:
+        """The table from which everything that is shown is made."""
+        return self.root / "results.parquet"
+
+    def weights(self, config: RunConfig) -> Path:
+        """The directory of a balanced run's weights."""
+        return self.root / "weights" / config.weights_id
+
+    def scores(self, scorer: RunConfig) -> Path:
+        """The similarity of every training pair, as the model of a run sees it."""
+        return self.root / "scores" / f"{scorer.id}.parquet"
+
+    def run(self, config: RunConfig) -> Path:
+        """The directory of a run."""
+        return self.root / "runs" / config.id
 
 
 def evaluation_id(config: RunConfig) -> str:

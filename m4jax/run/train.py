@@ -5,8 +5,9 @@ import numpy as np
 from m4jax import files, training
 from m4jax.progress import Progress
 from m4jax.run import model, weights
-from m4jax.run.config import Layout, RunConfig
+from m4jax.run.config import RunConfig
 from m4jax.run.evaluate import Tracker
+from m4jax.run.state import Layout
 
 
 def train_run(config: RunConfig, layout: Layout, progress: Progress) -> None:

@@ -15,7 +15,8 @@ from m4jax.data.testbed import catalog
 from m4jax.errors import InputError
 from m4jax.progress import Progress
 from m4jax.run import model
-from m4jax.run.config import CENSUS, BalanceConfig, Layout, RunConfig
+from m4jax.run.config import CENSUS, BalanceConfig, RunConfig
+from m4jax.run.state import Layout
 from m4jax.tables import request
 from m4jax.tables import weights as disk
 

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from m4jax import files, training
 from m4jax.progress import Progress
 from m4jax.run import model, weights
-from m4jax.run.config import Layout, RunConfig
+from m4jax.run.config import RunConfig
 from m4jax.run.evaluate import Tracker, evaluate_run
-from m4jax.run.state import damaged, is_done, mark_done, mark_failed
+from m4jax.run.state import Layout, damaged, is_done, mark_done, mark_failed
 from m4jax.run.train import stages, train_data, train_run
 
 

@@ -35,13 +35,15 @@ class Request:
     def __post_init__(self):
         rate = self.keep_rate
         if rate != LARGEST and (isinstance(rate, str) or not 0 < rate <= 1):
-            raise InputError(f"balance.keep_rate: expected in (0, 1], or {LARGEST!r}, got {rate!r}")
-        for name in ("eps_representation", "eps_association"):
+            raise InputError(f"keep_rate: expected in (0, 1], or {LARGEST!r}, got {rate!r}")
+        for name in ("eps_representation", "eps_association", "tolerance"):
             if not getattr(self, name) >= 0:
-                raise InputError(f"balance.{name}: expected at least 0, got {getattr(self, name)}")
+                raise InputError(f"{name}: expected at least 0, got {getattr(self, name)}")
+        if not self.penalty > 0:
+            raise InputError(f"penalty: expected above 0, or infinity, got {self.penalty}")
         if self.objective not in balance.OBJECTIVES:
             hint = nearest(self.objective, balance.OBJECTIVES)
-            raise InputError(f"balance.objective: unknown {self.objective!r}; {hint}")
+            raise InputError(f"objective: unknown {self.objective!r}; {hint}")
 
 
 def pose(request: Request, attributes: Any, labels: Any, **others: Any) -> balance.Problem:

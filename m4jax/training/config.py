@@ -205,10 +205,11 @@ def check_fit(config: TrainConfig, data: TrainData, model: nn.Module, mesh: Mesh
             f"token id {largest} is outside the model's vocabulary of {variant.vocab_size}; "
             "create the model with the tokenizer's vocab_size"
         )
-    if (config.loss == "sigmoid") != (variant.logit_bias is not None):
+    if ("logit_bias" in LOSSES[config.loss].model) != (variant.logit_bias is not None):
+        fields = {name: loss.model or "without a bias" for name, loss in LOSSES.items()}
         raise InputError(
             f"loss {config.loss!r} does not go with logit_bias={variant.logit_bias}; create the "
-            f"model with {LOSSES['sigmoid'].model} for sigmoid and without a bias for softmax"
+            f"model with {fields}"
         )
     parts = mesh.shape[DATA] * config.microbatches
     if config.batch_size % parts:

@@ -12,7 +12,6 @@ loss is exactly that of the batch with copies; in the sigmoid loss the copies of
 negatives of each other.
 """
 
-import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -58,8 +57,8 @@ def softmax_loss(
     text: jax.Array,
     logit_scale: jax.Array,
     logit_bias: jax.Array | float = 0.0,
-    weight: jax.Array | None = None,
     *,
+    weight: jax.Array | None = None,
     axis: str | None = None,
 ) -> Contrast:
     """Mean cross-entropy of finding a picture's own text, and a text's own picture.
@@ -71,10 +70,15 @@ def softmax_loss(
     A model that knows nothing (all l equal, all w 1) has the loss ln B. Each device holds b of the
     B rows and computes its [b, B] logits.
 
-    `logit_bias` changes nothing: all losses have the arguments of `Loss.function`.
+    `logit_bias`, a scalar, changes nothing: all losses have the arguments of `Loss.function`.
 
     Source: Radford et al. 2021, figure 3; with weights: derived.
+
+    Raises:
+        TypeError: if `logit_bias` is no scalar; weights go by keyword.
     """
+    if jnp.ndim(logit_bias):
+        raise TypeError(f"logit_bias has shape {jnp.shape(logit_bias)}; weights go by keyword")
     rows = len(image)
     logits = logit_scale * image @ _gather(text, axis).T
     own_column = _rank(axis) * rows + jnp.arange(rows)
@@ -96,8 +100,8 @@ def sigmoid_loss(
     text: jax.Array,
     logit_scale: jax.Array,
     logit_bias: jax.Array,
-    weight: jax.Array | None = None,
     *,
+    weight: jax.Array | None = None,
     axis: str | None = None,
 ) -> Contrast:
     """Binary cross-entropy of each of the B² pairs, summed over pairs and divided by B.
@@ -194,13 +198,12 @@ def over(mesh: Mesh, loss: Callable[..., Contrast]) -> Callable[..., Contrast]:
         return loss
     split, whole = PartitionSpec(DATA), PartitionSpec()
 
+    def of_rows(image, text, logit_scale, logit_bias, weight):
+        return loss(image, text, logit_scale, logit_bias, weight=weight, axis=DATA)
+
     def of_batch(image, text, logit_scale, logit_bias, weight=None):
-        on_device = jax.shard_map(
-            functools.partial(loss, axis=DATA),
-            mesh=mesh,
-            in_specs=(split, split, whole, whole, split),
-            out_specs=whole,
-        )
+        specs = (split, split, whole, whole, split)
+        on_device = jax.shard_map(of_rows, mesh=mesh, in_specs=specs, out_specs=whole)
         return on_device(image, text, logit_scale, logit_bias, weight)
 
     return of_batch

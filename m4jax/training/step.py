@@ -164,7 +164,7 @@ def make_train_step(
             lambda *pairs: model.apply({"params": params}, *pairs), config.microbatches
         )
         output = embed(images, tokens)
-        value, accuracy = loss(*output, weight)
+        value, accuracy = loss(*output, weight=weight)
         return value, (accuracy, output.logit_scale, output.logit_bias)
 
     def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:

@@ -9,8 +9,7 @@ from m4jax.grid import study
 from m4jax.grid.cells import expand, merge
 from m4jax.grid.pool import Task
 from m4jax.run import weights, work
-from m4jax.run.config import Layout
-from m4jax.run.state import FAILED, damaged, is_done, state
+from m4jax.run.state import FAILED, Layout, damaged, is_done, state
 
 
 def quiet(*event):

@@ -7,8 +7,7 @@ from m4jax import files
 from m4jax.grid import tasks
 from m4jax.grid.cells import expand, merge
 from m4jax.run import model, work
-from m4jax.run.config import Layout
-from m4jax.run.state import is_done
+from m4jax.run.state import Layout, is_done
 
 FEW = {
     "world": {"examples": 300},

@@ -10,7 +10,7 @@ from m4jax.grid import cost
 from m4jax.grid.cells import expand
 from m4jax.grid.cost import Rate
 from m4jax.grid.tasks import pending
-from m4jax.run.config import Layout
+from m4jax.run.state import Layout
 
 
 @pytest.fixture(scope="module")

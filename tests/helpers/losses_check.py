@@ -24,7 +24,7 @@ def batch():
 
 def evaluate(loss, image, text, weight):
     def value(image, text, scale, bias):
-        return tuple(loss(image, text, scale, bias, weight))
+        return tuple(loss(image, text, scale, bias, weight=weight))
 
     compiled = jax.jit(jax.value_and_grad(value, argnums=(0, 1, 2, 3), has_aux=True))
     compiled = compiled.lower(image, text, *SCALARS).compile()

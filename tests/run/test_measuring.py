@@ -9,7 +9,8 @@ from m4jax import evaluation
 from m4jax.evaluation import prompts
 from m4jax.grid.cells import merge
 from m4jax.run import evaluate, model
-from m4jax.run.config import Layout, run_config
+from m4jax.run.config import run_config
+from m4jax.run.state import Layout
 from m4jax.training.step import init_params
 
 MODELS = 8

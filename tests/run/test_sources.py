@@ -14,7 +14,8 @@ from m4jax.data.sources import SOURCES
 from m4jax.data.tokenizers import SPECIAL, WordTokenizer
 from m4jax.errors import InputError
 from m4jax.run import evaluate, train, weights
-from m4jax.run.config import Layout, from_json, run_config
+from m4jax.run.config import from_json, run_config
+from m4jax.run.state import Layout
 
 
 @dataclasses.dataclass(frozen=True)

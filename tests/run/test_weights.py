@@ -15,7 +15,8 @@ from m4jax.data.testbed.world import annotate
 from m4jax.errors import InputError
 from m4jax.grid.cells import merge
 from m4jax.run import weights as weighting
-from m4jax.run.config import Layout, run_config
+from m4jax.run.config import run_config
+from m4jax.run.state import Layout
 from m4jax.run.train import stages as stages_of
 from m4jax.tables import request, weights
 

@@ -115,7 +115,7 @@ def test_softmax_weights_are_copies():
 
 def test_sigmoid_weights_are_copies_that_are_no_negatives_of_each_other():
     image, text = (x.astype(np.float32) for x in pairs(2))
-    weighted = sigmoid_loss(image, text, 7.0, -3.0, COPIES.astype(np.float32)).loss
+    weighted = sigmoid_loss(image, text, 7.0, -3.0, weight=COPIES.astype(np.float32)).loss
     copied = sigmoid_loss(*(np.repeat(x, COPIES, axis=0) for x in (image, text)), 7.0, -3.0).loss
     own = 7.0 * np.sum(image * text, axis=1) - 3.0
     of_copies = np.sum(COPIES * (COPIES - 1) * np.logaddexp(0, own))
@@ -129,7 +129,7 @@ def test_an_example_of_weight_zero_is_absent(name):
     weight = np.array([1, 0, 1, 1, 1], np.float32)
 
     def loss(image, text, weight):
-        return LOSSES[name].function(image, text, 7.0, -3.0, weight).loss
+        return LOSSES[name].function(image, text, 7.0, -3.0, weight=weight).loss
 
     value, gradient = jax.value_and_grad(loss)(image, text, weight)
     kept = weight > 0
@@ -155,3 +155,9 @@ def test_many_devices_equal_one():
         assert case["accuracy"][0] == case["accuracy"][1] > 0
         assert case["gradient"] <= 1e-5
         assert case["logits"] == case["expected_logits"], case
+
+
+def test_weights_in_the_place_of_the_bias_are_refused():
+    image, text = pairs(1)
+    with pytest.raises(TypeError, match="weights go by keyword"):
+        softmax_loss(image, text, 7.0, np.ones(5, np.float32))
