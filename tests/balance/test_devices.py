@@ -38,7 +38,8 @@ def check(process):
             assert entry["objective"][0] == pytest.approx(entry["objective"][1], rel=1e-12)
 
 
-@pytest.mark.parametrize("devices", [8, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("devices", [8, 3])
 def test_many_devices_equal_one(devices):
     check(start(-1, 0, devices, simulated=8))
 

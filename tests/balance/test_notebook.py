@@ -13,6 +13,7 @@ def test_there_are_notebooks():
     assert "new_objective.ipynb" in [path.name for path in NOTEBOOKS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_and_keeps_no_outputs(path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "Agg")

@@ -73,6 +73,7 @@ def test_a_scorer_that_is_not_trained_to_its_end_scores_nothing(finished):
         weights.weigh(filtered, layout, quiet)
 
 
+@pytest.mark.slow
 def test_a_member_of_a_fleet_that_explodes_is_marked_and_told(finished):
     _, layout, _ = finished
     loose = merge(grid(), {"train": {"clip_norm": 1e30}, "track": False})

@@ -45,7 +45,7 @@ def test_the_weights_are_those_of_the_solver_in_memory(examples, tmp_path):
     np.testing.assert_allclose(found, balance.solve(problem).weights, atol=1e-6)
 
 
-@pytest.mark.parametrize("objective", ["quadratic", "kl"])
+@pytest.mark.parametrize("objective", ["quadratic", pytest.param("kl", marks=pytest.mark.slow)])
 def test_utilities_in_levels_end_in_the_exact_weights_of_every_example(tmp_path, objective):
     rng = np.random.default_rng(1)
     man, dark = rng.random((2, 900)) < [[0.6], [0.3]]

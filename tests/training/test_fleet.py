@@ -61,7 +61,7 @@ def assert_equal(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
-@pytest.mark.parametrize("weighting", ["sample", "loss"])
+@pytest.mark.parametrize("weighting", ["sample", pytest.param("loss", marks=pytest.mark.slow)])
 def test_each_member_equals_its_run_alone(tmp_path, weighting):
     members = make(tmp_path / "fleet", weighting=weighting)
     found = train_fleet(members, model=tiny_model())
@@ -104,6 +104,7 @@ def test_a_single_run_goes_on_with_a_member(tmp_path, fleet):
     assert_close(train(member.config, member.data, run_dir, model=tiny_model()), params)
 
 
+@pytest.mark.slow
 def test_a_member_that_explodes_harms_no_other(tmp_path, fleet):
     members = make(tmp_path, rates=(3e-3, 1e30, 1e-3))
     found = train_fleet(members, model=tiny_model())

@@ -48,7 +48,7 @@ def whole(tmp_path_factory):
     return run_dir, train(CONFIG, tiny_data(), run_dir, model=tiny_model())
 
 
-@pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("loss", ["softmax", pytest.param("sigmoid", marks=pytest.mark.slow)])
 def test_memorises_a_tiny_set(tmp_path, loss):
     biased = {"logit_scale": 10.0, "logit_bias": -10.0} if loss == "sigmoid" else {}
     config = dataclasses.replace(LONG, loss=loss)
@@ -214,7 +214,7 @@ def test_stages_follow_one_another_and_each_is_told(tmp_path):
     assert records[-1]["unique_examples"] == len(set(drawn.tolist()))
 
 
-@pytest.mark.parametrize("loss", ["sample", "loss"])
+@pytest.mark.parametrize("loss", ["sample", pytest.param("loss", marks=pytest.mark.slow)])
 def test_interrupted_before_a_switch_and_resumed_equals_uninterrupted(tmp_path, loss):
     data, config = tiny_data(stages=STAGED), replace(weighting=loss, checkpoint_every=3)
     whole = train(config, data, tmp_path / "whole", model=tiny_model())

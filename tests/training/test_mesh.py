@@ -61,7 +61,8 @@ def assert_same(run_dir, alone):
     assert np.linalg.norm(params[0] - params[1]) <= 1e-3 * np.linalg.norm(params[1])
 
 
-@pytest.mark.parametrize("model", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [1, 2])
 def test_eight_devices_equal_one(tmp_path, alone, model):
     told = finish(start(tmp_path, 8, model=model))
     assert told["shard"] == told["size"] // 8
