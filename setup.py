@@ -29,7 +29,7 @@ CORE = [
     "tokenizers",  # byte pair encoding of CLIP, and any tokenizer.json
 ]
 SLURM = ["submitit"]  # studies as arrays of jobs
-TEST = ["clarabel", "filelock", "hypothesis", "pytest", "pytest-xdist", *SLURM]
+TEST = ["clarabel", "hypothesis", "pytest", "pytest-xdist", *SLURM]
 SOLVERS = ["clarabel", "osqp", "piqp", "polars"]  # for experiments/benchmark_balance.py
 # For experiments/benchmark_train.py and the tests that compare models and tokenizers with others'.
 PEERS = [*SOLVERS, "ftfy", "open_clip_torch", "sentencepiece", "torch", "transformers"]
