@@ -164,7 +164,8 @@ def intact(folder: str | os.PathLike, name: str) -> Path:
     if entry is None:
         raise InputError(f"{folder}: its manifest has no file {name!r}")
     actual = sha256(path)
-    if actual != entry["sha256"]:
+    # Entries of before were the checksum alone.
+    if actual != (entry if isinstance(entry, str) else entry["sha256"]):
         reason = "damaged (its SHA-256 differs)" if actual else "missing"
         raise InputError(f"{path} is {reason}; delete {folder} and run again: it is made anew")
     return path

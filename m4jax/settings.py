@@ -100,6 +100,8 @@ def record(
 ) -> Any:
     """Builds a dataclass from a mapping that must have exactly its fields.
 
+    Fields that may be None can be left out: they are None then.
+
     Args:
         kind: the dataclass; its fields are plain types, tuples, or unions of these.
         values: field -> value.
@@ -112,6 +114,8 @@ def record(
     """
     hints = typing.get_type_hints(kind)
     names = [field.name for field in dataclasses.fields(kind)]
+    optional = [name for name in names if types.NoneType in typing.get_args(hints[name])]
+    values = dict.fromkeys(optional) | dict(values)
     check_keys(values, names, path, example)
     return kind(**{name: convert(hints[name], values[name], f"{path}.{name}") for name in names})
 

@@ -1,10 +1,11 @@
 """What determines a run: its records, with their defaults, and how a configuration gives them."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from m4jax import files, models
+from m4jax import files, models, settings
 from m4jax.data.annotation import LABEL_SETS
 from m4jax.data.examples import Source
 from m4jax.data.sources import SOURCES
@@ -40,6 +41,9 @@ class BalanceConfig(Request):
         target = self.target
         if target != CENSUS and (isinstance(target, str) or not 0 <= target <= 1):
             raise InputError(f"balance.target: expected 0 to 1, or {CENSUS!r}, got {target!r}")
+        for name in ("penalty", "eps_representation", "eps_association"):
+            if math.isinf(getattr(self, name)):
+                raise InputError(f"balance.{name}: expected a finite number in a run; 1e6 say")
         if not 0 <= self.attribute_noise < 0.5:
             raise InputError(
                 f"balance.attribute_noise: expected in [0, 0.5), got {self.attribute_noise}"
@@ -209,12 +213,13 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
 
 
 def _source(config: Mapping[str, Any]) -> Source:
-    """Returns the source that `config.source` names; the fields of the others are checked too."""
-    sources = {name: record(kind, config[name], f"config.{name}") for name, kind in SOURCES.items()}
+    """Returns the source that `config.source` names; of the others only the names are checked."""
+    for name, kind in SOURCES.items():
+        check_keys(config[name], settings.fields(kind), f"config.{name}")
     name = config["source"]
-    if name not in sources:
-        raise InputError(f"config.source: unknown {name!r}; {nearest(str(name), sources)}")
-    return sources[name]
+    if not isinstance(name, str) or name not in SOURCES:
+        raise InputError(f"config.source: unknown {name!r}; {nearest(str(name), SOURCES)}")
+    return record(SOURCES[name], config[name], f"config.{name}")
 
 
 def _with_own_seed(balance: BalanceConfig, seed: int) -> BalanceConfig:
@@ -233,11 +238,8 @@ def from_json(value: Mapping[str, Any]) -> RunConfig:
     if len(kinds) != 1:
         raise InputError(f"config: expected one of {', '.join(SOURCES)}, got {sorted(value)}")
     source = record(SOURCES[kinds[0]], value[kinds[0]], f"config.{kinds[0]}")
-    absent = {"filter": None, "balance": None}
     fields = {name: x for name, x in value.items() if name not in SOURCES}
-    if fields.get("filter"):
-        fields["filter"] = {"balance": None} | fields["filter"]
-    return record(RunConfig, absent | fields | {"source": source}, "config")
+    return record(RunConfig, fields | {"source": source}, "config")
 
 
 def _without_none(value: Any) -> Any:

@@ -8,7 +8,7 @@ from m4jax.data.annotation import LABEL_SETS
 from m4jax.data.testbed.world import World
 from m4jax.errors import InputError, nearest
 from m4jax.settings import record
-from m4jax.tables.request import Request
+from m4jax.tables.request import LARGEST, MARGIN, Request
 from m4jax.tables.table import Columns
 
 EXAMPLE = "configs/balance.py"
@@ -93,7 +93,10 @@ class TableConfig(Request):
         """What the solution depends on, apart from the data, as values that JSON can hold."""
         names = ("intersections", "target", "keep_rate", "eps_representation", "eps_association",
                  "objective", "tolerance", "precision", "allow_violations")  # fmt: skip
-        return {name: getattr(self, name) for name in names} | {"penalty": str(self.penalty)}
+        margin = {"margin": MARGIN} if self.keep_rate == LARGEST else {}
+        return (
+            {name: getattr(self, name) for name in names} | {"penalty": str(self.penalty)} | margin
+        )
 
 
 def table_config(config: Mapping[str, Any]) -> TableConfig:

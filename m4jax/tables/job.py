@@ -33,7 +33,8 @@ class Job:
         if self.config.files:
             return self.config.columns
         schema = pq.read_schema(self.folder / "examples.parquet")
-        names, m = schema.names[1:], int(schema.metadata[ATTRIBUTES])
+        # Without the note the table is of a time when there was one attribute.
+        names, m = schema.names[1:], int((schema.metadata or {}).get(ATTRIBUTES, 1))
         return Columns(uid="uid", attributes=tuple(names[:m]), labels=tuple(names[m:]))
 
     @functools.cached_property
