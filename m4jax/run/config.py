@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from m4jax import files, models, settings
+from m4jax import files, models
 from m4jax.data.annotation import LABEL_SETS
 from m4jax.data.examples import Source
 from m4jax.data.sources import SOURCES
@@ -215,7 +215,8 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
 def _source(config: Mapping[str, Any]) -> Source:
     """Returns the source that `config.source` names; of the others only the names are checked."""
     for name, kind in SOURCES.items():
-        check_keys(config[name], settings.fields(kind), f"config.{name}")
+        names = [field.name for field in dataclasses.fields(kind)]
+        check_keys(config[name], names, f"config.{name}")
     name = config["source"]
     if not isinstance(name, str) or name not in SOURCES:
         raise InputError(f"config.source: unknown {name!r}; {nearest(str(name), SOURCES)}")
