@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from m4jax.data.tokenizers import check_texts
 from m4jax.errors import InputError, nearest
-from m4jax.files import read_json
+from m4jax.files import digest, read_json
 
 MAN = "man"  # the attribute whose bias is measured in models, and of which the census tells
 ANY_THING = "any thing"
@@ -128,6 +128,13 @@ class Lexicon:
         """Names of the c columns of the labels in a table; a word may name one of each kind."""
         occupations = (f"occupation: {name}" for name in self.occupations)
         return (*occupations, *(f"thing: {name}" for name in self.things))
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The identity of its content, the order of values and labels included."""
+        attributes = [(name, list(values.items())) for name, values in self.attributes.items()]
+        labels = (list(block.items()) for block in (self.occupations, self.things))
+        return digest([self.version, attributes, *labels], length=64)
 
     def annotate(self, captions: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Annotates captions by the words that occur in them, whole and in any case.
