@@ -8,6 +8,10 @@ class InputError(ValueError):
     """Bad input: the message says what was expected, what came, and what to do."""
 
 
+class DamagedError(InputError):
+    """What was read back is not what was written."""
+
+
 class NonFiniteError(RuntimeError):
     """The loss or the gradient is no longer finite; the message says at which step."""
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from m4jax import files
-from m4jax.errors import InputError
+from m4jax.errors import DamagedError, InputError
 from m4jax.grid import collect, cost, pool, tasks
 from m4jax.grid.cells import Cell, expand, levels
 from m4jax.progress import Display
@@ -172,14 +172,22 @@ def _print_status(cells: Sequence[Cell], layout: Layout, console: Console) -> No
     table = Table("run", "cell", "studies", "state", "step")
     counts: dict[str, int] = {}
     for cell in cells:
-        records = files.read_jsonl(layout.run(cell.config) / "metrics.jsonl")
-        step = f"{records[-1]['step'] if records else 0} of {cell.config.train.steps}"
+        step = f"{_step(layout.run(cell.config))} of {cell.config.train.steps}"
         condition = state(cell.config, layout)
         counts[condition] = counts.get(condition, 0) + 1
         studies = ", ".join(cell.studies)
         table.add_row(cell.config.id, escape(cell.name), escape(studies), condition, step)
     console.print(table)
     console.print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
+
+
+def _step(run_dir: Path) -> int | str:
+    """Returns the last step in a run's log."""
+    try:
+        records = files.read_jsonl(run_dir / "metrics.jsonl")
+    except DamagedError:
+        return "? (its log is damaged)"
+    return records[-1]["step"] if records else 0
 
 
 def _describe(cells: Sequence[Cell]) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class World(Knobs):
             InputError: if the split is not prepared, or a file is missing or damaged.
         """
         folder, images = self.directory(data_dir), f"{split}.npy"
-        sizes = files.read_json(folder / files.MANIFEST)["files"]
+        sizes = files.read_sealed(folder / files.MANIFEST)["files"]
         if images not in sizes:
             raise InputError(f"no split {split!r} in {folder}")
         table = pq.read_table(files.intact(folder, f"{split}.parquet"))
