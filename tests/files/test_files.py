@@ -63,7 +63,7 @@ def test_lines_are_all_there_once_and_in_order(tmp_path, change):
     lines = path.read_bytes().splitlines(keepends=True)
     order = {"left out": [1, 2, 3], "doubled": [0, 1, 1, 2, 3], "swapped": [0, 2, 1, 3]}[change]
     path.write_bytes(b"".join(lines[i] for i in order))
-    with pytest.raises(DamagedError, match="a.jsonl, line"):
+    with pytest.raises(DamagedError, match=r"a.jsonl, line"):
         files.read_jsonl(path)
 
 
@@ -91,10 +91,10 @@ def test_a_torn_line_is_left_out_and_cut_off_by_the_next(tmp_path, monkeypatch):
 )  # fmt: skip
 def test_what_is_no_sealed_json_is_told(tmp_path, content):
     (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(DamagedError, match="a.json: its checksum is missing or differs"):
+    with pytest.raises(DamagedError, match=r"a.json: its checksum is missing or differs"):
         files.read_sealed(tmp_path / "a.json")
     (tmp_path / "a.jsonl").write_bytes(content + b"\n")
-    with pytest.raises(DamagedError, match="a.jsonl, line 1: its check is missing or differs"):
+    with pytest.raises(DamagedError, match=r"a.jsonl, line 1: its check is missing or differs"):
         files.read_jsonl(tmp_path / "a.jsonl")
 
 
@@ -102,7 +102,7 @@ def test_what_is_no_sealed_json_is_told(tmp_path, content):
 def test_what_is_no_json_is_told(tmp_path, content):
     path = tmp_path / "a.json"
     path.mkdir() if content is None else path.write_bytes(content)
-    with pytest.raises(InputError, match="a.json: not a (JSON|readable) file"):
+    with pytest.raises(InputError, match=r"a.json: not a (JSON|readable) file"):
         files.read_json(path)
 
 
@@ -114,7 +114,7 @@ def test_a_sealed_file_is_compared_with_its_checksum(tmp_path):
     files.seal_file(path, rows=3)
     assert files.sealed_file(path) == {"rows": 3}
     path.write_bytes(b"cuntent")
-    with pytest.raises(DamagedError, match="a.parquet: damaged"):
+    with pytest.raises(DamagedError, match=r"a.parquet: damaged"):
         files.sealed_file(path)
 
 
