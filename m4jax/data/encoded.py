@@ -1,18 +1,20 @@
 """Pictures that stay encoded on disk and are decoded batch by batch, with grain."""
 
 import functools
-import io
 from collections.abc import Callable, Iterator, Mapping
+from concurrent import futures
 from typing import Any, Protocol
 
 import grain.python as grain
 import numpy as np
 from absl import flags
-from PIL import Image, UnidentifiedImageError
 
+from m4jax.data.pictures import decode, read
 from m4jax.errors import InputError
+from m4jax.progress import Progress
 
 THREADS = 16  # that read and decode, in each process
+BLOCK = 1024  # pictures that are decoded at once, and told of
 
 
 class Records(Protocol):
@@ -26,19 +28,27 @@ class Records(Protocol):
 class EncodedPictures:
     """Pictures of records, decoded on demand; to training it looks like uint8 [n, r, r, 3].
 
-    A picture of another size is scaled (bicubic) so that its shorter side has `resolution` pixels,
-    and cut to the square in its middle.
+    How a file becomes a picture of r × r pixels: `pictures.read`.
 
     Args:
-        records: each with the bytes of a PNG or JPEG file in `field`; made, for a TFDS dataset, by
+        records: each with the bytes of a picture's file in `field`; made, for a TFDS dataset, by
             `builder.as_data_source(split, decoders={field: tfds.decode.SkipDecoding()})`.
         resolution: r, in pixels.
         field: of a record.
+        rows: the n records that count, in their order; None: all.
     """
 
-    def __init__(self, records: Records, *, resolution: int, field: str = "image"):
+    def __init__(
+        self,
+        records: Records,
+        *,
+        resolution: int,
+        field: str = "image",
+        rows: np.ndarray | None = None,
+    ):
         self._records, self._side, self._field = records, resolution, field
-        self.shape = (len(records), resolution, resolution, 3)
+        self._rows = np.arange(len(records)) if rows is None else np.asarray(rows)
+        self.shape = (len(self._rows), resolution, resolution, 3)
         self.dtype, self.ndim = np.dtype(np.uint8), 4
 
     def __len__(self) -> int:
@@ -54,26 +64,65 @@ class EncodedPictures:
         """Returns the pictures `rows` [B] as uint8 [B, r, r, 3].
 
         Raises:
-            InputError: naming the row of a picture that can't be read.
+            InputError: naming the record of a picture that can't be read.
         """
         pictures = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        for picture, row in zip(pictures, rows, strict=True):
-            content = self._records[int(row)][self._field]
+        for picture, record in zip(pictures, self._rows[rows], strict=True):
             try:
-                with Image.open(io.BytesIO(content)) as image:
-                    picture[:] = self._fit(image.convert("RGB"))
-            except (UnidentifiedImageError, OSError) as error:
-                raise InputError(f"picture {row}: not a readable image ({error})") from None
+                picture[:] = read(self._records[int(record)][self._field], self._side)
+            except InputError as error:
+                raise InputError(f"picture {record}: {error}") from None
         return pictures
 
-    def _fit(self, image: Image.Image) -> Image.Image:
-        side, shorter = self._side, min(image.size)
-        if image.size == (side, side):
-            return image
-        width, height = (round(x * side / shorter) for x in image.size)
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
-        left, top = (width - side) // 2, (height - side) // 2
-        return image.crop((left, top, left + side, top + side))
+
+def unreadable(
+    records: Records,
+    *,
+    field: str = "image",
+    skip: int = 0,
+    what: str = "the pictures",
+    progress: Progress | None = None,
+) -> dict[int, str]:
+    """Returns record ↦ reason of the pictures that can't be read, all being decoded once.
+
+    Args:
+        records: see `EncodedPictures`.
+        field: of a record.
+        skip: how many of them there may be.
+        what: how to call them in an error.
+        progress: told of every `BLOCK` pictures.
+
+    Raises:
+        InputError: if there are more than `skip`, with their records and reasons.
+    """
+
+    def reason(record: int) -> str:
+        try:
+            decode(records[record][field])
+        except InputError as error:
+            return str(error)
+        return ""
+
+    found: dict[int, str] = {}
+    with futures.ThreadPoolExecutor(THREADS) as threads:
+        for start in range(0, len(records), BLOCK):
+            block = range(start, min(start + BLOCK, len(records)))
+            reasons = zip(block, threads.map(reason, block), strict=True)
+            found |= {record: told for record, told in reasons if told}
+            if progress:
+                progress("checked pictures", block.stop, len(records))
+            if len(found) > skip:
+                raise InputError(_too_many(found, skip, what, block.stop))
+    return found
+
+
+def _too_many(found: Mapping[int, str], skip: int, what: str, seen: int) -> str:
+    examples = "; ".join(f"{record}: {told}" for record, told in list(found.items())[:5])
+    more = f" and {len(found) - 5:,} more" if len(found) > 5 else ""
+    return (
+        f"{what}: {len(found):,} of the first {seen:,} can't be read, and {skip:,} may be left out "
+        f"(skip); by their records, {examples}{more}"
+    )
 
 
 def decoded(
