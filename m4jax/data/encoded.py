@@ -96,21 +96,49 @@ def unreadable(
         InputError: if there are more than `skip`, with their records and reasons.
     """
 
-    def reason(record: int) -> str:
+    def check(record: int) -> None:
+        decode(records[record][field])
+
+    return _failures(check, len(records), skip, what, progress)
+
+
+def read_all(
+    records: Records, *, resolution: int, field: str = "image", skip: int = 0, what: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the records [n] whose pictures can be read, and these, uint8 [n, r, r, 3].
+
+    Args, Raises: see `unreadable` and `EncodedPictures`.
+    """
+    pictures = np.empty((len(records), resolution, resolution, 3), np.uint8)
+
+    def fill(record: int) -> None:
+        pictures[record] = read(records[record][field], resolution)
+
+    failures = _failures(fill, len(records), skip, what, None)
+    kept = np.setdiff1d(np.arange(len(records)), list(failures))
+    return kept, pictures[kept] if failures else pictures
+
+
+def _failures(
+    act: Callable[[int], None], number: int, skip: int, what: str, progress: Progress | None
+) -> dict[int, str]:
+    """Returns record ↦ message of each `InputError` that `act` raises, in threads."""
+
+    def message(record: int) -> str:
         try:
-            decode(records[record][field])
+            act(record)
         except InputError as error:
             return str(error)
         return ""
 
     found: dict[int, str] = {}
     with futures.ThreadPoolExecutor(THREADS) as threads:
-        for start in range(0, len(records), BLOCK):
-            block = range(start, min(start + BLOCK, len(records)))
-            reasons = zip(block, threads.map(reason, block), strict=True)
-            found |= {record: told for record, told in reasons if told}
+        for start in range(0, number, BLOCK):
+            block = range(start, min(start + BLOCK, number))
+            messages = zip(block, threads.map(message, block), strict=True)
+            found |= {record: told for record, told in messages if told}
             if progress:
-                progress("checked pictures", block.stop, len(records))
+                progress("checked pictures", block.stop, number)
             if len(found) > skip:
                 raise InputError(_too_many(found, skip, what, block.stop))
     return found

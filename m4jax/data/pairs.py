@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from m4jax import files
 from m4jax.data import tokenizers
 from m4jax.data.annotation import load_lexicon, with_article
-from m4jax.data.encoded import EncodedPictures
+from m4jax.data.encoded import EncodedPictures, read_all, unreadable
 from m4jax.data.examples import Splits, Tokenizer, Training
 from m4jax.errors import InputError, nearest
 from m4jax.progress import Progress
@@ -53,6 +53,7 @@ class Pairs:
     # "words" (the most frequent of the captions), "clip:FILE" or "siglip:FILE": its tokenizer.json,
     # OpenAI's bpe_simple_vocab_16e6.txt.gz or SigLIP's SentencePiece model
     tokenizer: str = "words"
+    skip: int = 0  # examples that can't be read and are left out; more are refused, with their rows
     # (dataset, split, image field, field that is true for men)
     faces: tuple[str, ...] = ("celeb_a", "test", "image", "attributes/Male")
     # (dataset, split, image field, class field): pictures without persons
@@ -64,6 +65,8 @@ class Pairs:
         load_lexicon(self.lexicon)  # raises if there is none of this name
         if self.resolution < 1:
             raise InputError(f"pairs.resolution: expected at least 1, got {self.resolution}")
+        if self.skip < 0:
+            raise InputError(f"pairs.skip: expected at least 0, got {self.skip}")
         tokenizers.check_name(self.tokenizer, "pairs.tokenizer")
         for name in EVALUATION:
             if len(getattr(self, name)) not in (0, 4):
@@ -105,10 +108,10 @@ class Pairs:
         if self.is_prepared(data_dir):
             return
         with files.new_directory(self.directory(data_dir)) as folder:
-            counts = _write_table(self, folder / "train.parquet", progress)
+            counts, left_out = _write_table(self, folder / "train.parquet", progress)
             text = "".join(f"{word}\n" for word in tokenizers.vocabulary(counts))
             files.write_text(folder / "vocabulary.txt", text)
-            files.write_manifest(folder, pairs=dataclasses.asdict(self))
+            files.write_manifest(folder, pairs=dataclasses.asdict(self), left_out=left_out)
 
     def read(self, data_dir: str | os.PathLike) -> tuple[pa.Table, EncodedPictures]:
         """Returns the table of the training pairs, and their pictures.
@@ -118,13 +121,17 @@ class Pairs:
         """
         folder = self.directory(data_dir)
         table = pq.read_table(files.intact(folder, "train.parquet"))
+        left_out = [int(row) for row in files.read_sealed(folder / files.MANIFEST)["left_out"]]
         records = _records(self.dataset, self.split, self.image)
-        if len(records) != len(table):
+        rows = np.setdiff1d(np.arange(len(records)), left_out)
+        if len(records) != len(table) + len(left_out):
             raise InputError(
-                f"{self.dataset}, {self.split}: {len(records):,} pairs, but {len(table):,} when it "
-                f"was prepared; delete {folder} and run again"
+                f"{self.dataset}, {self.split}: {len(records):,} pairs, but "
+                f"{len(table) + len(left_out):,} when it was prepared; delete {folder} and run "
+                "again"
             )
-        return table, EncodedPictures(records, resolution=self.resolution, field=self.image)
+        pictures = {"resolution": self.resolution, "field": self.image}
+        return table, EncodedPictures(records, **pictures, rows=rows)
 
     def uids(self, data_dir: str | os.PathLike) -> np.ndarray:
         """Returns the uids of the training pairs."""
@@ -158,10 +165,12 @@ class Pairs:
             records = _records(dataset, split, image)
             if not len(records):
                 raise InputError(f"pairs: {dataset} {split} has no pictures")
-            every = np.arange(len(records))
-            values = [_value(records[int(i)], field, dataset) for i in every]
-            pictures = EncodedPictures(records, resolution=self.resolution, field=image)
-            splits[name] = {"images": pictures[every], "group": every} | _ANSWER[name](values)
+            rows, pictures = read_all(
+                records, resolution=self.resolution, field=image, skip=self.skip,
+                what=f"pairs: pictures of {dataset} {split}",
+            )  # fmt: skip
+            values = [_value(records[int(i)], field, dataset) for i in rows]
+            splits[name] = {"images": pictures, "group": rows} | _ANSWER[name](values)
         return splits
 
     def classes(self) -> tuple[str, dict[str, str]] | None:
@@ -199,16 +208,26 @@ _ANSWER = {
 }
 
 
-def _write_table(pairs: Pairs, path: Path, progress: Progress | None) -> collections.Counter:
-    """Writes uid, caption and annotation of every pair; returns how often each word occurs."""
+def _write_table(
+    pairs: Pairs, path: Path, progress: Progress | None
+) -> tuple[collections.Counter, dict[int, str]]:
+    """Writes uid, caption and annotation of every pair that can be read.
+
+    Returns how often each word occurs, and row ↦ reason of the pairs that are left out.
+    """
     words, lexicon = collections.Counter(), load_lexicon(pairs.lexicon)
     columns = dict.fromkeys((*lexicon.attribute_names, *lexicon.label_columns), pa.bool_())
     schema = pa.schema({"uid": pa.string(), "caption": pa.string()} | columns)
     prefix, base = _builder(pairs.dataset).info.full_name, pairs.split
     records = _records(pairs.dataset, pairs.split, pairs.image)
+    left_out = unreadable(
+        records, field=pairs.image, skip=pairs.skip, progress=progress,
+        what=f"pairs: pictures of {pairs.dataset} {pairs.split}",
+    )  # fmt: skip
     with pq.ParquetWriter(path, schema) as writer:
         for start in range(0, len(records), ROWS):
-            rows = range(start, min(start + ROWS, len(records)))
+            stop = min(start + ROWS, len(records))
+            rows = [row for row in range(start, stop) if row not in left_out]
             texts = [_text(_value(records[i], pairs.caption, pairs.dataset)) for i in rows]
             for text in texts:
                 words.update(tokenizers.canonical(text).split())
@@ -221,8 +240,8 @@ def _write_table(pairs: Pairs, path: Path, progress: Progress | None) -> collect
             ]
             writer.write_table(pa.table(block, schema=schema))
             if progress:
-                progress("read captions", rows.stop, len(records))
-    return words
+                progress("read captions", stop, len(records))
+    return words, left_out
 
 
 def _builder(dataset: str):

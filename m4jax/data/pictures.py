@@ -11,7 +11,8 @@ from m4jax.errors import InputError
 
 # What browsers and cameras write. Others of Pillow's are left out: EPS and WMF run programs, TGA
 # and PCX have no mark of their own, so that any bytes may pass for them.
-FORMATS = ("PNG", "JPEG", "MPO", "GIF", "WEBP", "TIFF", "BMP", "JPEG2000", "AVIF", "PPM", "ICO")
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "JPEG2000", "AVIF", "PPM", "ICO")
+Image.init()  # registers them
 PIXELS = 89_478_485  # of one picture: Pillow's own bound, a quarter of a gigabyte in RGB
 ELONGATED = 8  # longer to shorter side from which the middle is cut out before it is scaled
 
@@ -64,14 +65,14 @@ def decode(content: bytes) -> Image.Image:
     except (InputError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise InputError(f"not a picture of a known format: {_told(content)}") from None
+        raise InputError(f"not a readable image ({_told(content)})") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise InputError(f"a picture of more than {PIXELS:,} pixels") from None
     # Pillow's readers raise whatever a broken file leads them to: OSError, SyntaxError, ValueError,
     # struct.error, EOFError, KeyError, IndexError, TypeError, OverflowError, ZeroDivisionError, ...
     except Exception as error:
         reason = str(error).split("\n")[0] or type(error).__name__
-        raise InputError(f"a damaged picture ({reason})") from None
+        raise InputError(f"not a readable image (damaged: {reason})") from None
 
 
 def _told(content: Any) -> str:
@@ -131,8 +132,8 @@ def _check_floats(values: np.ndarray) -> None:
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 1:
         raise InputError(
-            f"a picture of floats from {low:g} to {high:g}; expected 0 to 1: which of them is white "
-            "can't be known. Save it with 8 or 16 bits"
+            f"a picture of floats from {low:g} to {high:g}; expected 0 to 1, as which of them is "
+            "white can't be known; save it with 8 or 16 bits"
         )
 
 
@@ -147,7 +148,7 @@ def _white(values: np.ndarray, image: Image.Image, tags: Any) -> int:
     if low < 0 or high > 65_535 or (image.format != "PPM" and 0 < high < 256):
         raise InputError(
             f"a picture of 32-bit integers from {low} to {high}: which of them is white can't be "
-            "known. Save it with 8 or 16 bits"
+            "known; save it with 8 or 16 bits"
         )
     return 65_535
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from m4jax import balance, files
+from m4jax.data import pairs
 from m4jax.data.annotation import load_lexicon
 from m4jax.data.pairs import Pairs
 from m4jax.data.testbed import emoji_scenes
@@ -165,3 +166,31 @@ def test_what_is_not_there_is_named(some, tmp_path, changes, message):
 def test_bad_settings_are_refused(some, changes, message):
     with pytest.raises(InputError, match=message):
         dataclasses.replace(some, **changes)
+
+
+def test_pictures_that_cannot_be_read_are_counted_and_left_out(
+    some, prepared, tmp_path, monkeypatch
+):
+    whole_table, whole_pictures = some.read(prepared)
+    records = list(pairs._records(some.dataset, "train[:30]", "image"))
+    whole = records[5]["image"]
+    for row, content in ((4, b""), (17, b"<html>"), (18, whole[: len(whole) // 2])):
+        records[row] = records[row] | {"image": content}
+    monkeypatch.setattr(pairs, "_records", lambda *_: records)
+    part = dataclasses.replace(some, split="train[:30]", faces=(), skip=2)
+    reasons = "3 of the first 30 can't be read.* 4: .*empty.* 17: .*HTML.* 18: .*damaged"
+    with pytest.raises(InputError, match=reasons):
+        part.prepare(tmp_path)
+    with pytest.raises(InputError, match=reasons):
+        part.evaluation()
+    part = dataclasses.replace(part, skip=3)
+    part.prepare(tmp_path)
+    table, pictures = part.read(tmp_path)
+    kept = np.delete(np.arange(30), [4, 17, 18])
+    assert len(table) == len(pictures) == 27
+    assert table["caption"].to_pylist() == whole_table["caption"].take(kept).to_pylist()
+    np.testing.assert_array_equal(pictures[:], whole_pictures[kept])
+    manifest = files.read_sealed(part.directory(tmp_path) / files.MANIFEST)
+    assert list(manifest["left_out"]) == ["4", "17", "18"]
+    split = part.evaluation()["objects"]
+    assert split["group"].tolist() == kept.tolist() and len(split["thing"]) == 27
