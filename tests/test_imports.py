@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SHARED = {"errors", "files", "progress", "settings"}
+SHARED = {"errors", "files", "limits", "progress", "settings"}
 ALLOWED = {
     "errors": set(),
     "files": {"errors"},
+    "limits": {"errors"},
     "progress": set(),
     "settings": {"errors"},
     "balance": {"errors"},  # else jax and numpy alone: it can be taken out and used elsewhere

@@ -39,7 +39,7 @@ def state_of(task: Task, layout: Layout) -> str:
     if task.kind == "world":
         return "done" if configs[0].source.is_prepared(layout.data) else "pending"
     if task.kind == "weights":
-        return "done" if weights.is_written(layout.weights(configs[0])) else "pending"
+        return "done" if weights.is_intact(layout.weights(configs[0])) else "pending"
     if task.kind not in ("run", "fleet"):
         return "pending"
     states = {state(config, layout) for config in configs}
@@ -74,7 +74,7 @@ def _add(
         world = f"world-{source.id}"
         tasks.setdefault(world, Task(world, "world", f"data for {name}", fields))
         needs.append(world)
-    if config.weighted and not weights.is_written(layout.weights(config)):
+    if config.weighted and not weights.is_intact(layout.weights(config)):
         needs.append(_add_weights(tasks, config, name, layout, tuple(needs)))
     if not wanted or is_done(config, layout):
         return None

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 import io
 import json
 import math
@@ -11,14 +12,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import parquet
 
 from m4jax import files
-from m4jax.errors import InputError, nearest
+from m4jax.errors import DamagedError, InputError, nearest
+from m4jax.files import parquet
 
 ORACLE = "oracle"  # the version trained on a world at parity: what balancing aims at
 Rows = list[dict[str, Any]]
 LEVELS = b"levels"  # in the metadata of the file
+CONTENT = b"content"  # likewise: the checksum of all that is read from it
+UNSEALED = ("it has no checksum of its content: damaged, or of an earlier version; run the study's "
+            "command again, which collects it anew")  # fmt: skip
 # The columns of every study; those that follow them are its factors other than the version.
 SCHEMA = pa.schema(
     [
@@ -176,30 +180,69 @@ def write(
     try:
         table = pa.Table.from_pydict(columns, schema=schema)
         table = table.replace_schema_metadata({LEVELS: json.dumps(levels or {})})
+        table = table.replace_schema_metadata({**table.schema.metadata, CONTENT: _digest(table)})
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InputError(f"results: a value is not of its column's type ({error})") from None
     with files.atomic(path) as temporary:
-        parquet.write_table(table, temporary, compression="zstd")
+        parquet.write(table, temporary, compression="zstd")
 
 
 def read(path: str | os.PathLike) -> Results:
     """Reads a results file.
 
     Raises:
-        InputError: if the file is missing, damaged, or not a table of results.
+        InputError: if the file is missing, or not a table of results.
+        DamagedError: if it is not what was written.
     """
+    if not os.path.exists(path):
+        raise InputError(f"{path}: no such file; run the study first")
     try:
-        table = parquet.read_table(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; run the study first") from None
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: not a readable results file ({error}); rebuild it") from None
-    fields = list(table.schema)
-    fixed, factors = pa.schema(fields[: len(SCHEMA)]), fields[len(SCHEMA) :]
-    if not fixed.equals(SCHEMA) or any(field.type != pa.string() for field in factors):
+        table = parquet.read(path)
+    except DamagedError as error:
+        raise DamagedError(f"{error}; rebuild it") from None
+    if not _is_results(table.schema):
         raise InputError(f"{path}: expected the columns {SCHEMA.names}, got {table.schema.names}")
-    levels = json.loads((table.schema.metadata or {}).get(LEVELS, b"{}"))
+    metadata = table.schema.metadata or {}
+    if CONTENT not in metadata:
+        raise DamagedError(f"{path}: {UNSEALED}")
+    try:
+        intact = metadata[CONTENT] == _digest(table)
+        levels = json.loads(metadata[LEVELS])
+    except (pa.ArrowException, LookupError, ValueError, RecursionError):
+        intact = False
+    if not intact:
+        raise DamagedError(f"{path}: damaged (the checksum of its content differs); rebuild it")
     return Results({name: _array(table[name]) for name in table.schema.names}, levels)
+
+
+def _is_results(schema: pa.Schema) -> bool:
+    fixed, factors = pa.schema(list(schema)[: len(SCHEMA)]), list(schema)[len(SCHEMA) :]
+    alike = fixed.equals(SCHEMA) and all(field.type == pa.string() for field in factors)
+    return alike and len(set(schema.names)) == len(schema)
+
+
+def _digest(table: pa.Table) -> bytes:
+    """Returns the SHA-256 of what is read from a table: levels, names, types and values.
+
+    It depends neither on how the file is laid out nor on who writes it.
+    """
+    found = hashlib.sha256((table.schema.metadata or {}).get(LEVELS, b""))
+    for field, chunks in zip(table.schema, table.columns, strict=True):
+        column = chunks.combine_chunks()
+        lists = pa.types.is_list(field.type)
+        kind = str(
+            field.type.value_type if lists else field.type
+        )  # its items may be called so or so
+        found.update(json.dumps([field.name, lists, kind, len(column)]).encode())
+        if lists:
+            found.update(column.value_lengths().fill_null(0).to_numpy().astype("<i8").tobytes())
+            column = column.flatten()
+        if pa.types.is_floating(column.type):
+            values = column.to_numpy(zero_copy_only=False).astype("<f8")
+            found.update(np.where(np.isnan(values), np.nan, values).tobytes())
+        else:
+            found.update(json.dumps(column.to_pylist(), default=str).encode())
+    return found.hexdigest().encode()
 
 
 def _array(column: pa.ChunkedArray) -> np.ndarray:

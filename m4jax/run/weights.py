@@ -1,11 +1,11 @@
 """The weights of a run's training data: quality filter, then balancing, or a control of it."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from m4jax import balance, files, training
 from m4jax.data import quality
@@ -13,6 +13,7 @@ from m4jax.data.annotation import MAN, Annotation
 from m4jax.data.examples import Training
 from m4jax.data.testbed import catalog
 from m4jax.errors import InputError
+from m4jax.files import parquet
 from m4jax.progress import Progress
 from m4jax.run import model
 from m4jax.run.config import CENSUS, BalanceConfig, RunConfig
@@ -30,7 +31,7 @@ def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
         InputError: if the solver did not converge, or the constraints can't all hold.
     """
     folder = layout.weights(config)
-    if disk.is_written(folder):
+    if disk.is_intact(folder):
         return
     train = config.source.train(layout.data, config.in_memory_gb)
     weight, certificate = np.ones(len(train)), {}
@@ -58,7 +59,8 @@ def read(config: RunConfig, layout: Layout, uids: np.ndarray) -> np.ndarray | No
 def filtered(config: RunConfig, layout: Layout, uids: np.ndarray) -> np.ndarray:
     """Returns which of a filtered run's examples the filter leaves, bool [n]."""
     path = layout.scores(config.scorer)
-    table = pq.read_table(path)
+    files.sealed_file(path)
+    table = parquet.read(path)
     if table["uid"].to_pylist() != list(uids):
         raise InputError(f"{path}: made for other data; delete it and run again")
     return quality.keep(table["similarity"].to_numpy(), drop=config.filter.drop)
@@ -123,7 +125,7 @@ def _balance(config: BalanceConfig, notes: Annotation) -> tuple[np.ndarray, dict
 def _score(config: RunConfig, layout: Layout, train: Training, progress: Progress) -> None:
     """Writes the cosine of every training pair by the scorer, unless it is there."""
     path = layout.scores(config.scorer)
-    if path.exists():
+    if _is_scored(path):
         return
     progress("score pairs", 0, 1)
     folder, steps = layout.run(config.scorer), config.scorer.train.steps
@@ -133,7 +135,16 @@ def _score(config: RunConfig, layout: Layout, train: Training, progress: Progres
     embedded = embedder.tokens(words(train.texts))
     cosine = np.einsum("nd,nd->n", embedder.images(train.images), embedded[train.caption_id])
     with files.atomic(path) as temporary:
-        pq.write_table(pa.table({"uid": train.uids, "similarity": cosine}), temporary)
+        parquet.write(pa.table({"uid": train.uids, "similarity": cosine}), temporary)
+    files.seal_file(path)
+
+
+def _is_scored(path: Path) -> bool:
+    try:
+        files.sealed_file(path)
+    except InputError:  # missing or damaged
+        return False
+    return True
 
 
 def _kept(weight: np.ndarray) -> dict[str, float]:

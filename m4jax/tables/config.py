@@ -12,6 +12,7 @@ from m4jax.tables.request import LARGEST, MARGIN, Request
 from m4jax.tables.table import Columns
 
 EXAMPLE = "configs/balance.py"
+PRECISIONS = ("float32", "float64")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +30,7 @@ class TableConfig(Request):
     # Where utilities hardly repeat, fold them rounded to this many levels an octave; passes over
     # the examples then make the weights exact. 0: only equal utilities share a pattern.
     utility_levels: int = 0
+    full_fingerprints: bool = False  # whether ids hash files beyond 64 MiB in full, not in samples
     check_uids: bool = True  # whether to refuse uids that are NULL or come twice
 
     # The testbed, for files = ().
@@ -68,6 +70,9 @@ class TableConfig(Request):
             )
         if self.shard is not None and not 0 <= self.shard < self.shards:
             raise InputError(f"config.shard: expected 0 to {self.shards - 1}, got {self.shard}")
+        if self.precision not in PRECISIONS:
+            hint = nearest(self.precision, PRECISIONS)
+            raise InputError(f"config.precision: unknown {self.precision!r}; {hint}")
         _check_target(self.target)
 
     @property

@@ -3,15 +3,15 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-
-import duckdb
-import pyarrow.parquet as pq
 
 from m4jax import balance, files
 from m4jax.balance import stream
 from m4jax.balance.intersections import intersect
+from m4jax.errors import DamagedError, InputError
+from m4jax.files import parquet
 from m4jax.tables import folding, request, sql
 from m4jax.tables.config import TableConfig
 from m4jax.tables.folding import Patterns
@@ -20,19 +20,31 @@ from m4jax.tables.table import Columns, Rows, Table, open_table
 ATTRIBUTES = b"attributes"  # in the schema of `examples.parquet`: how many of the columns they are
 
 
+def complain(message: str) -> None:
+    """Tells a line on the standard error."""
+    print(message, file=sys.stderr)
+
+
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """A configuration and the directory of everything that is written."""
+    """A configuration and the directory of everything that is written.
+
+    Attributes:
+        config: what is balanced and how.
+        folder: the directory.
+        tell: called with a line about what is damaged and therefore made again.
+    """
 
     config: TableConfig
     folder: Path
+    tell: Callable[[str], None] = complain
 
     @functools.cached_property
     def columns(self) -> Columns:
         """What the columns mean: as configured, or those of `examples.parquet`."""
         if self.config.files:
             return self.config.columns
-        schema = pq.read_schema(self.folder / "examples.parquet")
+        schema, _ = parquet.schema(self.folder / "examples.parquet")
         # Without the note the table is of a time when there was one attribute.
         names, m = schema.names[1:], int((schema.metadata or {}).get(ATTRIBUTES, 1))
         return Columns(uid="uid", attributes=tuple(names[:m]), labels=tuple(names[m:]))
@@ -47,7 +59,11 @@ class Job:
     @functools.cached_property
     def fold_id(self) -> str:
         """The name of the fold of all examples."""
-        return files.digest(self.table.identity())
+        return self.part_id(self.table)
+
+    def part_id(self, table: Table) -> str:
+        """Returns the name of the fold of the table, or of a part of it."""
+        return files.digest(table.identity(full=self.config.full_fingerprints))
 
     @functools.cached_property
     def solution_id(self) -> str:
@@ -70,8 +86,22 @@ class Job:
         identity = self.config.identity | {"keep_rate": self.config.frontier}
         return self.folder / "frontiers" / f"{files.digest([self.fold_id, identity])}.json"
 
+    def is_whole(self, path: Path) -> bool:
+        """Tells whether a sealed file is there and what was written; tells of one that is not."""
+        if not path.with_suffix(".json").exists():
+            return False  # not written yet, or not to its end
+        try:
+            files.sealed_file(path)
+        except DamagedError as error:
+            self.tell(f"{error.args[0].split(': ')[0]} is damaged: it is made again")
+        except InputError:
+            self.tell(f"{path} is missing: it is made again")
+        else:
+            return True
+        return False
+
     @contextlib.contextmanager
-    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connect(self) -> Iterator[sql.Connection]:
         """Yields a connection with the configured limits."""
         settings = {"threads": self.config.threads, "memory_limit": self.config.memory_limit}
         with sql.connect(self.folder / "spill", **settings) as connection:

@@ -8,15 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from m4jax import balance, files
+from m4jax import balance, files, limits
 from m4jax.balance import stream
+from m4jax.files import parquet
 from m4jax.progress import Progress
 from m4jax.tables import assignment, request
 from m4jax.tables.job import Job
 
 MAX_PASSES = 50
+MATRICES = 4  # of constraints by constraints, at a time in the solver
 
 
 class DiskSolution(NamedTuple):
@@ -44,11 +45,10 @@ def solve(job: Job, progress: Progress) -> None:
         InputError: if the solver did not converge or the constraints can't all hold, unless
             `allow_violations` is set.
     """
-    path = job.solution.with_suffix(".json")
-    if path.exists():
+    if job.is_whole(job.solution):
         return
     progress("keep rate", 0, 1)
-    problem, binding = request.at_keep_rate(job.config, job.problem(job.patterns()))
+    problem, binding = request.at_keep_rate(job.config, _stated(job))
     solution = request.solve(
         job.config,
         problem,
@@ -62,12 +62,13 @@ def solve(job: Job, progress: Progress) -> None:
     result = DiskSolution(
         balance.certificate(problem, solution) | binding, solution.multipliers, solution.offset
     )
-    files.write_json(path, result._asdict() | {"multipliers": result.multipliers.tolist()})
+    facts = result._asdict() | {"multipliers": result.multipliers.tolist()}
+    files.seal_file(job.solution, **facts)
 
 
 def read(job: Job) -> DiskSolution:
     """Returns what `solve` found."""
-    solution = DiskSolution(**files.read_json(job.solution.with_suffix(".json")))
+    solution = DiskSolution(**files.sealed_file(job.solution))
     return solution._replace(multipliers=np.array(solution.multipliers))
 
 
@@ -87,10 +88,25 @@ def weigh_each(job: Job, path: Path, progress: Callable[[int, int], None]) -> No
                 spec, solution, job.block(rows), objective=job.config.objective
             )
             table = pa.table({"uid": rows.uid, "weight": weights})
-            writer = writer or stack.enter_context(pq.ParquetWriter(path, table.schema))
+            writer = writer or stack.enter_context(parquet.writer(path, table.schema))
             writer.write_table(table)
             done += len(table)
             progress(done, len(job.table))
+
+
+def _stated(job: Job) -> balance.Problem:
+    """Returns the problem of the patterns; raises `InputError` if it is too large to be solved."""
+    patterns = job.patterns()
+    p, c = patterns.labels.shape
+    m = patterns.attributes.shape[1] + len(job.config.intersections)
+    constraints = m * (c + 1)
+    limits.check_memory(
+        8.0 * (MATRICES * constraints**2 + p * (3 * m + c)),
+        f"{p:,} distinct rows and {constraints:,} constraints ({m} attributes by {c} labels and "
+        "representation) are more than fit in memory",
+        "leave out rare labels or attributes",
+    )
+    return job.problem(patterns)
 
 
 def _refined(

@@ -1,22 +1,28 @@
-"""The one place that talks to DuckDB: connections, queries, and names as SQL writes them."""
+"""The one place that talks to DuckDB: connections, running queries, reading files as they are."""
 
 import contextlib
 import glob
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import duckdb
 
+from m4jax import limits
 from m4jax.errors import InputError
 
 POLL_SECONDS = 0.2  # between two looks at a query's progress
+# Columns are those in the file: none from the names of folders, none by the names of other files.
+AS_IT_IS = ("hive_partitioning = FALSE", "union_by_name = FALSE")
+
+Connection = duckdb.DuckDBPyConnection
 
 
 @contextlib.contextmanager
 def connect(
     folder: str | os.PathLike, *, threads: int = 0, memory_limit: str = "2GB"
-) -> Iterator[duckdb.DuckDBPyConnection]:
+) -> Iterator[Connection]:
     """Yields a DuckDB connection that keeps to a memory limit and spills into `folder`.
 
     Args:
@@ -25,9 +31,11 @@ def connect(
         memory_limit: as DuckDB takes it: "2GB", say.
 
     Raises:
-        InputError: if a setting is refused, or a query within the block fails, for want of memory,
-            say.
+        InputError: if a setting is refused or more than the machine has, or a query within the
+            block fails, for want of memory, say.
     """
+    limits.check_threads(threads)
+    limits.check_memory_limit(memory_limit)
     config = {"autoinstall_known_extensions": "false", "temp_directory": str(folder)}
     config |= {"memory_limit": memory_limit} | ({"threads": threads} if threads else {})
     try:
@@ -46,13 +54,31 @@ def connect(
 
 
 def source(paths: Sequence[str], *options: str) -> str:
-    """Returns the SQL that reads these files."""
+    """Returns the SQL that reads these files as they are."""
     names = ", ".join(text(glob.escape(path)) for path in paths)
-    return f"read_parquet({', '.join([f'[{names}]', *options])})"
+    return f"read_parquet({', '.join([f'[{names}]', *AS_IT_IS, *options])})"
+
+
+def types(connection: Connection, path: str) -> list[str]:
+    """Returns DuckDB's names of the types of a file's columns, in their order.
+
+    Raises:
+        InputError: if the file can't be read.
+    """
+    try:
+        described = connection.execute(f"DESCRIBE FROM {source([path])}").fetchall()
+    except duckdb.Error as error:
+        raise InputError(f"{path}: not a readable parquet file: {error}") from None
+    return [row[1] for row in described]
+
+
+def row(connection: Connection, query: str) -> tuple[Any, ...] | None:
+    """Returns the first row of what a query finds."""
+    return connection.execute(query).fetchone()
 
 
 def execute(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     query: str,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
@@ -78,11 +104,6 @@ def execute(
         raise
     if errors:
         raise errors[0]
-
-
-def name(column: str) -> str:
-    """Returns a column's name as SQL writes it."""
-    return '"' + column.replace('"', '""') + '"'
 
 
 def text(value: str | os.PathLike) -> str:

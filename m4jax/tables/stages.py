@@ -3,7 +3,8 @@
 `examples.parquet` (the testbed's, where no files are given), `folds/<id>.parquet` (the distinct
 rows with counts), `solutions/<id>.parquet` and `.json` (their weights, the certificate), then
 `weights.parquet` and `weights.json`, perhaps `kept.parquet`, and `tables/`, `figures/`. An id is
-a hash of the input (names, sizes, times of change) and of all settings that matter.
+a hash of the input (the contents of its files) and of all settings that matter. Each file is
+sealed; what is damaged or missing is made again, and a line says so.
 """
 
 import functools
@@ -12,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from m4jax import balance, files
-from m4jax.errors import InputError
+from m4jax.errors import DamagedError, InputError
+from m4jax.files import parquet
 from m4jax.progress import Progress
-from m4jax.tables import assignment, folding, selection, solving, summary, weights
+from m4jax.tables import assignment, folding, selection, solving, summary, verification, weights
 from m4jax.tables.config import TableConfig
 from m4jax.tables.job import ATTRIBUTES, Job
 
@@ -25,7 +26,7 @@ from m4jax.tables.job import ATTRIBUTES, Job
 def write_examples(job: Job, progress: Progress) -> None:
     """Writes the testbed's training split as a table, if no files are given."""
     path = job.folder / "examples.parquet"
-    if job.config.files or path.exists():
+    if job.config.files or job.is_whole(path):
         return
     job.config.world.prepare(job.folder / "data", progress)
     train = job.config.world.train(job.folder / "data")
@@ -36,12 +37,13 @@ def write_examples(job: Job, progress: Progress) -> None:
     columns |= {name: notes.labels[:, i].astype(bool) for i, name in enumerate(notes.label_names)}
     metadata = {ATTRIBUTES: str(len(notes.attribute_names))}
     with files.atomic(path) as temporary:
-        pq.write_table(pa.table(columns, metadata=metadata), temporary)
+        parquet.write(pa.table(columns, metadata=metadata), temporary)
+    files.seal_file(path)
 
 
 def fold(job: Job, progress: Progress) -> None:
     """Folds the examples, shard by shard; with `shard` set, that one alone."""
-    if job.fold.exists():
+    if job.is_whole(job.fold):
         return
     shards, shard = job.config.shards, job.config.shard
     parts = []
@@ -49,8 +51,8 @@ def fold(job: Job, progress: Progress) -> None:
         part = job.table.part(index, shards)
         if not part.paths:  # fewer files than shards
             continue
-        parts.append(job.folder / "folds" / f"{files.digest(part.identity())}.parquet")
-        if not parts[-1].exists():
+        parts.append(job.folder / "folds" / f"{job.part_id(part)}.parquet")
+        if not job.is_whole(parts[-1]):
             with job.connect() as connection:
                 percent = functools.partial(progress, f"fold {index + 1} of {shards}")
                 folding.fold(connection, part, parts[-1], percent)
@@ -83,12 +85,17 @@ def write_weights(job: Job, progress: Progress) -> None:
                     solving.weigh_each(job, path, rows)
                 else:
                     assignment.assign(connection, job.table, job.solution, path, rows)
+                checked = functools.partial(progress, "check the weights")
+                certificate |= verification.verified(job, certificate, path, checked)
+        if job.part_id(job.table) != job.fold_id:
+            _remove(job.folder, "weights.json", "weights.parquet")
+            raise InputError("the files were changed while they were balanced; run again")
     _select(job, progress)
 
 
 def trace_frontier(job: Job, progress: Progress) -> None:
     """Solves the problem at each keep rate of `frontier`, to show what balance costs."""
-    if not job.config.frontier or job.frontier.exists():
+    if not job.config.frontier or _has_frontier(job):
         return
     problem, rates = job.problem(job.patterns()), job.config.frontier
     try:
@@ -104,7 +111,7 @@ def trace_frontier(job: Job, progress: Progress) -> None:
         {name: getattr(point, name) for name in summary.FRONTIER} for point in frontier.points
     ]
     result = {"largest": frontier.largest.keep_rate, "points": points}
-    files.write_json(job.frontier, result)
+    files.write_sealed(job.frontier, result)
 
 
 def report(job: Job, progress: Progress) -> None:
@@ -114,8 +121,8 @@ def report(job: Job, progress: Progress) -> None:
     summary.write(
         job.folder,
         problem=solving.solved(job, solution),
-        frontier=files.read_json(job.frontier) if job.config.frontier else None,
-        weights=pq.read_table(job.solution)["weight"].to_numpy(),
+        frontier=files.read_sealed(job.frontier) if job.config.frontier else None,
+        weights=parquet.read(job.solution)["weight"].to_numpy(),
         multipliers=solution.multipliers,
     )
 
@@ -135,41 +142,56 @@ def stages(config: TableConfig) -> tuple[str, ...]:
     return tuple(STAGES) if config.shard is None else ("examples", "fold")
 
 
+def _has_frontier(job: Job) -> bool:
+    try:
+        return job.frontier.exists() and bool(files.read_sealed(job.frontier))
+    except DamagedError:
+        job.tell(f"{job.frontier} is damaged: it is made again")
+        return False
+
+
 def _is_current(job: Job) -> bool:
     """Tells whether the weights on disk are whole and those of this job."""
-    intact = weights.is_intact(job.folder)
-    return intact and weights.certificate(job.folder).get("solution") == job.solution_id
+    if not (job.folder / "weights.json").exists():
+        return False
+    if not weights.is_intact(job.folder):
+        job.tell(f"{job.folder / 'weights.parquet'} is damaged or missing: it is made again")
+        return False
+    return weights.certificate(job.folder).get("solution") == job.solution_id
 
 
 def _remove_others(job: Job) -> None:
     """Removes the weights of another solution, and who was kept by them."""
     mark = job.folder / "weights.json"
-    if mark.exists() and files.read_json(mark).get("solution") != job.solution_id:
+    try:
+        others = mark.exists() and files.read_sealed(mark).get("solution") != job.solution_id
+    except DamagedError:
+        job.tell(f"{mark} is damaged: it is made again, and the weights with it")
+        others = True
+    if others:
         _remove(job.folder, mark.name, "weights.parquet", "kept.json", "kept.parquet")
 
 
 def _select(job: Job, progress: Progress) -> None:
-    """Writes `kept.parquet`, the uids that the seed keeps; `kept.json` marks it whole."""
-    seed, mark = job.config.selection_seed, job.folder / "kept.json"
+    """Writes `kept.parquet`, the uids that the seed keeps; `kept.json` seals it."""
+    seed, path = job.config.selection_seed, job.folder / "kept.parquet"
     wanted = {"solution": job.solution_id, "seed": seed}
-    if mark.exists() and wanted.items() <= files.read_json(mark).items():
+    if job.is_whole(path) and wanted.items() <= files.sealed_file(path).items():
         return
     _remove(job.folder, "kept.json", "kept.parquet")
     if seed is None:
         return
-    source, kept, done = pq.ParquetFile(job.folder / "weights.parquet"), 0, 0
-    schema = pa.schema([source.schema_arrow.field("uid")])
-    with (
-        files.atomic(job.folder / "kept.parquet") as temporary,
-        pq.ParquetWriter(temporary, schema) as writer,
-    ):
-        for batch in source.iter_batches(1 << 18):
+    source, kept, done = job.folder / "weights.parquet", 0, 0
+    layout, rows = parquet.schema(source)
+    schema = pa.schema([layout.field("uid")])
+    with files.atomic(path) as temporary, parquet.writer(temporary, schema) as writer:
+        for batch in parquet.batches(source, 1 << 18):
             uids = batch["uid"]
             mask = selection.keep(uids.to_pylist(), batch["weight"].to_numpy(), seed=seed)
             writer.write_batch(pa.record_batch([uids.filter(pa.array(mask))], schema=schema))
             kept, done = kept + int(mask.sum()), done + len(batch)
-            progress("keep or drop", done, source.metadata.num_rows)
-    files.write_json(mark, wanted | {"kept": kept, "rows": done})
+            progress("keep or drop", done, rows)
+    files.seal_file(path, **wanted, kept=kept, rows=done)
 
 
 def _remove(folder: Path, *names: str) -> None:

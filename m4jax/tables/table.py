@@ -2,17 +2,17 @@
 
 import dataclasses
 import glob
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from m4jax.errors import InputError, nearest
+from m4jax import files
+from m4jax.errors import DamagedError, InputError, nearest
+from m4jax.files import parquet
+from m4jax.tables import sql
 
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 UNSIGNED = ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
@@ -65,6 +65,18 @@ class Columns:
         if self.packed and len(names) > 64:
             raise InputError(f"packed: a column has 64 bits at most, and {len(names)} are named")
 
+    def roles(self) -> dict[str, str]:
+        """Returns role -> column, for every column that is read: what queries call them.
+
+        `uid`; `a0`, … (attributes) and `y0`, … (labels), or `bits` (packed); `times` (counts) and
+        `utility`.
+        """
+        values = {f"a{i}": name for i, name in enumerate(self.attributes)}
+        values |= {f"y{i}": name for i, name in enumerate(self.labels)}
+        values = {"bits": self.packed} if self.packed else values
+        numbers = {"times": self.counts, "utility": self.utility}
+        return {"uid": self.uid} | values | {role: name for role, name in numbers.items() if name}
+
     def read(self) -> dict[str, tuple[str, ...]]:
         """Returns column -> the types it may have, for every column that is read."""
         bits = {self.packed: UNSIGNED} if self.packed else {}
@@ -82,12 +94,14 @@ class Table:
         rows: number of rows of each file.
         columns: what is in them.
         types: column -> DuckDB's name of its type.
+        names: of all columns of each file, in their order.
     """
 
     paths: tuple[str, ...]
     rows: tuple[int, ...]
     columns: Columns
     types: dict[str, str]
+    names: tuple[tuple[str, ...], ...]
 
     def __len__(self) -> int:
         return sum(self.rows)
@@ -101,7 +115,7 @@ class Table:
         size = 0
         names = list(self.columns.read())
         for path in self.paths:
-            for batch in pq.ParquetFile(path).iter_batches(rows, columns=names):
+            for batch in parquet.batches(path, rows, names):
                 while size + len(batch) >= rows:
                     first = batch.slice(0, rows - size)
                     yield _rows(pa.Table.from_batches([*waiting, first]), self.columns)
@@ -114,14 +128,21 @@ class Table:
 
     def part(self, index: int, parts: int) -> "Table":
         """Returns the table of every `parts`-th file, from the file `index` on."""
-        chosen = {"paths": self.paths[index::parts], "rows": self.rows[index::parts]}
-        return dataclasses.replace(self, **chosen)
+        return self.of_files(slice(index, None, parts))
 
-    def identity(self) -> list[Any]:
-        """Returns what tells this input from another: columns, names, sizes, times of change."""
-        stats = [(path, os.stat(path)) for path in self.paths]
-        stamps = [[path, stat.st_size, stat.st_mtime_ns] for path, stat in stats]
-        return [dataclasses.asdict(self.columns), stamps]
+    def of_files(self, chosen: slice) -> "Table":
+        """Returns the table of some of the files."""
+        fields = ("paths", "rows", "names")
+        return dataclasses.replace(self, **{name: getattr(self, name)[chosen] for name in fields})
+
+    def identity(self, *, full: bool = False) -> list[Any]:
+        """Returns what tells this input from another: the columns, and the contents of the files.
+
+        Args:
+            full: read large files in full; see `files.fingerprint`.
+        """
+        contents = [files.fingerprint(path, full=full) for path in self.paths]
+        return [dataclasses.asdict(self.columns), contents]
 
 
 class Rows(NamedTuple):
@@ -142,49 +163,54 @@ class Rows(NamedTuple):
     counts: np.ndarray | None
 
 
-def open_table(
-    connection: duckdb.DuckDBPyConnection, patterns: Sequence[str], columns: Columns
-) -> Table:
+def open_table(connection: sql.Connection, patterns: Sequence[str], columns: Columns) -> Table:
     """Returns the table that the files matching `patterns` make, after checking their columns.
 
     Args:
-        connection: from `connect`.
+        connection: from `sql.connect`.
         patterns: paths of parquet files; `*`, `?`, `[…]` and `**` as the shell takes them.
         columns: what to find in them.
 
     Raises:
-        InputError: if no file matches, one is not parquet, or a column is missing, is of a type
-            that can't be used, or is not of the same type in all files.
+        InputError: if no file matches, one is not parquet, or a column is missing, comes twice, is
+            of a type that can't be used, or is not of the same type in all files.
     """
     paths = find(patterns)
-    literal = [glob.escape(path) for path in paths]  # DuckDB reads patterns, too
-    try:
-        counts = connection.execute(
-            "SELECT file_name, num_rows FROM parquet_file_metadata(?)", [literal]
-        ).fetchall()
-        described = [
-            dict(connection.execute(
-                "SELECT column_name, column_type FROM (DESCRIBE FROM read_parquet(?))", [[path]]
-            ).fetchall())
-            for path in literal
-        ]  # fmt: skip
-    except duckdb.Error as error:
-        raise InputError(f"not a readable parquet file: {error}") from None
-    for path, types in zip(paths, described, strict=True):
+    names, rows, described, known = [], [], [], {}
+    for path in paths:
+        schema, size = _schema(path)
+        found = sql.types(connection, path)
+        if len(found) != len(schema.names):
+            raise InputError(
+                f"{path}: pyarrow finds {len(schema.names)} columns, DuckDB {len(found)}; write it "
+                "anew"
+            )
+        types = dict(zip(schema.names, found, strict=True))
+        _check_names(path, schema.names, columns)
         _check_types(path, types, columns)
         for name in columns.read():
-            if types[name] != described[0][name]:
+            if types[name] != (described or [types])[0][name]:
                 raise InputError(
                     f"{path}: column {name!r} is {types[name]}, but {described[0][name]} in "
                     f"{paths[0]}; write both alike"
                 )
-    rows = dict(counts)
+        described.append(types)
+        rows.append(size)
+        names.append(known.setdefault(tuple(schema.names), tuple(schema.names)))
     return Table(
         paths=tuple(paths),
-        rows=tuple(rows[path] for path in paths),
+        rows=tuple(rows),
         columns=columns,
         types={name: described[0][name] for name in columns.read()},
+        names=tuple(names),
     )
+
+
+def _schema(path: str) -> tuple[pa.Schema, int]:
+    try:
+        return parquet.schema(path)
+    except DamagedError as error:
+        raise InputError(str(error)) from None  # it is the user's: nobody knows what it was
 
 
 def find(patterns: Sequence[str]) -> list[str]:
@@ -202,7 +228,9 @@ def find(patterns: Sequence[str]) -> list[str]:
 
 
 def _rows(table: pa.Table, columns: Columns) -> Rows:
-    uid = table[columns.uid].combine_chunks()
+    uid = table[columns.uid]
+    coded = pa.types.is_dictionary(uid.type)
+    uid = (uid.cast(uid.type.value_type) if coded else uid).combine_chunks()
     if columns.packed:
         bits = table[columns.packed].to_numpy().astype(np.uint64)[:, None]
         places = np.arange(len(columns.attributes) + len(columns.labels), dtype=np.uint64)
@@ -229,10 +257,22 @@ def _floats(table: pa.Table, name: str) -> np.ndarray:
     return table[name].cast("float64").to_numpy()
 
 
+def _check_names(path: str, names: Sequence[str], columns: Columns) -> None:
+    """Raises unless every column that is read is in the file, once."""
+    for column in columns.read():
+        if column not in names:
+            folders = [part for part in Path(path).parts[:-1] if part.startswith(f"{column}=")]
+            hint = nearest(column, names)
+            if folders:
+                hint = f"columns are not taken from folders such as {folders[-1]!r}: write it to "
+                hint += "the files"
+            raise InputError(f"{path}: no column {column!r}; {hint}")
+        if list(names).count(column) > 1:
+            raise InputError(f"{path}: several columns are called {column!r}; rename all but one")
+
+
 def _check_types(path: str, types: dict[str, str], columns: Columns) -> None:
     for column, accepted in columns.read().items():
-        if column not in types:
-            raise InputError(f"{path}: no column {column!r}; {nearest(column, types)}")
         if types[column] not in accepted:
             raise InputError(
                 f"{path}: column {column!r} is {types[column]}; expected one of "

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from m4jax import files
-from m4jax.errors import InputError
+from m4jax.errors import DamagedError, InputError
+from m4jax.files import parquet
 
 
 def write(
@@ -24,7 +24,7 @@ def write(
 ) -> None:
     """Writes weights [n] and their certificate; the certificate comes last and marks completion."""
     with writing(folder, certificate) as temporary:
-        pq.write_table(pa.table({"uid": list(uids), "weight": np.asarray(weights)}), temporary)
+        parquet.write(pa.table({"uid": list(uids), "weight": np.asarray(weights)}), temporary)
 
 
 @contextlib.contextmanager
@@ -32,47 +32,50 @@ def writing(folder: str | os.PathLike, certificate: Mapping[str, Any]) -> Iterat
     """Yields the path to write the table (uid, weight) to, in any number of pieces.
 
     When the block succeeds the table takes its place, and then the certificate, with the table's
-    SHA-256, is written beside it and marks completion.
+    SHA-256 and its own, is written beside it and marks completion.
     """
     folder = Path(folder)
     with files.atomic(folder / "weights.parquet") as temporary:
         yield temporary
-    sha256 = files.sha256(folder / "weights.parquet")
-    files.write_json(folder / "weights.json", {**certificate, "sha256": sha256})
+    files.seal_file(folder / "weights.parquet", **certificate)
 
 
 def is_intact(folder: str | os.PathLike) -> bool:
     """Tells whether the weights are those that the certificate was written for."""
-    path = Path(folder) / "weights.parquet"
-    return is_written(folder) and certificate(folder).get("sha256") == files.sha256(path)
-
-
-def is_written(folder: str | os.PathLike) -> bool:
-    """Tells whether the weights and their certificate are there."""
-    return all((Path(folder) / name).exists() for name in ("weights.parquet", "weights.json"))
+    try:
+        files.sealed_file(Path(folder) / "weights.parquet")
+    except InputError:  # missing or damaged
+        return False
+    return True
 
 
 def certificate(folder: str | os.PathLike) -> dict[str, Any]:
-    """Returns the certificate of the weights; raises `InputError` if there is none."""
-    return files.read_json(Path(folder) / "weights.json")
+    """Returns the certificate of the weights.
+
+    Raises:
+        InputError: if there is none.
+        DamagedError: if it is not what was written.
+    """
+    return files.read_sealed(Path(folder) / "weights.json")
 
 
 def read(folder: str | os.PathLike, uids: Sequence[str] | Sequence[int]) -> np.ndarray:
     """Returns the weights [n] in the order of `uids`.
 
     Raises:
-        InputError: if the file is missing or damaged, or if it lacks any of the examples; the
-            message tells the coverage.
+        InputError: if the file is missing, or if it lacks any of the examples; the message tells
+            the coverage.
+        DamagedError: if it is damaged.
     """
     path = Path(folder) / "weights.parquet"
     if not path.exists():
         raise InputError(f"{path}: no such file; run the balancing first")
     if not is_intact(folder):
-        raise InputError(
-            f"{path}: damaged (its SHA-256 is not that of weights.json); delete its directory and "
-            "run again"
+        raise DamagedError(
+            f"{path}: damaged (it is not what weights.json was written for, or that is damaged "
+            "itself); delete its directory and run again"
         )
-    table = pq.read_table(path)
+    table = parquet.read(path)
     stored = table["uid"].combine_chunks()
     wanted = pa.array(uids.tolist() if isinstance(uids, np.ndarray) else uids)
     try:

@@ -41,6 +41,7 @@ def layout(tmp_path_factory, sprites):
     with files.atomic(layout.scores(config.scorer)) as temporary:
         uids = train.columns["uid"]
         pq.write_table(pa.table({"uid": uids, "similarity": similarity}), temporary)
+    files.seal_file(layout.scores(config.scorer))
     return layout
 
 

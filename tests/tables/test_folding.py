@@ -94,8 +94,16 @@ def test_equal_utilities_stay_as_they_are_in_levels(tmp_path):
         ("soft", -0.1, "column 'soft' is -0.1 for the example 'odd'"),
         ("quality", 0.0, "column 'quality' is 0.0 for the example 'odd'; expected a finite"),
         ("quality", np.inf, "column 'quality' is inf for the example 'odd'"),
-        ("times", -1.0, "column 'times' is -1.0 for the example 'odd'; expected a finite"),
+        (
+            "times",
+            -1.0,
+            "column 'times' is -1.0 for the example 'odd'; expected 0, or 1e-09 to",
+        ),
         ("times", np.nan, "column 'times' is nan for the example 'odd'"),
+        ("times", 1e25, "column 'times' is 1e\\+25 for the example 'odd'"),
+        ("times", 5e18, "column 'times' is 5e\\+18 for the example 'odd'"),
+        ("times", 5e-324, "column 'times' is 5e-324 for the example 'odd'"),
+        ("times", 1.4e-9, "column 'times' is 1.4e-09 for the example 'odd'"),
     ],
 )
 @pytest.mark.parametrize("levels", [0, 2])

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+
 
 from m4jax import files
 from m4jax.data.annotation import MAN, Annotation, assemble
@@ -25,6 +25,7 @@ from m4jax.data.testbed.scenes import Knobs, wrong_captions
 from m4jax.data.testbed.splits import EVALUATION, TRAIN
 from m4jax.data.tokenizers import WordTokenizer
 from m4jax.errors import InputError
+from m4jax.files import parquet
 from m4jax.progress import Progress
 
 SHOTS = 10  # of each class; where the training pictures have fewer, all of them
@@ -108,7 +109,7 @@ class World(Knobs):
         sizes = files.read_sealed(folder / files.MANIFEST)["files"]
         if images not in sizes:
             raise InputError(f"no split {split!r} in {folder}")
-        table = pq.read_table(files.intact(folder, f"{split}.parquet"))
+        table = parquet.read(files.intact(folder, f"{split}.parquet"))
         if sizes[images]["bytes"] > in_memory_gb * 1e9:
             from m4jax.data.testbed import emoji_scenes
 
@@ -233,7 +234,7 @@ def _decode(builder, split: str, folder: Path, progress: Progress | None) -> Non
             rows.append({name: _plain(value) for name, value in example.items()})
             if progress and i % 500 == 0:
                 progress(f"decode {split}", i, len(source))
-    pq.write_table(pa.Table.from_pylist(rows), folder / f"{split}.parquet")
+    parquet.write(pa.Table.from_pylist(rows), folder / f"{split}.parquet")
 
 
 def _plain(value: bytes | np.integer) -> str | int:

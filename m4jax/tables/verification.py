@@ -1,0 +1,143 @@
+"""The certificate's numbers, found again from the weights that were written.
+
+Another library reads the examples here (pyarrow, block by block) than folds and joins them
+(DuckDB), so that the two have to see the same table.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from m4jax.balance import Spec
+from m4jax.balance.bias import group_sums
+from m4jax.errors import DamagedError
+from m4jax.files import parquet
+from m4jax.tables import solving
+from m4jax.tables.job import Job
+
+ROUNDING = 1e-6  # of shares and violations: sums in another order, or in single precision
+OF_PATTERNS = ("kept", "effective_sample_size", "weight_min", "weight_max", "weight_zero_share",
+               "weight_one_share")  # fmt: skip
+
+
+def verified(
+    job: Job, certificate: Mapping[str, Any], path: Path, progress: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """Returns numbers of the certificate, as the written weights have them.
+
+    They are keep rate, effective sample size, least and largest weight, the shares of weights at 0
+    and 1, and every constraint's violation.
+
+    Args:
+        job: what was balanced.
+        certificate: of the solution.
+        path: of the weights, in the order of the examples.
+        progress: called with (rows done, rows in all).
+
+    Raises:
+        DamagedError: if uids differ, or a number is further than rounding from the certificate's.
+    """
+    spec = solving.solved(job, solving.read(job)).spec
+    tally, stored = Tally(spec), _Stored(path)
+    for rows in job.table.blocks():
+        block, written = job.block(rows), stored.take(len(rows.uid))
+        if not written["uid"].combine_chunks().equals(rows.uid.cast(written["uid"].type)):
+            raise DamagedError(f"{path}: its uids are not those of the examples; run again")
+        counts = np.ones(len(rows.uid)) if block.counts is None else block.counts
+        tally.add(block.attributes, block.labels, counts, written["weight"].to_numpy())
+        progress(int(tally.rows), len(job.table))
+    found = tally.facts()
+    # By levels of utility, these are of the patterns' mean utilities until now.
+    skipped = OF_PATTERNS if job.columns.utility_levels else ()
+    _compare({name: x for name, x in found.items() if name not in skipped}, certificate, path)
+    return found
+
+
+@dataclasses.dataclass
+class Tally:
+    """Sums over examples with their weights.
+
+    Attributes:
+        spec: of the problem.
+        rows: number of examples so far.
+    """
+
+    spec: Spec
+    rows: int = 0
+
+    def __post_init__(self):
+        self._sums = np.zeros((2, *self.spec.target.shape))
+        self._examples = self._kept = self._squares = self._zeros = self._ones = 0.0
+        self._least, self._largest = math.inf, -math.inf
+
+    def add(
+        self, attributes: np.ndarray, labels: np.ndarray, counts: np.ndarray, weights: np.ndarray
+    ) -> None:
+        """Adds examples: attributes [b, m], labels [b, c], counts [b] and weights [b]."""
+        self.rows += len(weights)
+        self._sums += group_sums(attributes, labels, counts * weights)
+        self._examples += counts.sum()
+        self._kept += counts @ weights
+        self._squares += counts @ weights**2
+        self._zeros += counts @ (weights == 0)
+        self._ones += counts @ (weights >= 1)
+        counted = weights[counts > 0]
+        self._least = np.minimum(self._least, counted.min(initial=math.inf))  # NaN stays NaN
+        self._largest = np.maximum(self._largest, counted.max(initial=-math.inf))
+
+    def facts(self) -> dict[str, Any]:
+        """Returns the numbers, by the names that they have in a certificate."""
+        target = self.spec.target
+        moment = ((1 - target) * self._sums[1] - target * self._sums[0]) / self._examples
+        beyond = (np.abs(moment) - self.spec.eps).clip(0.0)
+        return {
+            "kept": float(self._kept / self._examples),
+            "effective_sample_size": float(self._kept**2 / self._squares),
+            "weight_min": float(self._least),
+            "weight_max": float(self._largest),
+            "weight_zero_share": float(self._zeros / self._examples),
+            "weight_one_share": float(self._ones / self._examples),
+            "violation_max": float(beyond.max()),
+            "representation_violation": beyond[:, 0].tolist(),
+            "association_violation": beyond[:, 1:].tolist(),
+        }
+
+
+def _compare(found: Mapping[str, Any], certificate: Mapping[str, Any], path: Path) -> None:
+    """Raises `DamagedError` where a number is further than rounding from the certificate's."""
+    for name, value in found.items():
+        told = np.asarray(certificate[name], float)
+        away = np.abs(np.asarray(value) - told)
+        if not (away <= ROUNDING * np.maximum(1.0, np.abs(told))).all():
+            raise DamagedError(
+                f"{path.parent}: by the weights that were written, {name} is {value}, but "
+                f"{certificate[name]} by their certificate; the weights are not those that were "
+                "solved for: delete folds and solutions, and run again"
+            )
+
+
+class _Stored:
+    """Written weights, read in pieces of any size.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path):
+        self._batches, self._left = parquet.batches(path, 1 << 18), []
+
+    def take(self, rows: int) -> pa.Table:
+        """Returns the next so many rows, fewer at the end."""
+        while sum(map(len, self._left)) < rows:
+            batch = next(self._batches, None)
+            if batch is None:
+                break
+            self._left.append(batch)
+        table = pa.Table.from_batches(self._left)
+        self._left = table.slice(rows).to_batches()
+        return table.slice(0, rows)
