@@ -15,7 +15,6 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
-
 from m4jax import files
 from m4jax.data.annotation import MAN, Annotation, assemble
 from m4jax.data.encoded import EncodedPictures
