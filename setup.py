@@ -12,6 +12,7 @@ CORE = [
     "emoji",
     "etils[epath]",
     "flax",
+    "ftfy",  # mends texts as CLIP's own tokenizer does
     "grain",  # decodes pictures in threads or processes
     "importlib_resources",  # TFDS imports it without declaring it
     "jax",
@@ -32,7 +33,7 @@ SLURM = ["submitit"]  # studies as arrays of jobs
 TEST = ["clarabel", "hypothesis", "pytest", "pytest-xdist", *SLURM]
 SOLVERS = ["clarabel", "osqp", "piqp", "polars"]  # for experiments/benchmark_balance.py
 # For experiments/benchmark_train.py and the tests that compare models and tokenizers with others'.
-PEERS = [*SOLVERS, "ftfy", "open_clip_torch", "sentencepiece", "torch", "transformers"]
+PEERS = [*SOLVERS, "open_clip_torch", "sentencepiece", "torch", "transformers"]
 DEV = [*TEST, *SOLVERS, "ruff"]
 
 setup(

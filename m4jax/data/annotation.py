@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from m4jax.data.tokenizers import check_texts
+from m4jax.data.text import check_texts
 from m4jax.errors import InputError, nearest
 from m4jax.files import digest, read_json
 

@@ -24,6 +24,7 @@ from m4jax.data import tokenizers
 from m4jax.data.annotation import load_lexicon, with_article
 from m4jax.data.encoded import EncodedPictures, read_all, unreadable
 from m4jax.data.examples import Splits, Tokenizer, Training
+from m4jax.data.text import words as text_words
 from m4jax.errors import InputError, nearest
 from m4jax.progress import Progress
 
@@ -196,9 +197,7 @@ class Pairs:
             return tokenizers.open_named(self.tokenizer, context_length)
         path = files.intact(self.directory(data_dir), "vocabulary.txt")
         words = path.read_text(encoding="utf-8").split("\n")[:-1]
-        return tokenizers.WordTokenizer(
-            words, context_length=context_length, clean=tokenizers.canonical
-        )
+        return tokenizers.WordTokenizer(words, context_length=context_length)
 
 
 _ANSWER = {
@@ -230,7 +229,7 @@ def _write_table(
             rows = [row for row in range(start, stop) if row not in left_out]
             texts = [_text(_value(records[i], pairs.caption, pairs.dataset)) for i in rows]
             for text in texts:
-                words.update(tokenizers.canonical(text).split())
+                words.update(text_words(text))
             attributes, labels = lexicon.annotate(texts)
             block = [
                 pa.array([f"{prefix}/{base}/{i:010d}" for i in rows]),
