@@ -10,6 +10,8 @@ from m4jax.errors import InputError, nearest
 Axes = Sequence[Sequence[str] | None]
 PRECISIONS = ("float64", "float32")
 PREVALENCE = "a prevalence in [0, 1]"
+LARGEST = 1e100  # utility: the square of it stays finite in sums
+MOST = 1e150  # sum of counts: likewise
 
 
 class ProblemError(InputError):
@@ -94,21 +96,28 @@ def unit_matrix(name: str, values: Any, *, unknown: bool = False) -> np.ndarray:
 
 
 def nonnegative_vector(name: str, values: Any, n: int) -> np.ndarray:
-    """Returns `values` (ones if None) as a new `[n]` vector, checked: ≥ 0, finite, not all 0."""
+    """Returns `values` (ones if None) as a new `[n]` vector, checked: ≥ 0, not all 0.
+
+    Its sum may be `MOST` at most, and what is above 0 must be a normal number (from 2e-308): those
+    below have lost digits.
+    """
     array = _vector(name, values, n)
-    if not (array.min(initial=0) >= 0 and array.max(initial=0) < np.inf):
-        wrong = ~((array >= 0) & np.isfinite(array))
-        refuse(name, array, wrong, "a finite number, at least 0")
+    least = np.finfo(float).tiny
+    wrong = ~((array == 0) | (array >= least) & (array <= MOST))
+    refuse(name, array, wrong, f"a finite number, at least 0 (0, or {least:.2g} to {MOST:g})")
     if not array.any():
         raise ProblemError(f"{name} is 0 for every example; expected at least one above 0")
+    if not array.sum() <= MOST:
+        raise ProblemError(f"{name} add up to more than {MOST:g}; divide them by a common factor")
     return array
 
 
 def positive_vector(name: str, values: Any, n: int) -> np.ndarray:
-    """Returns `values` (ones if None) as a new `[n]` vector, checked: > 0 and finite."""
+    """Returns `values` (ones if None) as a new `[n]` vector, checked: > 0 and at most `LARGEST`."""
     array = _vector(name, values, n)
-    if not (array.min(initial=1) > 0 and array.max(initial=1) < np.inf):
-        refuse(name, array, ~((array > 0) & np.isfinite(array)), "a finite number above 0")
+    if not (array.min(initial=1) > 0 and array.max(initial=1) <= LARGEST):
+        wrong = ~((array > 0) & (array <= LARGEST))
+        refuse(name, array, wrong, f"a finite number above 0, at most {LARGEST:g}")
     return array
 
 

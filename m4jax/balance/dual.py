@@ -92,20 +92,28 @@ def primal_value(moments: Array, cost: Array, eps: Array, penalty: Array) -> Arr
 
 
 def values(
-    multipliers: Array, moments: Array, cost: Array, rate: Array, *, eps: Array, penalty: Array
+    multipliers: Array,
+    moments: Array,
+    cost: Array,
+    rates: tuple[Array, Array],
+    *,
+    eps: Array,
+    penalty: Array,
 ) -> Values:
     """Returns the values at w and μ, and at the weights q that minimise ψ(q; b) + q (z·w + μ).
 
     With r = E[q z] the dual value is
     g(w, μ) = E[min_q ψ(q; b) + q (z·w + μ)] − ε·|w| − μη = E[ψ(q)] + w·r − ε·|w| + μ (E[q] − η).
     The gap is the sum of V [|r| − ε]₊ − w r + ε |w| over the constraints: each term is at least 0,
-    so that even a tiny gap is computed without cancellation. Source: derived.
+    so that even a tiny gap is computed without cancellation. It is that of the cost
+    ψ + μ⁰ (q − η), which is no other where E[q] = η: without the shift, the rounding of E[q] would
+    be multiplied by a μ that large utilities make large. Source: derived.
 
     Args:
         multipliers: `[K]` w.
         moments: `[K]` r.
         cost: E[ψ(q)].
-        rate: μ (E[q] − η).
+        rates: μ (E[q] − η) and (μ − μ⁰)(E[q] − η), where μ⁰ is the best μ at w = 0.
         eps: `[K]` ε.
         penalty: `[K]` V.
     """
@@ -113,8 +121,8 @@ def values(
     size = jnp.abs(multipliers)
     return Values(
         primal=primal_value(moments, cost, eps, penalty),
-        dual=cost + multipliers @ moments - eps @ size + rate,
-        gap=jnp.sum(jnp.abs(price - multipliers * moments + eps * size)) + jnp.abs(rate),
+        dual=cost + multipliers @ moments - eps @ size + rates[0],
+        gap=jnp.sum(jnp.abs(price - multipliers * moments + eps * size)) + jnp.abs(rates[1]),
     )
 
 

@@ -8,8 +8,18 @@ from jax import lax
 
 from m4jax.balance import subproblems
 from m4jax.balance.devices import PerRow, Shared
-from m4jax.balance.dual import Dual, Values, add_gram, mean, moments, scores, values, violation
-from m4jax.balance.objectives import Objective
+from m4jax.balance.dual import (
+    Dual,
+    Values,
+    add_gram,
+    mean,
+    moments,
+    penalties,
+    scores,
+    values,
+    violation,
+)
+from m4jax.balance.objectives import Objective, added_cost
 from m4jax.balance.problem import Status
 
 Array = jax.Array
@@ -21,6 +31,7 @@ PATIENCE = {jnp.dtype("float64"): 25, jnp.dtype("float32"): 3}
 LEAST_WINDOW = 1e-6
 LONGEST = 1e6  # times the model's step: on a ray w must not outgrow the precision of the scores
 ROUNDING = 1e-12  # of a mean over the rows
+NOTHING = 1e-12  # a gap below this is 0 for every purpose
 ACCURACY = {jnp.dtype("float64"): 1e-14, jnp.dtype("float32"): 1e-7}  # of E[q] = η: that rounding
 RATE_ACCURACY = 1e-6  # of E[q] = η, which is promised
 RUNNING = -1
@@ -36,6 +47,8 @@ class State(NamedTuple):
     weights: PerRow  # [p] q
     moments: Shared  # [K] r = E[q z]
     values: Values  # of primal and dual
+    origin: Shared  # the μ at which E[q] = η without any constraint, w = 0
+    change: Shared  # what balancing costs: E[ψ(q) − ψ(q⁰)] and penalties; q⁰ is at w = 0, `origin`
     curvature: PerRow  # [p] share × −dq/dt, as it is in `gram`
     gram: Shared  # [K+1, K+1] Σ curvature [1, z] [1, z]ᵀ
     damping: Shared  # the Levenberg term
@@ -55,6 +68,7 @@ def init(
     """
     multipliers = multipliers * dual.rows.scale.reshape(-1)
     multipliers = jnp.clip(multipliers, -dual.penalty, dual.penalty)
+    origin = _offset(dual, jnp.zeros_like(dual.base), jnp.zeros(()), objective)
     width = multipliers.size
     score = scores(dual.rows, multipliers) + _like(dual.base, offset)
     zero = jnp.zeros(())
@@ -65,6 +79,8 @@ def init(
         weights=jnp.zeros_like(score),
         moments=jnp.zeros(width),
         values=Values(zero, zero, zero),
+        origin=origin,
+        change=zero,
         curvature=jnp.zeros_like(score),
         gram=jnp.zeros((width + 1, width + 1)),
         damping=jnp.full((), DAMPING),
@@ -189,31 +205,45 @@ def settle(dual: Dual, state: State, objective: Objective) -> State:
     weight = objective.weight(score, dual.base)
     moment = moments(dual.rows, weight)
     cost = mean(dual.rows, objective.cost(weight, dual.base))
-    rate = offset * (mean(dual.rows, weight) - dual.keep_rate)
+    rate = mean(dual.rows, weight) - dual.keep_rate
+    level = values(
+        state.multipliers,
+        moment,
+        cost,
+        (offset * rate, (offset - state.origin) * rate),
+        eps=dual.eps,
+        penalty=dual.penalty,
+    )
+    before = objective.weight(jnp.zeros_like(score) + _like(score, state.origin), dual.base)
+    moved = mean(dual.rows, added_cost(objective, weight, before, dual.base))
+    price = jnp.sum(penalties(moment, dual.eps, dual.penalty))
     return state._replace(
         offset=offset,
         score=score,
         weights=weight,
         moments=moment,
-        values=values(state.multipliers, moment, cost, rate, eps=dual.eps, penalty=dual.penalty),
+        values=level,
+        change=jnp.maximum(moved, 0.0) + price,
     )
 
 
 def terminate(dual: Dual, state: State, objective: Objective) -> State:
-    """Decides whether to stop, and why."""
+    """Decides whether to stop, and why.
+
+    The gap is compared with what balancing changes, which is at most the objective.
+    """
     primal, gap = state.values.primal, state.values.gap
     waited = jnp.where(gap < 0.9 * state.best, 0, state.waited + 1)
-    size = jnp.abs(primal)
     beyond = violation(state.moments, dual.eps) * dual.rows.scale.reshape(-1)
     held = jnp.all(jnp.where(jnp.isinf(dual.penalty), beyond <= 1e-3 * dual.tolerance, True))
-    tight = gap <= dual.tolerance * size
+    tight = gap <= jnp.maximum(dual.tolerance * state.change, NOTHING)
     late = waited >= PATIENCE[dual.base.dtype]
-    settled = (gap <= dual.tolerance * jnp.maximum(1.0, size)) & late
+    settled = (gap <= dual.tolerance * jnp.maximum(1.0, state.change)) & late
     # Where utilities are so large that float64 can't tell q from 0 or 1, no μ gives E[q] = η.
     missed = jnp.abs(mean(dual.rows, state.weights) - dual.keep_rate) > RATE_ACCURACY
     done = held & (tight | settled)
     reasons = (
-        (Status.NON_FINITE, ~jnp.isfinite(gap + primal) | (done & missed)),
+        (Status.NON_FINITE, ~jnp.isfinite(gap + primal) | ((done | late) & missed)),
         (Status.INFEASIBLE, _infeasible(dual, state, objective)),
         (Status.CONVERGED, done),
     )

@@ -126,6 +126,19 @@ KEEP_MOST = Objective(
     curvature=_keep_most_curvature,
 )
 
+
+def added_cost(objective: Objective, weight: Array, before: Array, base: Array) -> Array:
+    """Returns ψ(q) − ψ(q⁰), less its rounding, elementwise.
+
+    Utilities that are large make ψ large, whatever the weights: what balancing changes is this
+    alone. Where both terms are so large that they cancel to nothing, the result is too low, never
+    too high.
+    """
+    costs = objective.cost(weight, base), objective.cost(before, base)
+    rounding = 4 * jnp.finfo(base.dtype).eps * (costs[0] + costs[1])
+    return jnp.where(weight == before, 0.0, costs[0] - costs[1] - rounding)
+
+
 OBJECTIVES = {objective.name: objective for objective in (QUADRATIC, KL, HELLINGER, KEEP_MOST)}
 
 

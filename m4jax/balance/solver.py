@@ -19,7 +19,6 @@ from m4jax.balance.problem import Certificate, Problem, Solution, Status
 
 COARSE = 1e-5  # the gap that single precision can reach on every problem of moderate size
 PROMISING = 50  # Newton steps after which another method has better prospects
-ROUNDING = 1e-12  # a gap below this is 0 for every purpose
 COARSE_STEPS = 50  # in single precision before double precision takes over
 SMALLEST = 128  # rows; fewer are padded up to one shared shape
 
@@ -41,11 +40,12 @@ def solve(
 
     Maximises the concave dual g(w, μ) = E[min_q ψ(q; ηu) + q (z·w + μ)] − ε·|w| − μη over
     |w| ≤ V ("CLIP the Bias", M4; dual and method derived) and gives q = the minimiser within, at
-    the μ for which E[q] = η. It stops when the duality gap is at most tolerance × |objective|, or,
-    once rounding allows no more, at most tolerance × max(1, |objective|); hard constraints must
-    also hold to tolerance / 1000. Newton's method on the dual does it in a few steps; should it
-    stall, an interior point method finds where to go on. The certificate is always computed in
-    float64, whatever the caller's settings and the precision.
+    the μ for which E[q] = η. It stops when the duality gap is at most tolerance × Δ, or, once
+    rounding allows no more, at most tolerance × max(1, Δ). Δ is what balancing costs: how far the
+    objective is above E[ψ] of the weights without constraints, however large utilities make both.
+    Hard constraints must also hold to tolerance / 1000. Newton's method on the dual does it in a
+    few steps; should it stall, an interior point method finds where to go on. The certificate is
+    always computed in float64, whatever the caller's settings and the precision.
 
     Args:
         problem: what to balance.
@@ -152,9 +152,9 @@ class _Method:
 
     def _promising(self, state: State) -> bool:
         """Tells whether another method might do better than this state of Newton's."""
-        status, (primal, _, gap) = int(state.status), map(float, state.values)
+        status, gap = int(state.status), float(state.values.gap)
         converged = status == newton.CODES.index(Status.CONVERGED)
-        loose = converged and gap > max(ROUNDING, self.tolerance * abs(primal))
+        loose = converged and gap > max(newton.NOTHING, self.tolerance * float(state.change))
         return (status == newton.RUNNING or loose) and int(state.steps) < self.max_steps
 
     def _rescue(self, dual: Dual, state: State) -> State:

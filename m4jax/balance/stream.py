@@ -15,11 +15,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from m4jax.balance import checks, dual, newton, objectives
+from m4jax.balance import checks, dual, newton, objectives, subproblems
+from m4jax.balance.blocks import Block, rows_of
 from m4jax.balance.checks import ProblemError
 from m4jax.balance.dual import Rows, Values
-from m4jax.balance.folding import make_rows, pad
-from m4jax.balance.objectives import Objective
+from m4jax.balance.objectives import Objective, added_cost
 from m4jax.balance.problem import Certificate, Certified, Spec, Status
 from m4jax.balance.subproblems import minimise_model
 
@@ -27,22 +27,6 @@ Array = jax.Array
 
 RATE_ACCURACY = 1e-9  # of E[q] = η
 SHORTEST = 1e-3  # of a Newton step; where even that brings nothing, rounding is what is left
-
-
-class Block(NamedTuple):
-    """Some of the examples.
-
-    Attributes:
-        attributes: `[b, m]` s in [0, 1], NaN where unknown.
-        labels: `[b, c]` y in [0, 1].
-        utility: `[b]` u > 0, or None for ones.
-        counts: `[b]` how often each row occurs, or None for once.
-    """
-
-    attributes: Any
-    labels: Any
-    utility: Any = None
-    counts: Any = None
 
 
 class Multipliers(Protocol):
@@ -64,6 +48,9 @@ class Sums(NamedTuple):
     kept: Array  # E[q]
     squares: Array  # E[q²]
     cost: Array  # E[ψ(q)]
+    change: Array  # E[ψ(q) − ψ(q⁰)], q⁰ being the weights at w = 0 and `origin`
+    before: Array  # E[q⁰]
+    slope: Array  # E[−dq⁰/dt]
     moments: Array  # [K] E[q z]
     second: Array  # [K] E[z²]
     gram: Array  # [K+1, K+1] E[−dq/dt [1, z] [1, z]ᵀ]
@@ -98,8 +85,9 @@ def solve(
 
     Each pass sums E[q], E[q z] and the Gram matrix at one (w, μ); the step maximises the dual's
     quadratic model in all of them, and is shortened until the dual rises. Memory: one block and a
-    matrix of (K+1)². It stops when the gap is at most tolerance × |objective| and E[q] = η to
-    1e-9; a gap that no step improves is accepted if it is at most tolerance × max(1, |objective|).
+    matrix of (K+1)². It stops when the gap is at most tolerance × Δ and E[q] = η to 1e-9; a gap
+    that no step improves is accepted if it is at most tolerance × max(1, Δ). Δ is what balancing
+    costs, see `solver.solve`.
     Infeasible hard constraints are not recognised here but end with the last pass: ask
     `max_keep_rate` of the folded problem. Source: derived.
 
@@ -130,7 +118,7 @@ def weights(
 ) -> np.ndarray:
     """Returns the weights `[b]` of a block's examples at the solution's w and μ."""
     with jax.enable_x64(True):
-        rows, base, size = _rows(spec, block)
+        rows, base, size = rows_of(spec, block)
         score = _scores(rows, np.asarray(solution.multipliers).ravel()) + solution.offset
         q = objectives.find(objective).weight(score, jnp.asarray(base))
         return np.asarray(jax.device_get(q))[:size]
@@ -143,6 +131,7 @@ class _Point(NamedTuple):
     sums: Sums
     violation: np.ndarray  # [m, c+1]
     values: Values
+    change: float  # Δ, at least
 
 
 @dataclasses.dataclass
@@ -157,11 +146,12 @@ class _Passes:
 
     def __post_init__(self):
         self.eps = np.minimum(self.spec.eps.ravel(), dual.WIDEST)
+        self.origin = _origin(self.spec, self.blocks(), self.objective)
 
     def run(self, start: Any, limit: int, progress: Callable | None) -> StreamSolution:
         """Steps until nothing is left to gain or `limit` passes are made."""
         multipliers, offset = checks.start(start, self.spec.target.shape)
-        place = np.concatenate([[offset], multipliers])
+        place = np.concatenate([[self.origin if start is None else offset], multipliers])
         point, damping, stuck = self._at(place, progress), newton.DAMPING, False
         while not (self._tight(point) or stuck) and self.passes < limit:
             move = self._goal(point, damping) - point.place
@@ -180,28 +170,40 @@ class _Passes:
         """Makes one pass."""
         sums, spec = self._sums(place), self.spec
         self.passes += 1
-        rate = place[0] * (sums.kept - spec.keep_rate)
-        penalty = np.full(self.eps.size, spec.penalty)
-        values = dual.values(
-            place[1:], sums.moments, sums.cost, rate, eps=self.eps, penalty=penalty
-        )
+        rate = sums.kept - spec.keep_rate
+        rates = (place[0] * rate, (place[0] - self.origin) * rate)
+        limits = {"eps": self.eps, "penalty": np.full(self.eps.size, spec.penalty)}
+        values = dual.values(place[1:], sums.moments, sums.cost, rates, **limits)
         point = _Point(
             place=place,
             sums=sums,
             violation=dual.violation(sums.moments.reshape(spec.eps.shape), spec.eps),
             values=Values(*map(float, values)),
+            change=self._change(sums) + float(dual.penalties(sums.moments, **limits).sum()),
         )
+        if sums.slope > 0:  # a step of Newton's method towards the μ at w = 0
+            self.origin += float((sums.before - spec.keep_rate) / sums.slope)
         if progress is not None:
             progress(self.passes, point.values.gap)
         return point
 
+    def _change(self, sums: Sums) -> float:
+        """Returns by how much E[ψ] is above that at w = 0 and E[q] = η, at least.
+
+        The origin is known only nearly: what E[q⁰] misses of η is made good to first order.
+        """
+        missed = sums.before - self.spec.keep_rate
+        shift = self.origin * (sums.kept - sums.before)
+        doubt = missed**2 / sums.slope if sums.slope > 0 else np.inf if missed else 0.0
+        return float(max(0.0, sums.change + shift - doubt))
+
     def _sums(self, place: np.ndarray) -> Sums:
         width = len(place)
-        total = Sums(*[0.0] * 4, np.zeros(width - 1), np.zeros(width - 1), np.zeros((width, width)))
+        total = Sums(*[0.0] * 7, np.zeros(width - 1), np.zeros(width - 1), np.zeros((width, width)))
         total = jax.device_put(total)
         for block in self.blocks():
-            rows, base, _ = _rows(self.spec, block)
-            total = _add(total, rows, base, place, objective=self.objective)
+            rows, base, _ = rows_of(self.spec, block)
+            total = _add(total, rows, base, place, self.origin, objective=self.objective)
         total = jax.device_get(total)
         if not total.examples > 0:
             raise ProblemError("the blocks hold no example with counts above 0")
@@ -226,12 +228,12 @@ class _Passes:
 
     def _tight(self, point: _Point) -> bool:
         close = abs(point.sums.kept - self.spec.keep_rate) <= RATE_ACCURACY
-        relative = point.values.gap <= self.tolerance * abs(point.values.primal)
-        return self._held(point) and close and relative
+        tight = point.values.gap <= max(self.tolerance * point.change, newton.NOTHING)
+        return self._held(point) and close and tight
 
     def _solution(self, point: _Point) -> StreamSolution:
         sums, (primal, _, gap) = point.sums, point.values
-        good = self._held(point) and gap <= self.tolerance * max(1.0, abs(primal))
+        good = self._held(point) and gap <= self.tolerance * max(1.0, point.change)
         good = good and abs(sums.kept - self.spec.keep_rate) <= newton.RATE_ACCURACY
         status = Status.CONVERGED if good else Status.MAX_STEPS
         squares = sums.squares * sums.examples
@@ -253,16 +255,23 @@ _minimise, _scores = jax.jit(minimise_model), jax.jit(dual.scores)
 
 
 @functools.partial(jax.jit, static_argnames="objective")
-def _add(total: Sums, rows: Rows, base: Array, place: Array, *, objective: Objective) -> Sums:
+def _add(
+    total: Sums, rows: Rows, base: Array, place: Array, origin: Array, *, objective: Objective
+) -> Sums:
     """Returns the sums with those of a block added, whose `share` holds the counts."""
     score = dual.scores(rows, place[1:]) + place[0]
     q = objective.weight(score, base)
+    start = jnp.full_like(base, origin)
+    before = objective.weight(start, base)
     curvature = rows.share * objective.curvature(score, base)
     part = Sums(
         examples=jnp.sum(rows.share),
         kept=dual.mean(rows, q),
         squares=dual.mean(rows, q**2),
         cost=dual.mean(rows, objective.cost(q, base)),
+        change=dual.mean(rows, added_cost(objective, q, before, base)),
+        before=dual.mean(rows, before),
+        slope=dual.mean(rows, objective.curvature(start, base)),
         moments=dual.moments(rows, q),
         second=dual.second_moments(rows).reshape(-1),
         gram=dual.add_gram(rows, jnp.zeros_like(total.gram), curvature),
@@ -270,30 +279,22 @@ def _add(total: Sums, rows: Rows, base: Array, place: Array, *, objective: Objec
     return jax.tree.map(jnp.add, total, part)
 
 
-def _rows(spec: Spec, block: Block) -> tuple[Rows, np.ndarray, int]:
-    """Returns the block's rows and b = ηu, padded with rows of count 0, and its own number."""
-    attributes, labels, utility, counts = _checked(spec, block)
-    size = dual.padded(len(counts))
-    rows = make_rows(attributes, labels, counts, spec.target, size)
-    return rows, spec.keep_rate * pad(utility, size, 1.0), len(counts)
+def _origin(spec: Spec, blocks: Iterable[Block], objective: Objective) -> float:
+    """Returns the μ at which the first block's weights have the mean η without constraints."""
+    for block in blocks:
+        rows, base, _ = rows_of(spec, block)
+        if rows.share.any():
+            return float(_root(rows.share, base, spec.keep_rate, objective=objective))
+    return 0.0
 
 
-def _checked(spec: Spec, block: Block) -> tuple[np.ndarray, ...]:
-    attributes, labels, utility, counts = block
-    attributes = checks.unit_matrix("attributes", attributes, unknown=True)
-    labels = checks.unit_matrix("labels", labels)
-    shape = (attributes.shape[1], len(labels), labels.shape[1])
-    expected = (len(spec.attribute_names), len(attributes), len(spec.label_names))
-    if shape != expected:
-        raise ProblemError(
-            f"the block has {shape[0]} attributes, {shape[1]} rows and {shape[2]} labels; expected "
-            f"{expected[0]}, {expected[1]} and {expected[2]}"
-        )
-    utility = checks.positive_vector("utility", utility, len(labels))
-    if counts is None:
-        counts = np.ones(len(labels))
-    elif not np.any(counts):
-        counts = np.zeros(len(labels))
-    else:
-        counts = checks.nonnegative_vector("counts", counts, len(labels))
-    return attributes.astype(float), labels, utility, np.asarray(counts, float)
+@functools.partial(jax.jit, static_argnames="objective")
+def _root(share: Array, base: Array, keep_rate: Array, *, objective: Objective) -> Array:
+    share = share / share.sum()
+
+    def excess(offset: Array) -> tuple[Array, Array]:
+        score = jnp.full_like(base, offset)
+        kept = jnp.sum(share * objective.weight(score, base))
+        return kept - keep_rate, -jnp.sum(share * objective.curvature(score, base))
+
+    return subproblems.root(excess, jnp.zeros(()), accuracy=RATE_ACCURACY)

@@ -107,3 +107,15 @@ def test_bad_blocks():
     other = balance.solve(random_problem(0, shape=(3, 5)))
     with pytest.raises(balance.ProblemError, match="as many attributes and labels"):
         stream.solve(spec, lambda: [stream.Block(*good)], start=other)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_constant_more_in_the_utilities_changes_nothing(seed):
+    # It only raises the objective, to which the duality gap must not be compared.
+    problem = a_problem(seed, keep_rate=0.3)
+    large = dataclasses.replace(problem, utility=1e4 + problem.utility)
+    results = [stream.solve(p.spec, blocks_of(p)) for p in (problem, large)]
+    results.append(balance.solve(large))
+    assert {result.status for result in results} == {balance.Status.CONVERGED}
+    for result in results[1:]:
+        np.testing.assert_allclose(result.violation, results[0].violation, atol=1e-5)

@@ -1,0 +1,56 @@
+"""Blocks of examples: what solvers for streams read, checked."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from m4jax.balance import checks, dual
+from m4jax.balance.checks import ProblemError
+from m4jax.balance.dual import Rows
+from m4jax.balance.folding import make_rows, pad
+from m4jax.balance.problem import Spec
+
+
+class Block(NamedTuple):
+    """Some of the examples.
+
+    Attributes:
+        attributes: `[b, m]` s in [0, 1], NaN where unknown.
+        labels: `[b, c]` y in [0, 1].
+        utility: `[b]` u > 0, or None for ones.
+        counts: `[b]` how often each row occurs, or None for once.
+    """
+
+    attributes: Any
+    labels: Any
+    utility: Any = None
+    counts: Any = None
+
+
+def rows_of(spec: Spec, block: Block) -> tuple[Rows, np.ndarray, int]:
+    """Returns the block's rows and b = ηu, padded with rows of count 0, and its own number."""
+    attributes, labels, utility, counts = _checked(spec, block)
+    size = dual.padded(len(counts))
+    rows = make_rows(attributes, labels, counts, spec.target, size)
+    return rows, spec.keep_rate * pad(utility, size, 1.0), len(counts)
+
+
+def _checked(spec: Spec, block: Block) -> tuple[np.ndarray, ...]:
+    attributes, labels, utility, counts = block
+    attributes = checks.unit_matrix("attributes", attributes, unknown=True)
+    labels = checks.unit_matrix("labels", labels)
+    shape = (attributes.shape[1], len(labels), labels.shape[1])
+    expected = (len(spec.attribute_names), len(attributes), len(spec.label_names))
+    if shape != expected:
+        raise ProblemError(
+            f"the block has {shape[0]} attributes, {shape[1]} rows and {shape[2]} labels; expected "
+            f"{expected[0]}, {expected[1]} and {expected[2]}"
+        )
+    utility = checks.positive_vector("utility", utility, len(labels))
+    if counts is None:
+        counts = np.ones(len(labels))
+    elif not np.any(counts):
+        counts = np.zeros(len(labels))
+    else:
+        counts = checks.nonnegative_vector("counts", counts, len(labels))
+    return attributes.astype(float), labels, utility, np.asarray(counts, float)
