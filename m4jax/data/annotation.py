@@ -9,7 +9,6 @@ column "man". One of more values is a column for each, "age: young" say.
 import dataclasses
 import functools
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from m4jax.data.text import check_texts
+from m4jax.data.text import check_texts, words
 from m4jax.errors import InputError, nearest
-from m4jax.files import digest, read_json
+from m4jax.files import digest, fingerprint, read_json
 
 MAN = "man"  # the attribute whose bias is measured in models, and of which the census tells
 ANY_THING = "any thing"
 LABEL_SETS = ("occupations", "any_thing", "things")
 
 _DIRECTORY, _PREFIX = Path(__file__).parent, "lexicon_"
-_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,7 +208,6 @@ class Lexicon:
                 yield from self._places.get(words[start : start + length], ())
 
 
-@functools.cache
 def load_lexicon(name_or_path: str | os.PathLike) -> Lexicon:
     """Reads and checks a lexicon.
 
@@ -228,6 +225,13 @@ def load_lexicon(name_or_path: str | os.PathLike) -> Lexicon:
             hint = nearest(str(name_or_path), versions)
             raise InputError(f"lexicon: no version {str(name_or_path)!r}; {hint}, or a .json file")
         path = versions[str(name_or_path)]
+    return _read(path, fingerprint(path))
+
+
+@functools.lru_cache(maxsize=16)
+def _read(path: Path, content: str) -> Lexicon:
+    """Returns the lexicon of a file, read anew when its fingerprint is another one."""
+    del content
     return _lexicon(read_json(path), path)
 
 
@@ -261,7 +265,7 @@ def _lexicon(content: Any, path: Path) -> Lexicon:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(_WORD.findall(text.lower()))
+    return words(text)
 
 
 def _check_words(labels: object, where: str) -> None:

@@ -81,6 +81,7 @@ def unreadable(
     field: str = "image",
     skip: int = 0,
     what: str = "the pictures",
+    check: Callable[[Mapping[str, Any]], Any] | None = None,
     progress: Progress | None = None,
 ) -> dict[int, str]:
     """Returns record ↦ reason of the pictures that can't be read, all being decoded once.
@@ -90,20 +91,30 @@ def unreadable(
         field: of a record.
         skip: how many of them there may be.
         what: how to call them in an error.
+        check: raises an `InputError` for a record that can't be read for another reason.
         progress: told of every `BLOCK` pictures.
 
     Raises:
         InputError: if there are more than `skip`, with their records and reasons.
     """
 
-    def check(record: int) -> None:
-        decode(records[record][field])
+    def read_one(row: int) -> None:
+        record = records[row]
+        decode(record[field])
+        if check:
+            check(record)
 
-    return _failures(check, len(records), skip, what, progress)
+    return _failures(read_one, len(records), skip, what, progress)
 
 
 def read_all(
-    records: Records, *, resolution: int, field: str = "image", skip: int = 0, what: str
+    records: Records,
+    *,
+    resolution: int,
+    field: str = "image",
+    skip: int = 0,
+    what: str,
+    check: Callable[[Mapping[str, Any]], Any] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the records [n] whose pictures can be read, and these, uint8 [n, r, r, 3].
 
@@ -111,8 +122,11 @@ def read_all(
     """
     pictures = np.empty((len(records), resolution, resolution, 3), np.uint8)
 
-    def fill(record: int) -> None:
-        pictures[record] = read(records[record][field], resolution)
+    def fill(row: int) -> None:
+        record = records[row]
+        pictures[row] = read(record[field], resolution)
+        if check:
+            check(record)
 
     failures = _failures(fill, len(records), skip, what, None)
     kept = np.setdiff1d(np.arange(len(records)), list(failures))

@@ -20,25 +20,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from m4jax import files
-from m4jax.data import tokenizers
+from m4jax.data import prepared, tokenizers, truth
 from m4jax.data.annotation import load_lexicon, with_article
 from m4jax.data.encoded import EncodedPictures, read_all, unreadable
 from m4jax.data.examples import Splits, Tokenizer, Training
+from m4jax.data.text import decoded
 from m4jax.data.text import words as text_words
-from m4jax.errors import InputError, nearest
+from m4jax.errors import InputError
 from m4jax.progress import Progress
 
 ROWS = 1 << 14  # of the table that are held while it is written
 EVALUATION = ("faces", "objects", "scenes")
+PLAIN = ("split", "image", "caption", "resolution", "skip")  # fields that are what they say
 
 
 @dataclasses.dataclass(frozen=True)
 class Pairs:
     """Where the pairs come from, and the pictures that models are evaluated on.
 
-    A dataset is a name that `tfds.builder` knows ("coco_captions", looked up in TFDS_DATA_DIR) or
-    the directory of a prepared one, in array_record files. A field within another one is written
-    with a stroke, "captions/text"; of a list the first entry is taken.
+    A dataset is the name of a prepared one ("coco_captions", looked up in TFDS_DATA_DIR) or its
+    directory, in array_record files. A field within another one is written with a stroke,
+    "captions/text"; of a list the first entry is taken. Datasets, lexicon and tokenizer are known
+    by their contents: edited in place, prepared anew or moved, they are what they hold.
     The evaluation sets may be () to be left out. The methods are those of `Source`.
     """
 
@@ -51,11 +54,11 @@ class Pairs:
     caption: str = "captions/text"  # field of the caption; of several the first
     resolution: int = 224  # pixels a side, scaled and cut, see `EncodedPictures`
     lexicon: str = "en_v1"  # words by which captions are annotated, or a .json file
-    # "words" (the most frequent of the captions), "clip:FILE" or "siglip:FILE": its tokenizer.json,
-    # OpenAI's bpe_simple_vocab_16e6.txt.gz or SigLIP's SentencePiece model
+    # "words" (the most frequent of the captions), "clip:FILE", "siglip:FILE" or "siglip2:FILE": its
+    # tokenizer.json, OpenAI's bpe_simple_vocab_16e6.txt.gz or SigLIP's SentencePiece model
     tokenizer: str = "words"
     skip: int = 0  # examples that can't be read and are left out; more are refused, with their rows
-    # (dataset, split, image field, field that is true for men)
+    # (dataset, split, image field, field that is true for men, or "gender=Male")
     faces: tuple[str, ...] = ("celeb_a", "test", "image", "attributes/Male")
     # (dataset, split, image field, class field): pictures without persons
     objects: tuple[str, ...] = ("oxford_iiit_pet", "test", "image", "label")
@@ -77,9 +80,27 @@ class Pairs:
                 )
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """All that the training pairs follow from, with contents in place of names."""
+        return {
+            "dataset": prepared.identity(self.dataset) if self.dataset else "",
+            "lexicon": load_lexicon(self.lexicon).digest,
+            "tokenizer": tokenizers.identity(self.tokenizer),
+            **{name: getattr(self, name) for name in PLAIN},
+        }
+
+    @property
     def id(self) -> str:
-        """A hash of all that the files in the directory follow from."""
-        return files.digest(dataclasses.asdict(self))
+        """A hash of all that the files in the directory follow from: of contents, not of names."""
+        return files.digest(self.facts)
+
+    @property
+    def looked_at_id(self) -> str:
+        """A hash of what the evaluation sets follow from, by contents."""
+        sets = {name: getattr(self, name) for name in EVALUATION if getattr(self, name)}
+        contents = {name: prepared.identity(dataset) for name, (dataset, *_) in sets.items()}
+        fields = {name: fields for name, (_, *fields) in sets.items()}
+        return files.digest([contents, fields, self.resolution, self.skip])
 
     @property
     def vocab_size(self) -> int:
@@ -112,7 +133,8 @@ class Pairs:
             counts, left_out = _write_table(self, folder / "train.parquet", progress)
             text = "".join(f"{word}\n" for word in tokenizers.vocabulary(counts))
             files.write_text(folder / "vocabulary.txt", text)
-            files.write_manifest(folder, pairs=dataclasses.asdict(self), left_out=left_out)
+            facts = {"pairs": dataclasses.asdict(self), "contents": self.facts}
+            files.write_manifest(folder, **facts, left_out=left_out)
 
     def read(self, data_dir: str | os.PathLike) -> tuple[pa.Table, EncodedPictures]:
         """Returns the table of the training pairs, and their pictures.
@@ -123,7 +145,7 @@ class Pairs:
         folder = self.directory(data_dir)
         table = pq.read_table(files.intact(folder, "train.parquet"))
         left_out = [int(row) for row in files.read_sealed(folder / files.MANIFEST)["left_out"]]
-        records = _records(self.dataset, self.split, self.image)
+        records = prepared.Records(self.dataset, self.split, self.image)
         rows = np.setdiff1d(np.arange(len(records)), left_out)
         if len(records) != len(table) + len(left_out):
             raise InputError(
@@ -162,16 +184,7 @@ class Pairs:
         for name in EVALUATION:
             if not getattr(self, name):
                 continue
-            dataset, split, image, field = getattr(self, name)
-            records = _records(dataset, split, image)
-            if not len(records):
-                raise InputError(f"pairs: {dataset} {split} has no pictures")
-            rows, pictures = read_all(
-                records, resolution=self.resolution, field=image, skip=self.skip,
-                what=f"pairs: pictures of {dataset} {split}",
-            )  # fmt: skip
-            values = [_value(records[int(i)], field, dataset) for i in rows]
-            splits[name] = {"images": pictures, "group": rows} | _ANSWER[name](values)
+            splits[name] = _evaluation_split(name, getattr(self, name), self.resolution, self.skip)
         return splits
 
     def classes(self) -> tuple[str, dict[str, str]] | None:
@@ -182,10 +195,7 @@ class Pairs:
         if not self.objects:
             return None
         dataset, _, _, field = self.objects
-        feature = _builder(dataset).info.features
-        for name in field.split("/"):
-            feature = feature[name]
-        names = getattr(feature, "names", None)
+        names = _names(dataset, field)
         if names is None:
             return None
         phrases = {name: with_article(name.replace("_", " ").lower()) for name in names}
@@ -200,11 +210,35 @@ class Pairs:
         return tokenizers.WordTokenizer(words, context_length=context_length)
 
 
-_ANSWER = {
-    "faces": lambda values: {"gender": np.array([int(bool(value)) for value in values])},
-    "objects": lambda values: {"thing": np.array([int(value) for value in values])},
-    "scenes": lambda values: {"captions": [_text(value) for value in values]},
-}
+def _evaluation_split(
+    name: str, of: tuple[str, ...], resolution: int, skip: int
+) -> dict[str, np.ndarray | list[str]]:
+    """Returns an evaluation split; pictures of which nothing is known are left out, and told."""
+    dataset, split, image, field = of
+    records, what = prepared.Records(dataset, split, image), f"pairs.{name}: {dataset} {split}"
+    if not len(records):
+        raise InputError(f"{what}: has no pictures")
+    check = functools.partial(_caption, field=field, dataset=dataset) if name == "scenes" else None
+    rows, pictures = read_all(
+        records, resolution=resolution, field=image, skip=skip, what=what, check=check
+    )
+    unread = np.setdiff1d(np.arange(len(records)), rows)
+    left_out = dict.fromkeys(unread.tolist(), "can't be read")
+    if name == "scenes":
+        prepared.tell_left_out(what, left_out)
+        texts = [_caption(records[int(i)], field, dataset) for i in rows]
+        return {"images": pictures, "group": rows, "captions": texts}
+    faces = name == "faces"
+    plain = truth.split_field(field)[0] if faces else field
+    values = [prepared.value(records[int(i)], plain, dataset) for i in rows]
+    answers = (truth.men if faces else truth.classes)(values, field, _names(dataset, plain))
+    known = answers != truth.UNKNOWN
+    left_out |= dict.fromkeys(rows[~known].tolist(), f"{plain} is unknown")
+    prepared.tell_left_out(what, left_out)
+    if not known.any():
+        raise InputError(f"{what}: {plain} is unknown of all pictures")
+    key = "gender" if faces else "thing"
+    return {"images": pictures[known], "group": rows[known], key: answers[known]}
 
 
 def _write_table(
@@ -217,17 +251,19 @@ def _write_table(
     words, lexicon = collections.Counter(), load_lexicon(pairs.lexicon)
     columns = dict.fromkeys((*lexicon.attribute_names, *lexicon.label_columns), pa.bool_())
     schema = pa.schema({"uid": pa.string(), "caption": pa.string()} | columns)
-    prefix, base = _builder(pairs.dataset).info.full_name, pairs.split
-    records = _records(pairs.dataset, pairs.split, pairs.image)
+    prefix, base = prepared.builder(pairs.dataset).info.full_name, pairs.split
+    records = prepared.Records(pairs.dataset, pairs.split, pairs.image)
+    what, caption = f"pairs: {pairs.dataset} {pairs.split}", (pairs.caption, pairs.dataset)
     left_out = unreadable(
-        records, field=pairs.image, skip=pairs.skip, progress=progress,
-        what=f"pairs: pictures of {pairs.dataset} {pairs.split}",
+        records, field=pairs.image, skip=pairs.skip, progress=progress, what=what,
+        check=lambda record: _caption(record, *caption),
     )  # fmt: skip
+    prepared.tell_left_out(what, left_out)
     with pq.ParquetWriter(path, schema) as writer:
         for start in range(0, len(records), ROWS):
             stop = min(start + ROWS, len(records))
             rows = [row for row in range(start, stop) if row not in left_out]
-            texts = [_text(_value(records[i], pairs.caption, pairs.dataset)) for i in rows]
+            texts = [_caption(records[i], *caption) for i in rows]
             for text in texts:
                 words.update(text_words(text))
             attributes, labels = lexicon.annotate(texts)
@@ -243,49 +279,15 @@ def _write_table(
     return words, left_out
 
 
-def _builder(dataset: str):
-    import tensorflow_datasets as tfds  # here: importing it takes seconds
-
+def _caption(record: Mapping[str, Any], field: str, dataset: str) -> str:
+    """Returns the caption of a record; raises `InputError` if it is no text."""
+    value = prepared.value(record, field, dataset)
     try:
-        if Path(dataset).is_dir():
-            return tfds.builder_from_directory(dataset)
-        return tfds.builder(dataset, data_dir=os.environ.get("TFDS_DATA_DIR"))
-    except (tfds.core.DatasetNotFoundError, FileNotFoundError, ValueError) as error:
-        reason = str(error).split("\n")[0]
-        raise InputError(f"pairs: no dataset {dataset!r} in TFDS ({reason})") from None
+        return decoded(value)
+    except ValueError as error:
+        raise InputError(f"caption: {error}") from None
 
 
-def _records(dataset: str, split: str, image: str):
-    """Returns random access to the records of a split, their pictures left encoded."""
-    import tensorflow_datasets as tfds
-
-    builder = _builder(dataset)
-    if image not in builder.info.features:
-        hint = nearest(image, list(builder.info.features))
-        raise InputError(f"pairs: {dataset} has no field {image!r}; {hint}")
-    try:
-        return builder.as_data_source(split, decoders={image: tfds.decode.SkipDecoding()})
-    except (AssertionError, FileNotFoundError, NotImplementedError, ValueError) as error:
-        reason = str(error).split("\n")[0]
-        raise InputError(
-            f"pairs: {dataset}, split {split!r} can't be read ({reason}); prepare the dataset with "
-            "tfds.builder(...).download_and_prepare(file_format='array_record')"
-        ) from None
-
-
-def _value(record: Mapping[str, Any], field: str, dataset: str) -> Any:
-    """Returns a field of a record, of a list its first entry."""
-    value: Any = record
-    for name in field.split("/"):
-        if not isinstance(value, Mapping) or name not in value:
-            raise InputError(f"pairs: {dataset} has no field {field!r}; it has {sorted(record)}")
-        value = value[name]
-    if isinstance(value, list | np.ndarray) and np.ndim(value):
-        if not len(value):
-            raise InputError(f"pairs: {dataset}: an empty list in the field {field!r}")
-        value = value[0]
-    return value
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+def _names(dataset: str, field: str) -> list[str] | None:
+    """Returns the names of the classes whose numbers a field holds, if TFDS knows them."""
+    return getattr(prepared.feature(dataset, field), "names", None)

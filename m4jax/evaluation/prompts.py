@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from m4jax.errors import InputError, nearest
-from m4jax.files import read_json
+from m4jax.files import digest, read_json
 
 _DIRECTORY = Path(__file__).with_name("prompts")
 _AXES = ("gender", "occupation", "thing")
@@ -34,6 +34,12 @@ class Prompts:
     gender: Mapping[str, str]
     occupation: Mapping[str, str]
     thing: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """The identity of the content, the order of templates and classes included."""
+        axes = [list(getattr(self, name).items()) for name in _AXES]
+        return digest([self.version, self.templates, self.sensitivity, *axes], length=64)
 
 
 def load(name_or_path: str | os.PathLike) -> Prompts:

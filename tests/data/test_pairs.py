@@ -1,13 +1,16 @@
 """Pairs of a TFDS dataset: here the testbed's, of which nothing but picture and caption is read."""
 
+import contextlib
 import dataclasses
+import shutil
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from m4jax import balance, files
-from m4jax.data import pairs
+from m4jax.data import prepared as datasets
 from m4jax.data.annotation import load_lexicon
 from m4jax.data.pairs import Pairs
 from m4jax.data.testbed import emoji_scenes
@@ -172,11 +175,13 @@ def test_pictures_that_cannot_be_read_are_counted_and_left_out(
     some, prepared, tmp_path, monkeypatch
 ):
     whole_table, whole_pictures = some.read(prepared)
-    records = list(pairs._records(some.dataset, "train[:30]", "image"))
+    records = [
+        record | {"thing": 0} for record in datasets.Records(some.dataset, "train[:30]", "image")
+    ]
     whole = records[5]["image"]
     for row, content in ((4, b""), (17, b"<html>"), (18, whole[: len(whole) // 2])):
         records[row] = records[row] | {"image": content}
-    monkeypatch.setattr(pairs, "_records", lambda *_: records)
+    monkeypatch.setattr(datasets, "Records", lambda *_: records)
     part = dataclasses.replace(some, split="train[:30]", faces=(), skip=2)
     reasons = "3 of the first 30 can't be read.* 4: .*empty.* 17: .*HTML.* 18: .*damaged"
     with pytest.raises(InputError, match=reasons):
@@ -184,7 +189,8 @@ def test_pictures_that_cannot_be_read_are_counted_and_left_out(
     with pytest.raises(InputError, match=reasons):
         part.evaluation()
     part = dataclasses.replace(part, skip=3)
-    part.prepare(tmp_path)
+    with pytest.warns(datasets.LeftOutWarning, match="3 left out; by their records, 4: "):
+        part.prepare(tmp_path)
     table, pictures = part.read(tmp_path)
     kept = np.delete(np.arange(30), [4, 17, 18])
     assert len(table) == len(pictures) == 27
@@ -192,5 +198,150 @@ def test_pictures_that_cannot_be_read_are_counted_and_left_out(
     np.testing.assert_array_equal(pictures[:], whole_pictures[kept])
     manifest = files.read_sealed(part.directory(tmp_path) / files.MANIFEST)
     assert list(manifest["left_out"]) == ["4", "17", "18"]
-    split = part.evaluation()["objects"]
+    with pytest.warns(datasets.LeftOutWarning, match="3 left out"):
+        split = part.evaluation()["objects"]
     assert split["group"].tolist() == kept.tolist() and len(split["thing"]) == 27
+
+
+CAPTIONS = ["a man", b"caf\xe9", "", "a nurse \ud800", None, float("nan"), [], "a woman"]
+
+
+def with_captions(some, count=8, captions=CAPTIONS):
+    records = list(datasets.Records(some.dataset, f"train[:{count}]", "image"))
+    return [record | {"caption": one} for record, one in zip(records, captions, strict=True)]
+
+
+def test_captions_that_are_no_text_are_counted_and_left_out(some, prepared, tmp_path, monkeypatch):
+    whole = some.read(prepared)[1][:8]
+    records = with_captions(some)
+    monkeypatch.setattr(datasets, "Records", lambda *_: records)
+    part = dataclasses.replace(some, split="train[:8]", skip=5, faces=(), objects=())
+    reasons = "6 of the first 8 can't be read.* 1: caption: not UTF-8.*2: caption: empty.*surrogate"
+    with pytest.raises(InputError, match=reasons):
+        part.prepare(tmp_path)
+    with pytest.raises(InputError, match=reasons):
+        part.evaluation()
+    part = dataclasses.replace(part, skip=6)
+    with pytest.warns(datasets.LeftOutWarning, match="6 left out"):
+        part.prepare(tmp_path)
+    table, pictures = part.read(tmp_path)
+    assert table["caption"].to_pylist() == ["a man", "a woman"]
+    assert [uid[-10:] for uid in table["uid"].to_pylist()] == ["0000000000", "0000000007"]
+    np.testing.assert_array_equal(pictures[:], whole[[0, 7]])
+    manifest = files.read_sealed(part.directory(tmp_path) / files.MANIFEST)
+    assert list(manifest["left_out"]) == ["1", "2", "3", "4", "5", "6"]
+    with pytest.warns(datasets.LeftOutWarning, match="6 left out"):
+        scenes = part.evaluation()["scenes"]
+    assert scenes["captions"] == ["a man", "a woman"] and scenes["group"].tolist() == [0, 7]
+
+
+def test_faces_of_which_nothing_is_known_are_left_out_and_told(some, monkeypatch):
+    records = list(datasets.Records(some.dataset, "faces[:6]", "image"))
+    for record, value in zip(records, (-1, 1, 1, np.nan, -1, None), strict=True):
+        record["gender"] = value
+    monkeypatch.setattr(datasets, "Records", lambda *_: records)
+    part = dataclasses.replace(some, objects=(), scenes=())
+    with pytest.warns(datasets.LeftOutWarning, match="2 left out; by their records, 3: gender"):
+        faces = part.evaluation()["faces"]
+    assert faces["gender"].tolist() == [0, 1, 1, 0]
+    assert faces["group"].tolist() == [0, 1, 2, 4] and len(faces["images"]) == 4
+    declared = dataclasses.replace(part, faces=(*some.faces[:3], "gender=2"))
+    with pytest.raises(InputError, match="gender=2: expected '2' and one other value, got -1, 1"):
+        declared.evaluation()
+
+
+def test_an_id_is_of_contents_not_of_paths(some, tmp_path):
+    copied = shutil.copytree(some.dataset, tmp_path / "elsewhere")
+    moved = dataclasses.replace(some, dataset=str(copied))
+    assert moved.id == some.id and moved.looked_at_id == some.looked_at_id
+    assert dataclasses.replace(some, faces=()).id == some.id
+    assert dataclasses.replace(some, faces=()).looked_at_id != some.looked_at_id
+    assert dataclasses.replace(some, skip=1).id != some.id
+    record = next(copied.glob("*train*array_record*"))
+    content = bytearray(record.read_bytes())
+    content[len(content) // 2] ^= 1
+    record.write_bytes(content)  # as many bytes, at the same path
+    assert moved.id != some.id
+    evaluated = dataclasses.replace(some, objects=(str(copied), *some.objects[1:]))
+    assert evaluated.id == some.id and evaluated.looked_at_id != some.looked_at_id
+
+
+def test_an_edited_lexicon_is_another_one(some, tmp_path):
+    fields = files.read_json(resources.files("m4jax.data") / "lexicon_en_v1.json")
+    path = tmp_path / "mine.json"
+    files.write_json(path, fields)
+    mine = dataclasses.replace(some, lexicon=str(path), split="train[:40]")
+    before = mine.id
+    mine.prepare(tmp_path)
+    men = mine.read(tmp_path)[0]["man"].to_pylist()
+    gender = fields.pop("gender", None) or fields["attributes"]["gender"]
+    swapped = {"woman": gender["man"], "man": gender["woman"]}
+    files.write_json(path, fields | {"attributes": {"gender": swapped}})
+    assert mine.id != before and not mine.is_prepared(tmp_path)
+    mine.prepare(tmp_path)
+    after = mine.read(tmp_path)[0]["man"].to_pylist()
+    assert after == [None if man is None else not man for man in men] and True in men
+    other = tmp_path / "copy.json"
+    shutil.copy(path, other)
+    assert dataclasses.replace(mine, lexicon=str(other)).id == mine.id
+
+
+def test_another_tokenizer_at_the_same_path_is_another_one(some, tmp_path):
+    path = tmp_path / "merges.txt.gz"
+    mine = dataclasses.replace(some, tokenizer=f"clip:{path}")
+    ids = {mine.id, some.id}
+    for content in (b"a", b"b"):
+        path.write_bytes(content)
+        ids.add(mine.id)
+    assert len(ids) == 4
+
+
+def test_datasets_are_found_by_name(some, tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    mine = dataclasses.replace(some, dataset="scenes_of_mine")
+    absent = mine.id
+    with pytest.raises(InputError, match=f"no dataset 'scenes_of_mine' in TFDS's .*{tmp_path}"):
+        mine.prepare(tmp_path)
+    for version in ("1.0.0", "1.10.0"):
+        shutil.copytree(some.dataset, tmp_path / "scenes_of_mine" / version)
+    (tmp_path / "scenes_of_mine" / "1.2.0.incomplete").mkdir()
+    assert absent != mine.id == some.id
+    assert datasets.locate("scenes_of_mine").name == "1.10.0"
+    assert datasets.locate("scenes_of_mine:1.0.0").name == "1.0.0"
+    for name in ("a", "b"):
+        shutil.copytree(some.dataset, tmp_path / "several" / name / "1.0.0")
+    assert datasets.locate("several/b").parent.name == "b"
+    with pytest.raises(InputError, match="one of several: several/a, several/b"):
+        datasets.locate("several")
+
+
+def test_a_folder_that_is_no_dataset_is_told_in_one_line(some, tmp_path):
+    with pytest.raises(InputError, match=r"no prepared dataset: there is no dataset_info\.json"):
+        dataclasses.replace(some, dataset=str(tmp_path)).prepare(tmp_path)
+    above = Path(some.dataset).parents[1]
+    with pytest.raises(InputError, match=r"give one of those below, .* say"):
+        dataclasses.replace(some, dataset=str(above)).prepare(tmp_path)
+    wrong = dataclasses.replace(some, objects=(*some.objects[:3], "label/x"))
+    with pytest.raises(InputError, match="has no field 'label/x'; it has"):
+        wrong.classes()
+
+
+@pytest.mark.parametrize("name", ["dataset_info.json", "features.json", "array_record"])
+def test_a_damaged_dataset_is_told_in_one_line(some, tmp_path, name):
+    folder = shutil.copytree(some.dataset, tmp_path / "damaged")
+    mine = dataclasses.replace(some, dataset=str(folder), faces=(), objects=(), scenes=())
+    path = next(path for path in sorted(folder.iterdir()) if name in path.name and
+                (name != "array_record" or "train" in path.name))  # fmt: skip
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    for place in rng.integers(len(whole), size=6):
+        content = bytearray(whole)
+        content[place] ^= 1 << rng.integers(8)
+        path.write_bytes(content)
+        part = dataclasses.replace(mine, split="train[:20]")
+        with contextlib.suppress(InputError):
+            part.prepare(tmp_path)
+            part.read(tmp_path)[1][:20]
+    for content in (b"", whole[: len(whole) // 2], b"[]"):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="pairs: "):
+            mine.prepare(tmp_path)
