@@ -47,6 +47,7 @@ class Pairs:
 
     kind: ClassVar[str] = "pairs"
     composed: ClassVar[int] = 0
+    looked_at: ClassVar[tuple[str, ...]] = EVALUATION
 
     dataset: str = "coco_captions"  # a name, looked up in TFDS_DATA_DIR, or a directory
     split: str = "train"  # "train[:10%]" for a part
@@ -97,7 +98,7 @@ class Pairs:
     @property
     def looked_at_id(self) -> str:
         """A hash of what the evaluation sets follow from, by contents."""
-        sets = {name: getattr(self, name) for name in EVALUATION if getattr(self, name)}
+        sets = {name: getattr(self, name) for name in self.looked_at if getattr(self, name)}
         contents = {name: prepared.identity(dataset) for name, (dataset, *_) in sets.items()}
         fields = {name: fields for name, (_, *fields) in sets.items()}
         return files.digest([contents, fields, self.resolution, self.skip])
