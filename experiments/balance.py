@@ -36,7 +36,8 @@ SHOWN = {
 def main(console: Console) -> int:
     """Carries out the stages that are not done yet; prints the certificate and where all lies."""
     config = tables.table_config(command.config())
-    job = tables.Job(config, command.workdir())
+    tell = functools.partial(console.print, soft_wrap=True, markup=False)
+    job = tables.Job(config, command.workdir(), tell)
     stages = {name: functools.partial(tables.STAGES[name], job) for name in tables.stages(config)}
     with files.locked(job.folder / f"lock.{config.shard or 0}", wait=False):
         if config.shards == 1:
@@ -48,7 +49,7 @@ def main(console: Console) -> int:
 
 
 def _show(console: Console, folder: Path) -> None:
-    certificate = files.read_json(folder / "weights.json")
+    certificate = tables.certificate(folder)
     table = Table("certificate", "")
     for name, title in SHOWN.items():
         if name in certificate:

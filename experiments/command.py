@@ -1,6 +1,5 @@
 """What the commands share: their flags, and how an error is shown."""
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
+from m4jax import limits
 from m4jax.errors import InputError, NonFiniteError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -51,8 +51,20 @@ def config() -> dict[str, Any]:
 
 
 def workdir() -> Path:
-    """Returns the directory that `--workdir` names, as an absolute path."""
-    return Path(WORKDIR.value).absolute()
+    """Returns the directory that `--workdir` names, as an absolute path.
+
+    Raises:
+        InputError: if its name can't be written: under a locale of ASCII alone, say.
+    """
+    path = Path(WORKDIR.value).absolute()
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"--workdir: its name is not {sys.getfilesystemencoding()}, the encoding of this "
+            "locale; set LC_ALL=C.UTF-8 and unset PYTHONUTF8"
+        ) from None
+    return path
 
 
 def override(field: str, value: Any) -> None:
@@ -72,7 +84,7 @@ def has_accelerator() -> bool:
 
 def cores() -> int:
     """Returns the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return limits.cores()
 
 
 def _parse(argv: list[str]) -> list[str]:

@@ -17,7 +17,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from m4jax import files
 from m4jax.data import prepared, tokenizers, truth
@@ -27,6 +26,7 @@ from m4jax.data.examples import Splits, Tokenizer, Training
 from m4jax.data.text import decoded
 from m4jax.data.text import words as text_words
 from m4jax.errors import InputError
+from m4jax.files import parquet
 from m4jax.progress import Progress
 
 ROWS = 1 << 14  # of the table that are held while it is written
@@ -144,7 +144,7 @@ class Pairs:
             InputError: if they are not prepared, or a file is damaged.
         """
         folder = self.directory(data_dir)
-        table = pq.read_table(files.intact(folder, "train.parquet"))
+        table = parquet.read(files.intact(folder, "train.parquet"))
         left_out = [int(row) for row in files.read_sealed(folder / files.MANIFEST)["left_out"]]
         records = prepared.Records(self.dataset, self.split, self.image)
         rows = np.setdiff1d(np.arange(len(records)), left_out)
@@ -260,7 +260,7 @@ def _write_table(
         check=lambda record: _caption(record, *caption),
     )  # fmt: skip
     prepared.tell_left_out(what, left_out)
-    with pq.ParquetWriter(path, schema) as writer:
+    with parquet.writer(path, schema) as writer:
         for start in range(0, len(records), ROWS):
             stop = min(start + ROWS, len(records))
             rows = [row for row in range(start, stop) if row not in left_out]

@@ -3,5 +3,6 @@
 from m4jax.tables.config import TableConfig, table_config
 from m4jax.tables.job import Job
 from m4jax.tables.stages import STAGES, stages
+from m4jax.tables.weights import certificate
 
-__all__ = ["STAGES", "Job", "TableConfig", "stages", "table_config"]
+__all__ = ["STAGES", "Job", "TableConfig", "certificate", "stages", "table_config"]

@@ -52,7 +52,7 @@ def fold(job: Job, progress: Progress) -> None:
         if not part.paths:  # fewer files than shards
             continue
         parts.append(job.folder / "folds" / f"{job.part_id(part)}.parquet")
-        if not job.is_whole(parts[-1]):
+        if parts[-1] == job.fold or not job.is_whole(parts[-1]):
             with job.connect() as connection:
                 percent = functools.partial(progress, f"fold {index + 1} of {shards}")
                 folding.fold(connection, part, parts[-1], percent)
@@ -139,7 +139,8 @@ STAGES: dict[str, Callable[[Job, Progress], None]] = {
 
 def stages(config: TableConfig) -> tuple[str, ...]:
     """Returns the stages that a configuration asks for: with `shard` set, no more than its fold."""
-    return tuple(STAGES) if config.shard is None else ("examples", "fold")
+    names = tuple(STAGES) if config.shard is None else ("examples", "fold")
+    return names[1:] if config.files else names
 
 
 def _has_frontier(job: Job) -> bool:

@@ -19,6 +19,7 @@ Rows = list[dict[str, Any]]
 
 WORST = 30  # associations in a figure
 BINS = 50
+LONGEST = 80  # characters of a name in a figure: longer ones would leave no room
 FRONTIER = ("keep_rate", "association", "association_mean", "representation", "violation",
             "objective", "effective_sample_size")  # fmt: skip
 BEFORE, AFTER = style.MARKS[2], style.MARKS[1]
@@ -102,7 +103,7 @@ def association(rows: Rows) -> tuple[Figure, Rows] | None:
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")
-    group = "attribute" if several else drawn[0]["attribute"]
+    group = "attribute" if several or len(drawn[0]["attribute"]) > 20 else drawn[0]["attribute"]
     ax.set_xlabel(f"P(label | {group}) − P(label | not {group}), percentage points")
     omitted = sum(bool(row["label"]) for row in rows) - len(drawn)
     title = "Association of labels" + (f": the widest {len(drawn)}" if omitted else "")
@@ -175,4 +176,5 @@ def tradeoff(frontier: Mapping[str, Any], keep_rate: float) -> tuple[Figure, Row
 
 
 def _name(row: Mapping[str, Any], several: bool) -> str:
-    return f"{row['label']} | {row['attribute']}" if several else row["label"]
+    name = f"{row['label']} | {row['attribute']}" if several else row["label"]
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"

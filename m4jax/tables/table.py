@@ -222,6 +222,14 @@ def find(patterns: Sequence[str]) -> list[str]:
         if not matching:
             raise InputError(f"files: no file matches {str(pattern)!r}")
         matches.update(str(Path(path).absolute()) for path in matching)
+    for path in matches:
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                f"files: the name of {path!r} is not UTF-8, or the locale is not; rename it, or "
+                "set LC_ALL=C.UTF-8 and unset PYTHONUTF8"
+            ) from None
     if not matches:
         raise InputError("files: none given")
     return sorted(matches)
@@ -229,8 +237,10 @@ def find(patterns: Sequence[str]) -> list[str]:
 
 def _rows(table: pa.Table, columns: Columns) -> Rows:
     uid = table[columns.uid]
-    coded = pa.types.is_dictionary(uid.type)
-    uid = (uid.cast(uid.type.value_type) if coded else uid).combine_chunks()
+    if pa.types.is_dictionary(uid.type):
+        uid = uid.cast(uid.type.value_type)
+    whole = pa.types.is_integer(uid.type)
+    uid = (uid if whole else uid.cast(pa.string())).combine_chunks()  # text comes in several types
     if columns.packed:
         bits = table[columns.packed].to_numpy().astype(np.uint64)[:, None]
         places = np.arange(len(columns.attributes) + len(columns.labels), dtype=np.uint64)

@@ -2,9 +2,10 @@ import math
 
 import numpy as np
 import pytest
+from helpers.damage import flips
 from helpers.tables_of_results import plausible_rows, row, table
 
-from m4jax.errors import InputError
+from m4jax.errors import DamagedError, InputError
 from m4jax.report import results
 from m4jax.report.results import Estimate
 
@@ -65,6 +66,48 @@ def test_files_that_are_no_results_are_refused(tmp_path):
     (tmp_path / "cut").write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match="rebuild it"):
         results.read(tmp_path / "cut")
+
+
+def same(a, b):
+    """Tells whether two tables are read as the same."""
+    arrays = [(a[name], b[name]) for name in (*a.columns, *b.columns)]
+    alike = all(repr(x.tolist()) == repr(y.tolist()) for x, y in arrays)
+    return a.levels == b.levels and alike
+
+
+@pytest.mark.parametrize("most", [200, pytest.param(None, marks=pytest.mark.long)])
+def test_every_flipped_bit_is_noticed_or_changes_nothing(tmp_path, most):
+    draws = tuple(np.random.default_rng(0).random(8).tolist())
+    rows = [r | {"model": "small", "draws": draws} for r in plausible_rows()[:: 1 if most else 40]]
+    path = tmp_path / "results.parquet"
+    results.write(path, rows, {"model": ["small", "large"]})
+    expected, noticed = results.read(path), 0
+    for bit in flips(path, most):
+        try:
+            assert same(results.read(path), expected), bit
+        except InputError as error:
+            noticed += 1
+            assert "\n" not in str(error)
+    assert noticed > 100
+
+
+def test_a_file_without_a_checksum_of_its_content_is_refused(tmp_path):
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "results.parquet"
+    results.write(path, plausible_rows())
+    pq.write_table(pq.read_table(path), path, compression="none", row_group_size=50)
+    assert len(results.read(path)) == len(plausible_rows())  # however it is laid out
+    pq.write_table(pq.read_table(path).replace_schema_metadata({}), path)
+    with pytest.raises(DamagedError, match="of an earlier version; run the study's command again"):
+        results.read(path)
+    rows = [r | {"value": r["value"] + 1e-12} for r in plausible_rows()]
+    table = pq.read_table(path)
+    results.write(path, rows)
+    other = table.replace_schema_metadata(pq.read_schema(path).metadata)
+    pq.write_table(other, path)
+    with pytest.raises(DamagedError, match="the checksum of its content differs"):
+        results.read(path)
 
 
 def test_a_table_of_other_columns_is_refused(tmp_path):
