@@ -84,7 +84,7 @@ class Pairs:
     def facts(self) -> dict[str, Any]:
         """All that the training pairs follow from, with contents in place of names."""
         return {
-            "dataset": prepared.identity(self.dataset) if self.dataset else "",
+            "dataset": prepared.identity(self.dataset),
             "lexicon": load_lexicon(self.lexicon).digest,
             "tokenizer": tokenizers.identity(self.tokenizer),
             **{name: getattr(self, name) for name in PLAIN},

@@ -50,10 +50,10 @@ def locate(dataset: str) -> Path | None:
 def identity(dataset: str) -> str:
     """Returns what tells the content of a dataset: a fingerprint of all its files, see `files`.
 
-    The same dataset elsewhere has the same one. "absent" if there is none.
+    The same dataset elsewhere has the same one. Its name, if there is none (yet).
     """
     folder = locate(dataset)
-    return "absent" if folder is None else files.fingerprint_folder(folder)
+    return f"absent: {dataset}" if folder is None else files.fingerprint_folder(folder)
 
 
 def builder(dataset: str) -> Any:

@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 
 from m4jax.data.encoded import EncodedPictures
 from m4jax.errors import InputError, nearest
+from m4jax.models import check_tokens
 from m4jax.training.losses import LOSSES
 from m4jax.training.mesh import DATA
 
@@ -190,7 +191,7 @@ def check_fit(config: TrainConfig, data: TrainData, model: nn.Module, mesh: Mesh
     size = (variant.image_size, variant.image_size, 3)
     if data.images.shape[1:] != size:
         raise InputError(f"the model wants pictures {size}, the data has {data.images.shape[1:]}")
-    length, largest = trim(data.tokens).shape[1], int(data.tokens.max(initial=0))
+    length = trim(data.tokens).shape[1]
     if variant.text_mask == "none" and data.tokens.shape[1] != variant.context:
         raise InputError(
             f"the model takes texts of exactly {variant.context} tokens, the data has "
@@ -200,11 +201,7 @@ def check_fit(config: TrainConfig, data: TrainData, model: nn.Module, mesh: Mesh
         raise InputError(
             f"captions of {length} tokens exceed the model's context {variant.context}"
         )
-    if largest >= variant.vocab_size:
-        raise InputError(
-            f"token id {largest} is outside the model's vocabulary of {variant.vocab_size}; "
-            "create the model with the tokenizer's vocab_size"
-        )
+    check_tokens(data.tokens, variant)
     if ("logit_bias" in LOSSES[config.loss].model) != (variant.logit_bias is not None):
         fields = {name: loss.model or "without a bias" for name, loss in LOSSES.items()}
         raise InputError(

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from m4jax.errors import InputError
+from m4jax.models import check_tokens
 from m4jax.training.step import normalize
 
 
@@ -23,6 +24,7 @@ class Embedder:
 
     def __init__(self, model: nn.Module, params: Any, *, batch_size: int = 256):
         self._params, self._batch_size, self._context = params, batch_size, model.variant.context
+        self._variant = model.variant
         self._one_length = model.variant.text_mask == "none"
         self.logit_scale = float(np.exp(params["log_scale"]))
         self._embed_images, self._embed_tokens = _towers(model)
@@ -35,7 +37,8 @@ class Embedder:
         """Returns the unit embeddings [n, d] (float32) of token ids [n, L], 0 where padded.
 
         Raises:
-            InputError: if padding counts for the model and L is not its context.
+            InputError: if padding counts for the model and L is not its context, or the tokens
+                can't be those of its tokenizer, see `models.check_tokens`.
         """
         missing = self._context - tokens.shape[1]
         if missing > 0 and self._one_length:
@@ -43,6 +46,7 @@ class Embedder:
                 f"the model takes texts of exactly {self._context} tokens, these have "
                 f"{tokens.shape[1]}; pad them with its tokenizer"
             )
+        check_tokens(tokens, self._variant)
         return self._in_batches(self._embed_tokens, np.pad(tokens, ((0, 0), (0, max(missing, 0)))))
 
     def _in_batches(self, embed: Callable[[Any, Any], jax.Array], rows: np.ndarray) -> np.ndarray:
