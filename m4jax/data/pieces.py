@@ -9,11 +9,13 @@ import dataclasses
 import gzip
 import html
 import io
+import json
 import os
 import string
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import ftfy
 import numpy as np
@@ -31,6 +33,7 @@ CLIP_SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 CLIP_WORDS = r"'[sſ]|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 _MOST_BYTES = 1 << 26  # of a list of merges; OpenAI's has 3 MB
+_MOST_IDS = 1 << 24  # of a vocabulary; the largest have 2 ** 18
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _LONG = "a long text " * 400  # of more tokens than any model takes
 
@@ -61,7 +64,8 @@ class Kind:
         clean: what is done to a text first.
         pad: id of padding.
         end: id, or piece, of the end token.
-        other: the end piece of the kind that is easily taken for this one, and what to say then.
+        other: the end piece of the kind that is easily taken for this one, and its name.
+        never: a special piece that texts of this kind do not have.
     """
 
     name: str
@@ -69,6 +73,7 @@ class Kind:
     pad: int
     end: int | str
     other: tuple[str, str] = ("", "")
+    never: str = ""
 
 
 def _plain(text: str) -> str:
@@ -78,7 +83,7 @@ def _plain(text: str) -> str:
 ANY = Kind("tokenizer.json", _plain, 0, "")
 CLIP = Kind("clip", lambda text: mended(text).lower(), 0, CLIP_SPECIAL[1])
 SIGLIP = Kind("siglip", lambda text: canonical(mended(text)), 1, 1, ("<eos>", "siglip2"))
-SIGLIP2 = Kind("siglip2", str.lower, 0, 1, ("</s>", "siglip"))
+SIGLIP2 = Kind("siglip2", str.lower, 0, 1, ("</s>", "siglip"), "<bos>")
 
 
 class JsonTokenizer:
@@ -111,6 +116,7 @@ class JsonTokenizer:
     ):
         content = read_content(path, sha256)
         with told(f"{path}: not a tokenizer.json"):
+            _check_templates(json.loads(content))
             library = tokenizers.Tokenizer.from_str(content.decode())
             if pad is None:
                 pad = kind.pad if kind != ANY else (library.padding or {}).get("pad_id", 0)
@@ -128,6 +134,8 @@ class JsonTokenizer:
             library.enable_truncation(context_length)
             library.enable_padding(length=context_length, pad_id=pad)
             self._size = max(library.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+        if self._size > _MOST_IDS:
+            raise InputError(f"{where}: its largest id is {self._size - 1:,}: damaged")
         tried = self(["a", "two words", _LONG])
         if kind != ANY:
             self._check_end(tried, pad)
@@ -141,6 +149,12 @@ class JsonTokenizer:
             raise InputError(
                 f"{self._where}: its end is {twin}, which is {kind.other[1]}'s; name it "
                 f"{kind.other[1]}:FILE"
+            )
+        begin = self._library.token_to_id(kind.never) if kind.never else None
+        if begin is not None and (tried == begin).any():
+            raise InputError(
+                f"{self._where}: begins texts with {kind.never}, as {kind.name} does not; use the "
+                "tokenizer.json that was published with it"
             )
         last = [row[row != pad][-1:] if pad != end else row[-1:] for row in tried]
         if end is None or any(one.size != 1 or one[0] != end for one in last):
@@ -214,6 +228,18 @@ def checked_length(context_length: int, special: int) -> int:
         least = special + 1
         raise InputError(f"context_length: expected at least {least}, got {context_length!r}")
     return context_length
+
+
+def _check_templates(content: Any) -> None:
+    """Raises `ValueError` for a template of unknown tokens, at which the library would panic."""
+    processor = content.get("post_processor") if isinstance(content, dict) else None
+    parts = processor.get("processors") if isinstance(processor, dict) else None
+    for part in [processor, *(parts if isinstance(parts, list) else [])]:
+        if isinstance(part, dict) and part.get("type") == "TemplateProcessing":
+            for piece in [*part["single"], *part["pair"]]:
+                name = piece.get("SpecialToken", {}).get("id")
+                if name is not None and name not in part["special_tokens"]:
+                    raise ValueError(f"post_processor: no special token {name!r}")
 
 
 @contextlib.contextmanager

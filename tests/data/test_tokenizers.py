@@ -4,6 +4,8 @@ import gzip
 import importlib.util
 import io
 import itertools
+import json
+import re
 import string
 import sys
 import types
@@ -14,10 +16,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, normalizers, processors
 
 from m4jax import files
 from m4jax.data import pieces, tokenizers
-from m4jax.data.tokenizers import CLIP_MERGES, ClipTokenizer, JsonTokenizer, SiglipTokenizer
+from m4jax.data.tokenizers import (
+    CLIP_MERGES,
+    ClipTokenizer,
+    JsonTokenizer,
+    Siglip2Tokenizer,
+    SiglipTokenizer,
+)
 from m4jax.errors import InputError
 
 TEXTS = [
@@ -235,25 +244,31 @@ def test_a_single_text_is_refused(merges):
             tokenizer("dog")
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A small SentencePiece model, trained here."""
+def trained(path, **options):
+    """Trains a small SentencePiece model, and returns its path."""
     sentencepiece = pytest.importorskip("sentencepiece")
     written = io.BytesIO()
     sentences = ["a photo of a dog", "the cat sat on the mat", "a man and a woman at work"] * 20
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(sentences),
-        model_writer=written,
-        vocab_size=24,
-        pad_id=0,
-        eos_id=1,
-        unk_id=2,
-        bos_id=-1,
-        minloglevel=2,
-    )
-    path = tmp_path_factory.mktemp("model") / "tokenizer.model"
+        sentence_iterator=iter(sentences), model_writer=written, vocab_size=24, pad_id=0, eos_id=1,
+        minloglevel=2, **options,
+    )  # fmt: skip
     path.write_bytes(written.getvalue())
     return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A model as SigLIP's."""
+    return trained(tmp_path_factory.mktemp("model") / "tokenizer.model", unk_id=2, bos_id=-1)
+
+
+@pytest.fixture(scope="module")
+def gemma(tmp_path_factory):
+    """A model as Gemma's: <pad>, <eos>, <bos>, <unk>."""
+    path = tmp_path_factory.mktemp("model") / "gemma.model"
+    return trained(path, unk_id=3, bos_id=2, eos_piece="<eos>", bos_piece="<bos>",
+                   normalization_rule_name="identity")  # fmt: skip
 
 
 def test_siglip_equals_sentencepiece_on_canonical_text(model):
@@ -279,3 +294,120 @@ def test_siglip_refuses_what_is_no_model(tmp_path):
     message = r"pip install" if missing else "not a SentencePiece model"
     with pytest.raises(InputError, match=message):
         SiglipTokenizer(Path(tmp_path / "a"))
+
+
+def test_siglip_cleans_as_open_clip_does(model):
+    texts = ["ice_cream", "it\u2019s caf\xc3\xa9 &amp;amp; t-shirt"]
+    assert [pieces.SIGLIP.clean(text) for text in texts] == ["ice cream", "its caf\xe9 tshirt"]
+    tokenizer = SiglipTokenizer(model, context_length=16)
+    np.testing.assert_array_equal(tokenizer(["the_mat!"]), tokenizer(["The  mat"]))
+
+
+def test_siglip2_keeps_punctuation_and_pads_by_0(gemma, model):
+    import sentencepiece
+
+    tokenizer = tokenizers.open_named(f"siglip2:{gemma}", 16)
+    assert isinstance(tokenizer, Siglip2Tokenizer) and tokenizer.vocab_size == 24
+    assert tokenizers.size(f"siglip2:{gemma}") == 24
+    ids = tokenizer(["A photo, of a  DOG!", "", "cat " * 40])
+    peer = sentencepiece.SentencePieceProcessor(model_file=str(gemma))
+    expected = peer.encode("a photo, of a  dog!")
+    row = ([*expected, 1] + [0] * 16)[:16] if len(expected) < 16 else [*expected[:15], 1]
+    np.testing.assert_array_equal(ids[0], row)
+    assert ids[1].tolist() == [1] + [0] * 15
+    assert ids[2, -1] == 1 and (ids[2, :-1] > 1).all()
+    with pytest.raises(InputError, match="<eos>, which is siglip2's; name it siglip2:FILE"):
+        SiglipTokenizer(gemma)
+    with pytest.raises(InputError, match="</s>, which is siglip's; name it siglip:FILE"):
+        Siglip2Tokenizer(model)
+
+
+def gemma_json(template="$A <eos>", pad=None):
+    """A tokenizer.json of letters, as Gemma's."""
+    letters = [*string.ascii_letters, *string.punctuation, "\u2581"]
+    ids = {piece: i for i, piece in enumerate(["<pad>", "<eos>", "<bos>", "<unk>", *letters])}
+    library = Tokenizer(models.BPE(ids, [], unk_token="<unk>"))
+    library.normalizer = normalizers.Replace(" ", "\u2581")
+    special = [(piece, ids[piece]) for piece in ("<bos>", "<eos>") if piece in template]
+    if special:
+        library.post_processor = processors.TemplateProcessing(template, special_tokens=special)
+    library.add_special_tokens(["<eos>", "<bos>"])
+    if pad is not None:
+        library.enable_padding(direction="left", pad_id=pad, length=5)
+    return library.to_str()
+
+
+def opened(path, content, kind="siglip2", length=8):
+    path.write_text(content)
+    return tokenizers.open_named(f"{kind}:{path}", length)
+
+
+def test_a_tokenizer_json_is_used_as_its_kind_asks(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    plain, padded = opened(path, gemma_json()), opened(path, gemma_json(pad=7))
+    texts = ["A b", "", "a very long text", "<eos>"]
+    np.testing.assert_array_equal(plain(texts), padded(texts))  # the kind's padding counts
+    assert plain(texts)[0].tolist()[3:] == [1, 0, 0, 0, 0] and plain(texts)[2, -1] == 1
+    np.testing.assert_array_equal(plain(["A B"]), plain(["a b"]))
+    assert (plain(texts)[3] == 1).sum() == 1  # a text never stands for a special token
+    assert tokenizers.size(f"siglip2:{path}") == plain.vocab_size == 89
+    assert JsonTokenizer(path, context_length=8)(["a"])[0, -1] == 7  # of no kind: the file says
+
+
+@pytest.mark.parametrize(
+    ("template", "kind", "length", "message"),
+    [
+        ("$A", "siglip2", 8, "reads a text off its end token, 1"),
+        ("<bos> $A <eos>", "siglip2", 8, "begins texts with <bos>, as siglip2 does not"),
+        ("$A <eos>", "siglip", 8, "its end is <eos>, which is siglip2's"),
+        ("$A <eos>", "clip", 8, "reads a text off its end token, '<|endoftext|>'"),
+        ("$A <eos>", "siglip2", 1, "context_length: expected at least 2, got 1"),
+    ],
+)
+def test_a_tokenizer_json_of_another_kind_is_refused(tmp_path, template, kind, length, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        opened(tmp_path / "tokenizer.json", gemma_json(template), kind, length)
+
+
+def test_a_broken_post_processor_is_no_panic(tmp_path):
+    for place, value in (("special_tokens", {}), ("single", [])):
+        content = json.loads(gemma_json())
+        content["post_processor"][place] = value
+        with pytest.raises(InputError, match=r"no special token '<eos>'|off its end token"):
+            opened(tmp_path / "tokenizer.json", json.dumps(content))
+
+
+def damaged(content, count, seed=0):
+    """Copies of a file's content: one bit flipped each, cut, and none."""
+    rng = np.random.default_rng(seed)
+    for place in rng.integers(len(content), size=count):
+        copy = bytearray(content)
+        copy[place] ^= 1 << rng.integers(8)
+        yield bytes(copy)
+    yield from (b"", content[:9], content[: len(content) // 2], content[:-1])
+
+
+def test_damaged_files_end_in_one_line(tmp_path, merges, model, gemma):
+    files_of = {
+        "siglip2:a.json": (gemma_json().encode(), 200),
+        "clip:b.gz": (merges.read_bytes(), 12),
+        "siglip:c.model": (model.read_bytes(), 150),
+        "siglip2:d.model": (gemma.read_bytes(), 150),
+    }
+    refused = dict.fromkeys(files_of, 0)
+    for name, (whole, count) in files_of.items():
+        kind, _, file = name.partition(":")
+        for content in damaged(whole, count):
+            (tmp_path / file).write_bytes(content)
+            try:
+                ids = tokenizers.open_named(f"{kind}:{tmp_path / file}", 8)(["a dog", "", "x" * 30])
+                assert ids.shape == (3, 8)
+            except InputError:
+                refused[name] += 1
+    assert refused["clip:b.gz"] >= 14 and min(refused.values()) >= 4, refused
+
+
+def test_a_lone_surrogate_is_told_with_its_row(merges, model):
+    for tokenizer in (ClipTokenizer(merges), SiglipTokenizer(model)):
+        with pytest.raises(InputError, match=r"text 1: '\\ud800' at 4 is half a surrogate pair"):
+            tokenizer(["dog", "dog \ud800"])
