@@ -128,7 +128,7 @@ def test_bad_attributes_are_refused(several, attributes, message):
 
 
 def test_a_text_in_place_of_a_list_is_refused(small_world, data_dir):
-    with pytest.raises(InputError, match="expected a list of texts, got a single one: 'a man'"):
+    with pytest.raises(InputError, match="expected a list of captions, got a single one: 'a man'"):
         LEXICON.annotate("a man")
     columns = small_world.load_split("objects", data_dir).columns
     with pytest.raises(InputError, match="got a single one: 'things'"):
@@ -146,5 +146,5 @@ def test_one_attribute_alone(several):
 
 
 def test_an_unknown_version_is_refused():
-    with pytest.raises(InputError, match="en_v1"):
-        load_lexicon("en_v2")
+    with pytest.raises(InputError, match="en_v"):
+        load_lexicon("en_v9")

@@ -109,7 +109,7 @@ class Lexicon:
             start += len(values)
         return np.concatenate(columns, axis=1).astype(np.int8), named[:, start:]
 
-    def mentions(self, captions: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def mentions(self, captions: Sequence[str]) -> tuple[np.ndarray, collections.Counter[str]]:
         """Counts what captions name.
 
         Args:
@@ -117,19 +117,19 @@ class Lexicon:
 
         Returns:
             uint8 [n, k]: how often each of the k `names` is named, 255 for more.
-            int64 [v]: how many of the captions each of `vetoes` occurs in.
+            Words that vetoes took -> in how many of the captions.
 
         Raises:
             InputError: if one of the captions is no text.
         """
         check_texts(captions, "caption")
         counts: collections.Counter[tuple[int, int]] = collections.Counter()
-        vetoes = np.zeros(len(self.vetoes), np.int64)
+        vetoes: collections.Counter[str] = collections.Counter()
         for row, caption in enumerate(captions):
-            found = self.find(words(caption))
+            text = words(caption)
+            found = self.find(text)
             counts.update((row, name) for one in found if not one.veto for name in one.names)
-            fired = {name for one in found if one.veto for name in one.names}
-            vetoes[list(fired)] += 1
+            vetoes.update({" ".join(text[one.start : one.end]) for one in found if one.veto})
         table = np.zeros((len(captions), len(self.names)), np.uint8)
         if counts:
             rows, names = np.array(list(counts)).T

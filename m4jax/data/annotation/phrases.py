@@ -30,7 +30,7 @@ Words = tuple[str, ...]
 
 
 class Wording(NamedTuple):
-    """One way in which a phrase occurs: its words, of which it takes those from `start` to `end`."""
+    """One way in which a phrase occurs: its words; it takes those from `start` to `end`."""
 
     words: Words
     start: int

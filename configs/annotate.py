@@ -1,0 +1,27 @@
+"""Annotating captions of your own by their words; every setting, with its default.
+
+    python -m experiments.annotate --config=configs/annotate.py --workdir=runs/annotated \
+        --config.files="('captions.csv',)"
+
+writes `examples.parquet`, which `experiments.balance` takes.
+
+    python -m configs.annotate
+
+lists the settings with what they mean; they stand in m4jax/data/annotation/tables.py.
+"""
+
+import ml_collections
+
+from m4jax import settings
+from m4jax.data.annotation.tables import AnnotateConfig
+
+SECTIONS = {"": AnnotateConfig}
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """Returns the configuration."""
+    return settings.fields(AnnotateConfig)
+
+
+if __name__ == "__main__":
+    print(settings.listing(get_config(), SECTIONS))

@@ -1,0 +1,167 @@
+"""Files of captions made a table that `experiments.balance` takes, and what was found in them."""
+
+import collections
+import dataclasses
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from m4jax.data import captions
+from m4jax.data.annotation.lexicon import Lexicon
+from m4jax.data.annotation.reading import load_lexicon
+from m4jax.data.text import decoded
+from m4jax.errors import InputError
+from m4jax.files import atomic, parquet
+from m4jax.progress import Progress
+
+ROWS = 1 << 14  # that are held at once
+TOLD = 20  # rows left out that are told by name
+
+
+@dataclasses.dataclass(frozen=True)
+class AnnotateConfig:
+    """Which captions are annotated and how."""
+
+    files: tuple[str, ...] = ()  # paths or patterns of csv, tsv, txt, json, jsonl, parquet (.gz)
+    caption: str = "caption"  # column or field; "0", "1", …: of a csv or tsv without a head
+    uid: str = ""  # column or field of the uid; "": the file's name and the row's number
+    lexicon: str = "en_v2"  # words by which captions are annotated, or a .json file
+    check_language: bool = True  # whether to refuse captions that are not in the lexicon's language
+
+    def __post_init__(self):
+        if isinstance(self.files, str) or not self.files:
+            raise InputError(
+                f"config.files: expected paths or patterns, as in ('a.csv',), got {self.files!r}"
+            )
+        load_lexicon(self.lexicon)  # raises if there is none of this name
+
+
+@dataclasses.dataclass
+class Found:
+    """What was found in the captions.
+
+    Attributes:
+        captions: how many were annotated.
+        values: name of a value of an attribute -> in how many captions it alone is named.
+        several: attribute -> in how many captions several of its values are.
+        labels: name of a label's column -> in how many captions it is named.
+        vetoes: words that vetoes kept from naming anything -> in how many captions.
+        left_out: how many rows are left out.
+        reasons: the first of them, and why.
+    """
+
+    captions: int = 0
+    values: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    several: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    labels: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    vetoes: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    left_out: int = 0
+    reasons: list[str] = dataclasses.field(default_factory=list)
+
+    def add(self, lexicon: Lexicon, mentions: np.ndarray, vetoes: collections.Counter) -> None:
+        """Counts the captions of a block; the arrays are those of `Lexicon.mentions`."""
+        named, start = mentions > 0, 0
+        self.captions += len(named)
+        for attribute, values in lexicon.attributes.items():
+            block = named[:, start : start + len(values)]
+            alone = block & (block.sum(1, keepdims=True) == 1)
+            self.values.update(dict(zip(values, alone.sum(0).tolist(), strict=True)))
+            self.several[attribute] += int((block.sum(1) > 1).sum())
+            start += len(values)
+        labels = named[:, start:].sum(0).tolist()
+        self.labels.update(dict(zip(lexicon.label_columns, labels, strict=True)))
+        self.vetoes.update(vetoes)
+
+    def facts(self) -> dict[str, Any]:
+        """Returns it all as plain values."""
+        return {name: dict(x) if isinstance(x, dict) else x for name, x in vars(self).items()}
+
+    def leave_out(self, where: str, reason: str) -> None:
+        """Counts a row that is no text."""
+        self.left_out += 1
+        if len(self.reasons) < TOLD:
+            self.reasons.append(f"{where}: {reason}")
+
+
+def annotate_files(
+    config: AnnotateConfig, path: str | os.PathLike, progress: Progress | None = None
+) -> Found:
+    """Writes uid, caption, attributes and labels of every caption to a parquet file, atomically.
+
+    The columns are those of `Lexicon`, true or false, an attribute NULL where it is unknown. Rows
+    without a text are left out. Memory: 16,384 captions at a time.
+
+    Raises:
+        InputError: if a file can't be read, has no captions, or is in another language.
+    """
+    lexicon, found = load_lexicon(config.lexicon), Found()
+    columns = (*lexicon.attribute_names, *lexicon.label_columns)
+    schema = pa.schema(
+        {"uid": pa.string(), "caption": pa.string()} | dict.fromkeys(columns, pa.bool_())
+    )
+    with atomic(path) as temporary, parquet.writer(temporary, schema) as writer:
+        for uids, texts in _blocks(config, found):
+            mentions, vetoes = lexicon.mentions(texts)
+            found.add(lexicon, mentions, vetoes)
+            attributes, labels = lexicon.summarize(mentions)
+            block = [
+                pa.array(uids),
+                pa.array(texts),
+                *(pa.array(column == 1, mask=column < 0) for column in attributes.T),
+                *(pa.array(column) for column in labels.T),
+            ]
+            writer.write_table(pa.table(block, schema=schema))
+            if progress:
+                progress("annotated captions", found.captions, 0)
+        if not found.captions:
+            told = "; ".join(found.reasons[:3]) or "they are empty"
+            raise InputError(f"no captions in {', '.join(config.files)}: {told}")
+    return found
+
+
+def _blocks(config: AnnotateConfig, found: Found) -> Iterator[tuple[list[str], list[str]]]:
+    """Yields uids and texts; counts in `found` the rows that are none."""
+    language = load_lexicon(config.lexicon).language if config.check_language else None
+    for file, prefix in _files(config.files):
+        rows = _texts(captions.read(file, caption=config.caption, uid=config.uid), file, found)
+        first = True
+        while block := list(itertools.islice(rows, ROWS)):
+            uids, texts = zip(*block, strict=True)
+            if first and language:
+                try:
+                    language.check(texts, unless="config.check_language=False")
+                except InputError as error:
+                    raise InputError(f"{file}: {error}") from None
+            first = False
+            yield [uid if config.uid else f"{prefix}{uid}" for uid in uids], list(texts)
+
+
+def _texts(rows: Iterator[tuple[str, Any]], file: Path, found: Found) -> Iterator[tuple[str, str]]:
+    for number, (uid, value) in enumerate(rows):
+        try:
+            text = decoded(value)
+        except ValueError as error:
+            found.leave_out(f"{file}, row {number:,}", str(error))
+        else:
+            yield uid, text
+
+
+def _files(patterns: Sequence[str]) -> list[tuple[Path, str]]:
+    """Returns the files, each with what makes its rows' numbers unique among them."""
+    paths: list[Path] = []
+    for pattern in patterns:
+        matches = [pattern] if Path(pattern).exists() else sorted(glob(pattern, recursive=True))
+        if not matches:
+            raise InputError(f"config.files: nothing fits {pattern!r}")
+        paths += [Path(match) for match in matches if Path(match) not in paths]
+    stems = [path.name.partition(".")[0] for path in paths]
+    return [
+        (path, f"{number}/" if stems.count(stem) > 1 else "")
+        for number, (path, stem) in enumerate(zip(paths, stems, strict=True))
+    ]
