@@ -28,9 +28,7 @@ SHOWN = 15  # labels, and vetoes
 
 def main(console: Console) -> int:
     """Annotates the captions, and prints what was found."""
-    config = settings.record(
-        AnnotateConfig, command.config(), "config", "configs/annotate.py"
-    )
+    config = settings.record(AnnotateConfig, command.config(), "config", "configs/annotate.py")
     folder = command.workdir()
     path = folder / "examples.parquet"
     with files.locked(folder / "lock", wait=False):
