@@ -54,7 +54,8 @@ class Pairs:
     image: str = "image"  # field of the picture
     caption: str = "captions/text"  # field of the caption; of several the first
     resolution: int = 224  # pixels a side, scaled and cut, see `EncodedPictures`
-    lexicon: str = "en_v1"  # words by which captions are annotated, or a .json file
+    lexicon: str = "en_v2"  # words by which captions are annotated, or a .json file
+    check_language: bool = True  # whether to refuse captions in another language than its own
     # "words" (the most frequent of the captions), "clip:FILE", "siglip:FILE" or "siglip2:FILE": its
     # tokenizer.json, OpenAI's bpe_simple_vocab_16e6.txt.gz or SigLIP's SentencePiece model
     tokenizer: str = "words"
@@ -267,6 +268,8 @@ def _write_table(
             texts = [_caption(records[i], *caption) for i in rows]
             for text in texts:
                 words.update(text_words(text))
+            if pairs.check_language and lexicon.language and start == 0:
+                lexicon.language.check(texts, unless="pairs.check_language=False")
             attributes, labels = lexicon.annotate(texts)
             block = [
                 pa.array([f"{prefix}/{base}/{i:010d}" for i in rows]),

@@ -178,13 +178,13 @@ class Lexicon:
             label_sets,
         )
 
-    def wordings(self, phrase: str) -> list[Wording]:
-        """Returns all wordings of a phrase of this lexicon.
+    def compile(self) -> None:
+        """Makes ready to annotate, which otherwise the first captions wait for.
 
         Raises:
-            InputError: if it is not written as a phrase.
+            InputError: if a phrase is not written as one.
         """
-        return phrases.plain(phrase) if self.format == 1 else phrases.wordings(phrase, self.sets)
+        _ = self._finder
 
     @functools.cached_property
     def _finder(self) -> Finder:
@@ -195,7 +195,12 @@ class Lexicon:
     def _numbered(self, lists) -> Iterator[tuple[Wording, int]]:
         for number, listed in enumerate(lists):
             for phrase in listed:
-                yield from ((wording, number) for wording in self.wordings(phrase))
+                found = (
+                    phrases.plain(phrase)
+                    if self.format == 1
+                    else phrases.wordings(phrase, self.sets)
+                )
+                yield from ((wording, number) for wording in found)
 
     @functools.cached_property
     def _references(self) -> frozenset[str]:

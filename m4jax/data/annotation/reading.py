@@ -18,6 +18,7 @@ from typing import Any
 from m4jax.data.annotation.arrays import MAN
 from m4jax.data.annotation.language import Language
 from m4jax.data.annotation.lexicon import Lexicon
+from m4jax.data.text import words
 from m4jax.errors import InputError, nearest
 from m4jax.files import fingerprint, read_json
 
@@ -153,9 +154,9 @@ def _check_phrases(lexicon: Lexicon, path: Path) -> None:
     for name, labels in [*blocks, ("things", lexicon.things), ("", {"vetoes": lexicon.vetoes})]:
         for label, listed in labels.items():
             for phrase in listed:
-                try:
-                    found = lexicon.wordings(phrase)
-                except InputError as error:
-                    raise InputError(f"{path}: {name}: {label}: {error}") from None
-                if not found:
+                if not words(phrase):
                     raise InputError(f"{path}: {name}: {label}: expected words, got {phrase!r}")
+    try:
+        lexicon.compile()
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
