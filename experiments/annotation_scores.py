@@ -61,6 +61,8 @@ def kappa(pairs: Sequence[tuple[str, str]]) -> float:
     κ = (p − e) / (1 − e),    e = Σ_c p₁(c) p₂(c)
     """
     n = len(pairs)
+    if not n:
+        return math.nan
     first, second = (Counter(column) for column in zip(*pairs, strict=True))
     chance = sum(first[name] * second[name] for name in first) / n**2
     agreed = sum(one == other for one, other in pairs) / n

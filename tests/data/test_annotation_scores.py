@@ -46,7 +46,8 @@ def test_scores_and_confusion():
     assert found["readings", "all", "all", "gender", "agreement"] == pytest.approx(2 / 3)
     table = annotation_scores.confusion(rows)
     assert sum(one["n"] for one in table) == 3
-    assert [one["n"] for one in table if (one["true"], one["said"]) == ("none", "man")][0] == 1
+    said = [one["n"] for one in table if (one["true"], one["said"]) == ("none", "man")]
+    assert max(said) == 1
 
 
 def test_without_the_captions_it_says_what_it_needs(monkeypatch):
