@@ -7,11 +7,13 @@ from typing import Any
 
 from rich import progress as bars
 from rich.console import Console
-from rich.markup import escape
+
+from m4jax.terminal import plain, text
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 
 QUIET_SECONDS = 15.0  # between two lines where there is no terminal
+LONG = ("train", "compose pictures", "read captions")  # how the long parts of tasks begin
 
 
 class Display:
@@ -27,19 +29,19 @@ class Display:
         self, console: Console, shares: Mapping[str, float], titles: Mapping[str, str] | None = None
     ):
         self._console, self._shares = console, shares
-        self._titles = {task: escape((titles or {}).get(task, task)) for task in shares}
+        self._titles = {task: plain((titles or {}).get(task, task)) for task in shares}
         self._done = dict.fromkeys(shares, 0.0)
         self._bars: dict[str, int] = {}
         self._spoken = time.monotonic()
         self._progress = bars.Progress(
-            bars.TextColumn("{task.description}"),
+            bars.TextColumn("{task.description}", markup=False),
             bars.BarColumn(bar_width=28),
             bars.TaskProgressColumn(),
             bars.TimeElapsedColumn(),
             console=console,
             disable=not console.is_terminal,
         )
-        self._all = self._progress.add_task("[bold]everything", total=sum(shares.values()) or 1)
+        self._all = self._progress.add_task("everything", total=sum(shares.values()) or 1)
 
     @contextmanager
     def live(self) -> Iterator[None]:
@@ -53,7 +55,7 @@ class Display:
         if kind == "progress":
             self._move(task, event)
         elif kind == "warning":
-            self._console.print(f"[yellow]warning[/] {title}: {escape(event['message'])}")
+            self._say("warning", "yellow", f"{title}: {event['message']}")
         else:
             self._end(task, event)
         self._progress.update(self._all, completed=sum(self._done.values()))
@@ -63,10 +65,10 @@ class Display:
         title = self._titles[task]
         if task not in self._bars:
             self._bars[task] = self._progress.add_task(title)
-        description = f"{title}: {escape(event['what'])}"
+        description = f"{title}: {plain(event['what'])}"
         bar = {"description": description, "completed": event["done"], "total": event["total"]}
         self._progress.update(self._bars[task], **bar)
-        if event["what"] in ("train", "compose pictures"):  # the long part of a task
+        if event["what"].startswith(LONG):
             self._done[task] = 0.95 * self._shares[task] * event["done"] / event["total"]
 
     def _end(self, task: str, event: Mapping[str, Any]) -> None:
@@ -76,9 +78,12 @@ class Display:
         if kind in ("done", "elsewhere"):
             self._done[task] = self._shares[task]
             where = " (by another process)" if kind == "elsewhere" else ""
-            self._console.print(f"[green]done[/] {title}{where}")
+            self._say("done", "green", f"{title}{where}")
         else:
-            self._console.print(f"[red]{kind}[/] {title}: {escape(event['message'])}")
+            self._say(kind, "red", f"{title}: {event['message']}")
+
+    def _say(self, word: str, color: str, rest: str) -> None:
+        self._console.print(text((word, color), f" {rest}", lines=True))
 
     def _speak(self) -> None:
         """Says how far things are, where there are no bars."""

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SHARED = {"errors", "files", "limits", "progress", "settings"}
+SHARED = {"errors", "files", "limits", "progress", "settings", "terminal"}
 ALLOWED = {
     "errors": set(),
     "files": {"errors"},
     "limits": {"errors"},
-    "progress": set(),
+    "progress": {"terminal"},
+    "terminal": set(),
     "settings": {"errors"},
     "balance": {"errors"},  # else jax and numpy alone: it can be taken out and used elsewhere
     "data": SHARED,

@@ -6,16 +6,13 @@ alone what another one holds or has done.
 
 import contextlib
 import dataclasses
-import json
 import os
 import queue
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from m4jax.grid.crew import Worker, dismiss
 from m4jax.run.lease import Leases
 
 MAX_DEATHS = 2  # a task whose worker dies is tried again, but not for ever
@@ -63,7 +60,8 @@ def run(
     """Runs all tasks, each when what it needs is done; reports every event.
 
     A failed task stops none but those that need it, which are reported as skipped. The workers end
-    with this call, however it ends.
+    with this call, however it ends: where this process is asked to end (SIGTERM), they write a
+    checkpoint first.
 
     Args:
         tasks: in the order of preference.
@@ -75,11 +73,11 @@ def run(
             (message), skipped (message).
         state: how far a task is on disk, where other processes may have done it.
     """
-    events: queue.Queue[tuple[_Worker, dict[str, Any]]] = queue.Queue()
+    events: queue.Queue[tuple[Worker, dict[str, Any]]] = queue.Queue()
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     # With fewer workers than cores the system may place them; so several commands don't collide.
     cores = cores if 1 < len(cores) <= workers else []
-    crew = [_Worker(i, root, cores, events) for i in range(min(workers, len(tasks)))]
+    crew = [Worker(i, root, cores, events) for i in range(min(workers, len(tasks)))]
     schedule = _Schedule(tasks)
     with Leases(root / "leases") as leases:
         try:
@@ -92,6 +90,9 @@ def run(
                 _withdraw(crew, schedule, leases, report)
             for task in schedule.left():
                 report(task, {"event": "skipped", "message": "something that it needs has failed"})
+        except SystemExit:
+            dismiss(crew)
+            raise
         finally:
             for worker in crew:
                 worker.stop()
@@ -117,7 +118,7 @@ def _give(crew, schedule: "_Schedule", leases: Leases, state: State, report: Rep
 
 
 def _hear(
-    worker: "_Worker", event: dict[str, Any], schedule: "_Schedule", leases: Leases, report: Report
+    worker: Worker, event: dict[str, Any], schedule: "_Schedule", leases: Leases, report: Report
 ) -> None:
     """Takes note of what a worker says, or of its death."""
     if event["event"] == "died":
@@ -204,94 +205,3 @@ class _Schedule:
 
     def left(self) -> list[Task]:
         return list(self._waiting.values())
-
-
-class _Worker:
-    """A worker process, and the thread that hears it."""
-
-    def __init__(self, index: int, root: Path, cores: list[int], events: queue.Queue):
-        self.task: Task | None = None
-        self._dying = False
-        self._root, self._events = root, events
-        self._core = cores[index % len(cores)] if cores else None
-        self._log = root / "logs" / f"worker-{index}.log"
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        self._process: subprocess.Popen | None = None
-        self.restart()
-
-    @property
-    def idle(self) -> bool:
-        """Whether it can be given a task."""
-        return self.task is None and not self._dying
-
-    def restart(self) -> None:
-        """Starts the process (again)."""
-        self._dying = False
-        if self._process:
-            _reap(self._process)
-        with open(self._log, "ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "m4jax.grid.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=_environment(self._root),
-                start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
-            )
-        if self._core is not None:
-            os.sched_setaffinity(self._process.pid, {self._core})
-        threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
-
-    def give(self, task: Task) -> None:
-        """Sends a task."""
-        self.task = task
-        line = {
-            "task": task.id,
-            "kind": task.kind,
-            "root": str(self._root),
-            "locks": task.locks,
-            "configs": task.configs,
-        }
-        with contextlib.suppress(BrokenPipeError):  # it has died: the listener says so
-            self._process.stdin.write(json.dumps(line).encode() + b"\n")
-            self._process.stdin.flush()
-
-    def kill(self) -> None:
-        """Ends what it does; its death is heard, and it is started again."""
-        self._dying = True
-        self._process.kill()
-
-    def stop(self) -> None:
-        """Ends the process."""
-        process, self._process = self._process, None
-        process.kill()  # nothing is lost: all writes are atomic, and all work can be resumed
-        _reap(process)
-
-    def _listen(self, process: subprocess.Popen) -> None:
-        with process.stdout as lines:
-            for line in lines:
-                self._events.put((self, json.loads(line)))
-        code = process.wait()
-        if process is self._process:
-            self._events.put((self, {"event": "died", "code": code, "log": str(self._log)}))
-
-
-def _reap(process: subprocess.Popen) -> None:
-    """Waits for a process that has ended and closes what leads to it."""
-    process.wait()
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.close()
-
-
-def _environment(root: Path) -> dict[str, str]:
-    """Returns a worker's environment: one thread a process, compiled programs shared on disk."""
-    flags = "--xla_cpu_multi_thread_eigen=false"
-    return os.environ | {
-        "XLA_FLAGS": f"{flags} {os.environ.get('XLA_FLAGS', '')}",
-        "OMP_NUM_THREADS": "1",
-        # All runs of a study compile the same few programs; compiling takes 10 s, loading none.
-        "JAX_COMPILATION_CACHE_DIR": str(root / "cache"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-        "PYTHONUNBUFFERED": "1",
-    }
