@@ -9,8 +9,8 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
-from m4jax import limits
-from m4jax.errors import InputError, NonFiniteError
+from m4jax import stopping, terminal
+from m4jax.errors import InputError, explain
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "A file with get_config(); fields are set by --config.FIELD=VALUE."
@@ -19,27 +19,38 @@ WORKDIR = flags.DEFINE_string("workdir", None, "The directory of everything that
 
 
 def run(main: Callable[[Console], int]) -> None:
-    """Runs `main` and ends with its exit code; 2 stands for bad input, 130 for Ctrl-C."""
+    """Runs `main` and ends with its exit code.
+
+    2 stands for bad input, 130 for Ctrl-C, 143 for SIGTERM, and 1 for all else.
+    """
     flags.mark_flags_as_required(["config", "workdir"])
-    # Where there is no terminal (a pipe, a log) its width is unknown: wide enough for the tables.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
 
     def guarded(argv: list[str]) -> int:
         logging.set_verbosity(logging.ERROR)  # TFDS and Orbax warn of what is as it should be
         if len(argv) > 1:
             raise app.UsageError(f"unexpected arguments: {argv[1:]}")
         try:
-            return main(console)
-        except InputError as error:
-            return _complain(f"error: {error}", 2)
-        except NonFiniteError as error:
-            return _complain(f"error: {error}", 1)
-        except OSError as error:
-            return _complain(f"error: {error}; when it is mended, the same command goes on", 1)
-        except KeyboardInterrupt:
-            return _complain("interrupted; the same command does the rest", 130)
+            with stopping.on_sigterm():
+                return _told(main, terminal.console())
+        except stopping.Terminated:
+            return _complain(stopping.TOLD, stopping.CODE)
 
     app.run(guarded, flags_parser=_parse)
+
+
+def _told(main: Callable[[Console], int], console: Console) -> int:
+    """Runs `main`; of what a user can mend, a line is printed in place of a traceback."""
+    try:
+        return main(console)
+    except KeyboardInterrupt:
+        return _complain("interrupted; the same command does the rest", 130)
+    except Exception as error:  # whatever it is: only what can be explained ends here
+        if stopping.asked():  # libraries turn what a signal raises into errors of their own
+            raise stopping.Terminated from error
+        told = explain(error)
+        if told is None:
+            raise
+        return _complain(f"error: {told}", 2 if isinstance(error, InputError) else 1)
 
 
 def config() -> dict[str, Any]:
@@ -101,5 +112,5 @@ def _parse(argv: list[str]) -> list[str]:
 
 
 def _complain(message: str, code: int) -> int:
-    print(message, file=sys.stderr)
+    terminal.complain(message)
     return code

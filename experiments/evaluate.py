@@ -2,7 +2,9 @@
 
     python -m experiments.evaluate --config=configs/base.py --workdir=runs/train
 
-The numbers come with their 95% bootstrap intervals.
+The numbers come with their 95% bootstrap intervals. Prompts, resamples and the pictures to evaluate
+on are no part of the run: with other ones the same model is evaluated. Whatever else `train` was
+given (fields, `--init_from`) names the run, here too.
 """
 
 import functools
@@ -10,16 +12,15 @@ import functools
 from rich.console import Console
 from rich.table import Table
 
-from experiments import command
+from experiments import command, single
 from m4jax import files, progress
-from m4jax.run.config import run_config
 from m4jax.run.evaluate import evaluate_run
-from m4jax.run.state import RESULTS, Layout
+from m4jax.run.state import RESULTS
 
 
 def main(console: Console) -> int:
     """Evaluates and prints every number that is not about a single occupation."""
-    config, layout = run_config(command.config()), Layout(command.workdir())
+    config, layout = single.run_and_layout()
     stage = functools.partial(evaluate_run, config, layout)
     progress.run_stages(console, {"evaluate": stage})
     table = Table("split", "metric", "value", "95% interval", "n")

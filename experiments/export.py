@@ -10,11 +10,9 @@ from pathlib import Path
 from absl import flags
 from rich.console import Console
 
-from experiments import command
+from experiments import command, single
 from m4jax import models
 from m4jax.run import model
-from m4jax.run.config import run_config
-from m4jax.run.state import Layout
 
 _TO = flags.DEFINE_string("to", None, "A folder for format m4jax, otherwise a file.", required=True)
 _FORMAT = flags.DEFINE_enum("format", "m4jax", list(models.convert.FORMATS), "Of the files.")
@@ -22,7 +20,7 @@ _FORMAT = flags.DEFINE_enum("format", "m4jax", list(models.convert.FORMATS), "Of
 
 def main(console: Console) -> int:
     """Exports the model that experiments.train left in the workdir."""
-    config, layout = run_config(command.config()), Layout(command.workdir())
+    config, layout = single.run_and_layout()
     model.export(config, layout, Path(_TO.value), _FORMAT.value)
     console.print(f"Written: {_TO.value}", markup=False)
     return 0

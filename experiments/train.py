@@ -17,14 +17,11 @@ from absl import flags
 from jax.experimental import multihost_utils
 from rich.console import Console
 
-from experiments import command
+from experiments import command, single
 from m4jax import progress
-from m4jax.run.config import run_config
-from m4jax.run.state import Layout
 from m4jax.run.train import train_run, train_scorer
 from m4jax.run.weights import weigh
 
-_INIT_FROM = flags.DEFINE_string("init_from", "", "Sets config.init_from.")
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One of several processes of a run.")
 
 
@@ -32,9 +29,7 @@ def main(console: Console) -> int:
     """Prepares the world, balances it if the configuration says so, and trains."""
     if _DISTRIBUTED.value:
         _join()
-    if _INIT_FROM.value:
-        command.override("init_from", os.path.abspath(_INIT_FROM.value))
-    config, layout = run_config(command.config()), Layout(command.workdir())
+    config, layout = single.run_and_layout()
     stages = {"world": functools.partial(config.source.prepare, layout.data)}
     if config.filter:
         stages["scorer"] = functools.partial(train_scorer, config, layout)

@@ -64,5 +64,7 @@ def explain(error: BaseException) -> str | None:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    ours = any(kind.__name__ in ("JaxRuntimeError", "XlaRuntimeError") for kind in type(error).__mro__)
+    ours = any(
+        kind.__name__ in ("JaxRuntimeError", "XlaRuntimeError") for kind in type(error).__mro__
+    )
     return ours and "RESOURCE_EXHAUSTED" in str(error)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from m4jax.terminal import complain
 
 CODE = 128 + signal.SIGTERM  # the exit code that shells give to such an end
-GRACE = 8.0  # seconds; schedulers wait for 30 or more, before they kill
+GRACE = 7.0  # seconds; schedulers wait for 30 or more, before they kill
 TOLD = "terminated; the same command does the rest"
 
 
@@ -66,20 +66,19 @@ def on_sigterm() -> Iterator[None]:
         _STATE.yes = False
 
 
-def again() -> None:
-    """Takes SIGTERM back from a library that has taken it (`jax.distributed`)."""
-    if signal.getsignal(signal.SIGTERM) is _answer:
-        signal.signal(signal.SIGTERM, _answer)
-
-
 @contextlib.contextmanager
 def later() -> Iterator[None]:
-    """Takes note of the signal inside the block, which asks for it (`asked`), and ends itself."""
+    """Takes note of the signal inside the block, which asks for it (`asked`) and ends itself.
+
+    If it does not, `Terminated` is raised when it is left.
+    """
     _STATE.waits += 1
     try:
         yield
     finally:
         _STATE.waits -= 1
+    if _STATE.yes and not _STATE.waits:
+        raise Terminated
 
 
 @contextlib.contextmanager

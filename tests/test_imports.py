@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SHARED = {"errors", "files", "limits", "progress", "settings", "terminal"}
+SHARED = {"errors", "files", "limits", "progress", "settings", "stopping", "terminal"}
 ALLOWED = {
     "errors": set(),
     "files": {"errors"},
     "limits": {"errors"},
     "progress": {"terminal"},
+    "stopping": {"terminal"},
     "terminal": set(),
     "settings": {"errors"},
     "balance": {"errors"},  # else jax and numpy alone: it can be taken out and used elsewhere

@@ -52,6 +52,10 @@ class Source(Protocol):
         resolution: pixels a side.
         vocab_size: number of token ids.
         composed: training pictures that preparing has to compose; 0 if they exist already.
+
+    A source may also have `looked_at`, a class variable: the names of its fields that are for
+    evaluation alone, and `looked_at_id`, which tells the content of the evaluation sets. Neither
+    they nor these fields are part of `id`: another evaluation needs no other training.
     """
 
     kind: ClassVar[str]

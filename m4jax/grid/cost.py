@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from m4jax import files, models
@@ -21,6 +20,7 @@ from m4jax.progress import Display, Progress
 from m4jax.run import model, work
 from m4jax.run.config import RunConfig
 from m4jax.run.state import Layout, is_done
+from m4jax.terminal import text
 
 EXAMPLES, STEPS, POINTS = 500, 60, 3  # of the short run that is timed
 BACKWARD = 3  # a training step costs three forward passes
@@ -81,9 +81,9 @@ def show(
     if left is None:
         console.print("The rate of some shapes could not be measured; see the workers' logs.")
         return 1
-    text = f"{len(missing)} of {len(cells)} runs are to be done: "
+    told = f"{len(missing)} of {len(cells)} runs are to be done: "
     if flops_per_second:
-        text += (
+        told += (
             f"{left / 3600:,.0f} hours of a device that does {flops_per_second:.3g} floating-point "
             "operations a second, for training alone."
         )
@@ -92,13 +92,13 @@ def show(
         pictures = sum(s.composed for s in data.values() if not s.is_prepared(layout.data))
         composing = pictures * max((rate.picture for rate in rates.values()), default=0.0)
         hours = (left + composing) / 3600
-        text += (
+        told += (
             f"{hours:.2f} hours of one process"
             f" ({composing / 3600:.2f} of them for {pictures:,} training pictures), "
             f"{hours / workers:.2f} hours with {workers} "
             f"{'processes' if workers > 1 else 'process'}."
         )
-    console.print(text, highlight=False)
+    console.print(text(told))
     return 0
 
 
@@ -247,7 +247,7 @@ def _table(
     studies = dict.fromkeys(name for cell in cells for name in cell.studies)
     for study in studies:
         part = [cell for cell in cells if study in cell.studies]
-        table.add_row(escape(study), *_row(part, missing, rates, flops_per_second))
+        table.add_row(text(study), *_row(part, missing, rates, flops_per_second))
     table.add_section()
     table.add_row("all, shared runs once", *_row(cells, missing, rates, flops_per_second))
     return table

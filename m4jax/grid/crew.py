@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 8.5  # seconds that the workers have to end in order
+from m4jax import stopping
+
+PATIENCE = 8.0  # seconds that the workers have to end in order
 
 
 class Worker:
@@ -81,11 +83,10 @@ class Worker:
         """Lets it end in order: training writes a checkpoint before."""
         self._process.terminate()
 
-    def has_ended(self, within: float) -> bool:
+    def wait(self, seconds: float) -> None:
         """Waits for it to end by itself, up to so many seconds."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(max(within, 0.0))
-        return self._process.returncode is not None
+            self._process.wait(max(seconds, 0.0))
 
     def stop(self) -> None:
         """Ends the process."""
@@ -105,10 +106,11 @@ class Worker:
 def dismiss(crew: Sequence[Worker]) -> None:
     """Asks all workers to end, and waits up to `PATIENCE` seconds until they have."""
     until = time.monotonic() + PATIENCE
-    for worker in crew:
-        worker.ask_to_end()
-    for worker in crew:
-        worker.has_ended(until - time.monotonic())
+    with stopping.saving():
+        for worker in crew:
+            worker.ask_to_end()
+        for worker in crew:
+            worker.wait(until - time.monotonic())
 
 
 def _reap(process: subprocess.Popen) -> None:

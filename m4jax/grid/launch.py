@@ -1,13 +1,11 @@
 """Jobs of a cluster that work on one study together, through submitit."""
 
 import dataclasses
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from m4jax import terminal
 from m4jax.errors import InputError
 from m4jax.grid import cells, study
 
@@ -29,14 +27,13 @@ class Work:
 
     def __call__(self) -> None:
         """Works until nothing is left that others are not at; raises if a run failed."""
-        console = Console(width=110, file=sys.stdout, highlight=False)
         code = study.main(
             self.config,
             workdir=self.workdir,
             action="run",
             workers=self.workers,
             fleet=self.fleet,
-            console=console,
+            console=terminal.console(),
         )
         if code:
             raise RuntimeError(f"not every run is done (exit code {code}); see --action=status")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from m4jax import files
@@ -17,6 +16,7 @@ from m4jax.grid.cells import Cell, expand, levels
 from m4jax.progress import Display
 from m4jax.run.config import from_json
 from m4jax.run.state import Layout, clear_failed, mark_failed, state
+from m4jax.terminal import text
 
 ACTIONS = ("run", "retry", "status", "figures", "plan")
 
@@ -113,14 +113,17 @@ def _run(cells: Sequence[Cell], layout: Layout, workers: int, fleet: int, consol
             )
     old = [cell for cell in cells if state(cell.config, layout) == "failed"]
     if failures or old:
-        console.print(f"[red]{len(failures)} tasks failed now[/], {len(old)} runs stay failed:")
+        now = (f"{len(failures)} tasks failed now", "red")
+        console.print(text(now, f", {len(old)} runs stay failed:"))
         for title, message in failures:
-            console.print(f"  {title}: {message}", markup=False)
-        console.print(
-            f"What the workers printed is in {escape(str(layout.logs))}; when the cause is mended, "
-            "the same command goes on, and --action=retry takes up failed runs again."
-        )
+            console.print(text(f"  {title}: {message}", lines=True))
+        console.print(text(f"What the workers printed is in {layout.logs}. {_mend(len(old))}"))
     return len(failures) + len(old)
+
+
+def _mend(lasting: int) -> str:
+    again = "The same command tries again what failed now and is not marked as failed."
+    return "--action=retry takes up failed runs again." if lasting else again
 
 
 def _mark_failed(task: pool.Task, event: Mapping[str, Any], layout: Layout) -> None:
@@ -176,7 +179,7 @@ def _print_status(cells: Sequence[Cell], layout: Layout, console: Console) -> No
         condition = state(cell.config, layout)
         counts[condition] = counts.get(condition, 0) + 1
         studies = ", ".join(cell.studies)
-        table.add_row(cell.config.id, escape(cell.name), escape(studies), condition, step)
+        table.add_row(cell.config.id, text(cell.name), text(studies), condition, step)
     console.print(table)
     console.print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
 

@@ -2,7 +2,8 @@
 
 Each line is {"task", "kind", "root", "locks", "configs"}; the answers are {"task",
 "event", ...} with the events progress, warning, done, failed. The worker ends when its input does,
-also in the middle of a task: a worker never outlives the process that started it.
+also in the middle of a task: a worker never outlives the process that started it. At SIGTERM it
+ends within seconds; training writes a checkpoint before.
 """
 
 import contextlib
@@ -17,8 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from m4jax import files
-from m4jax.errors import InputError
+from m4jax import files, stopping
+from m4jax.errors import NonFiniteError, explain
 from m4jax.progress import Progress
 
 
@@ -29,8 +30,9 @@ def main() -> None:
     os.dup2(2, 1)
     tasks: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_listen, args=(tasks,), daemon=True).start()
-    while True:
-        _serve(tasks.get(), events)
+    with stopping.on_sigterm():
+        while True:
+            _serve(tasks.get(), events)
 
 
 def perform(task: Mapping[str, Any], progress: Progress) -> None:
@@ -79,10 +81,10 @@ def _serve(task: dict[str, Any], events: TextIO) -> None:
         perform(task, progress)
         report("done")
     except Exception as error:
-        mendable = isinstance(error, InputError | OSError | MemoryError)
-        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-        trace = traceback.format_exc()
-        report("failed", message=f"{kind}{error}", lasting=not mendable, trace=trace)
+        told, trace = explain(error), traceback.format_exc()
+        lasting = told is None or isinstance(error, NonFiniteError)
+        message = told or f"{type(error).__name__}: {error}"
+        report("failed", message=message, lasting=lasting, trace=trace)
         with contextlib.suppress(OSError):  # the log may lie on the disk that is full
             print(trace, file=sys.stderr, flush=True)
 

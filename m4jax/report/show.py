@@ -20,6 +20,7 @@ from m4jax.report import (
     study_questions,
     tables,
 )
+from m4jax.terminal import text
 
 DEFAULTS = (
     "Of the runs whose factors but the version are at their defaults alone; intervals are over "
@@ -68,10 +69,13 @@ def show(root: str | os.PathLike, console: Console, *, runs: Collection[str]) ->
     tables.show(plain, console, done=done, total=total)
     console.print()
     for sentence in sentences:
-        console.print(f"• {sentence}", markup=False, highlight=False)
-    console.print(f"\nFigures: {root / 'figures'}\nTables:  {root / 'tables'}", highlight=False)
+        console.print(text(f"• {sentence}"))
+    console.print()
+    written = {"Figures": root / "figures", "Tables": root / "tables"}
     if len(whole.factors) > 1:
-        console.print(f"Claims:  {root / 'claims.md'}", highlight=False)
+        written["Claims"] = root / "claims.md"
+    for name, path in written.items():
+        console.print(text(f"{name + ':':8} {path}"))
     return done
 
 

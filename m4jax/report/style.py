@@ -40,6 +40,7 @@ SETTINGS = {
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "legend.fontsize": 8,
+    "text.parse_math": False,  # names are text: a "$" stays what it is
     "svg.hashsalt": "m4jax",  # else the ids in an svg are random
 }
 

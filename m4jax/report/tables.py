@@ -15,6 +15,7 @@ from m4jax.evaluation import metrics
 from m4jax.evaluation.metrics import Metric
 from m4jax.report.results import Estimate, Results, Rows, write_csv
 from m4jax.report.style import display, number, shown, signed
+from m4jax.terminal import text
 
 Metrics = Sequence[Metric]
 DATA = ("data\nRB", "data\nmean\n|AB|", "kept\n%", "ESS")
@@ -115,7 +116,7 @@ def _for_terminal(results: Results, columns: Metrics, *, with_data: bool) -> Tab
         for metric in columns:
             where = {"version": version, "metric": metric.name, "split": metric.split}
             cells.append(_cell(metric, results.one(kind="version", **where)))
-        table.add_row(display(version), *cells)
+        table.add_row(text(display(version)), *cells)
     return table
 
 

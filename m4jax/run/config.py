@@ -1,6 +1,7 @@
 """What determines a run: its records, with their defaults, and how a configuration gives them."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from m4jax.data.sources import SOURCES
 from m4jax.data.testbed.world import World
 from m4jax.errors import InputError, nearest
 from m4jax.evaluation.prompts import load as load_prompts
+from m4jax.run import start
 from m4jax.settings import check_keys, convert, record
 from m4jax.tables.request import Request
 from m4jax.training import TrainConfig
@@ -134,14 +136,23 @@ class RunConfig:
         fields = dataclasses.asdict(self)
         return _without_none({self.source.kind: fields.pop("source")} | fields)
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
-        """The run's name: a hash of all that determines its parameters.
+        """The run's name: a hash of all that determines its parameters, by contents.
 
-        How it is evaluated is not part of it: another evaluation needs no other training.
+        How it is looked at is not part of it, as the evaluation and the source's fields `looked_at`
+        say: another evaluation needs no other training.
         """
         skipped = ("evaluate", "in_memory_gb")
-        return files.digest({k: v for k, v in self.to_json().items() if k not in skipped})
+        fields = {k: v for k, v in self.to_json().items() if k not in skipped}
+        fields |= {self.source.kind: self.data, "init_from": start.identity(self.init_from)}
+        return files.digest(fields)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What determines the training pairs, as JSON: the source's fields, and its id."""
+        fields, looked_at = self.to_json()[self.source.kind], looked_at_of(self.source)
+        return {k: v for k, v in fields.items() if k not in looked_at} | {"id": self.source.id}
 
     @property
     def weighted(self) -> bool:
@@ -154,7 +165,7 @@ class RunConfig:
         if not self.weighted:
             return None
         fields = self.to_json()
-        parts = [fields[self.source.kind], fields.get("balance")]
+        parts = [self.data, fields.get("balance")]
         if self.filter:
             parts += [fields["filter"], self.scorer.id]
         return files.digest(parts)
@@ -169,6 +180,11 @@ class RunConfig:
         model = dataclasses.replace(self.model, variant=self.filter.scorer)
         data = {"filter": None, "balance": balance, "during": (0.0, 1.0) if balance else ()}
         return dataclasses.replace(self, model=model, train=train, **data)
+
+
+def looked_at_of(source: Source) -> tuple[str, ...]:
+    """Returns the names of a source's fields that are for evaluation alone."""
+    return getattr(source, "looked_at", ())
 
 
 def run_config(config: Mapping[str, Any]) -> RunConfig:

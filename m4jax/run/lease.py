@@ -57,7 +57,7 @@ class Leases:
             if not all(self._is_free(name) for name in names):
                 return False
             for name in names:
-                files.write_json(self._path(name), {"token": self._token, **_identity()})
+                files.write_sealed(self._path(name), {"token": self._token, **_identity()})
             with self._guard:
                 self._held.update(names)
                 self._lost.difference_update(names)
@@ -116,7 +116,7 @@ def read(folder: str | os.PathLike, name: str, *, stale: float = STALE) -> dict[
 
 def _content(path: Path) -> dict[str, Any] | None:
     try:
-        content = files.read_json(path)
+        content = files.read_sealed(path)
     except (InputError, OSError):
         return None
     whole = isinstance(content, dict) and {"token", *_identity()} <= content.keys()

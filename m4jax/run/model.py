@@ -43,14 +43,6 @@ def embedder(config: RunConfig, layout: Layout, params=None) -> tuple[training.E
     return training.Embedder(module, params, batch_size=EMBED_BATCH), tokenizer(config, layout)
 
 
-def initial(config: RunConfig, module):
-    """Returns the parameters of the run or of the exported model that a run starts from."""
-    folder = Path(config.init_from)
-    if (folder / models.convert.VARIANT).exists():
-        return models.convert.read_model(folder)[1]
-    return training.load_params(folder, module)
-
-
 def export(config: RunConfig, layout: Layout, target: Path, format: str) -> None:
     """Writes the parameters of a trained run in a format of `models.convert`."""
     module = create(config)

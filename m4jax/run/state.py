@@ -6,8 +6,9 @@ from typing import Any
 
 from m4jax import evaluation, files
 from m4jax.errors import InputError
+from m4jax.evaluation.prompts import load as load_prompts
 from m4jax.run import lease
-from m4jax.run.config import RunConfig
+from m4jax.run.config import RunConfig, looked_at_of
 from m4jax.training.fleet import FAILED
 
 DONE = "DONE"
@@ -59,8 +60,16 @@ class Layout:
 
 
 def evaluation_id(config: RunConfig) -> str:
-    """Returns the name of how a run is evaluated; another one asks for another evaluation."""
-    return files.digest([dataclasses.asdict(config.evaluate), evaluation.VERSION])
+    """Returns the name of how a run is evaluated; another one asks for another evaluation.
+
+    It is a hash of the settings, of the prompts' content, and of the evaluation sets, as the
+    source's fields `looked_at` and its `looked_at_id` tell them.
+    """
+    source, prompts = config.source, load_prompts(config.evaluate.prompts)
+    sets = {name: getattr(source, name) for name in looked_at_of(source)}
+    sets["id"] = getattr(source, "looked_at_id", "")
+    evaluate = dataclasses.asdict(config.evaluate) | {"prompts": dataclasses.asdict(prompts)}
+    return files.digest([evaluate, sets, evaluation.VERSION])
 
 
 def mark_done(config: RunConfig, layout: Layout, **times: float) -> None:
@@ -69,12 +78,12 @@ def mark_done(config: RunConfig, layout: Layout, **times: float) -> None:
     along = [str(path.relative_to(folder)) for path in sorted(folder.glob("along/*.jsonl"))]
     sums = {name: files.sha256(folder / name) for name in (RESULTS, PREDICTIONS, *along)}
     done = {"id": config.id, "evaluation": evaluation_id(config), "files": sums}
-    files.write_json(folder / DONE, done | times)
+    files.write_sealed(folder / DONE, done | times)
 
 
 def mark_failed(config: RunConfig, layout: Layout, *, message: str, trace: str) -> None:
     """Writes `FAILED.json`: why a run is not to be tried again before `clear_failed`."""
-    files.write_json(layout.run(config) / FAILED, {"message": message, "trace": trace})
+    files.write_sealed(layout.run(config) / FAILED, {"message": message, "trace": trace})
 
 
 def clear_failed(config: RunConfig, layout: Layout) -> None:
@@ -113,7 +122,7 @@ def state(config: RunConfig, layout: Layout) -> str:
 def _done(config: RunConfig, layout: Layout) -> dict[str, Any]:
     """Returns the content of `DONE`, {} if there is none or it was torn by a full disk, say."""
     try:
-        content = files.read_json(layout.run(config) / DONE)
+        content = files.read_sealed(layout.run(config) / DONE)
     except InputError:
         return {}
     whole = isinstance(content, dict) and isinstance(content.get("files"), dict)

@@ -4,7 +4,7 @@ import numpy as np
 
 from m4jax import files, training
 from m4jax.progress import Progress
-from m4jax.run import model, weights
+from m4jax.run import model, start, weights
 from m4jax.run.config import RunConfig
 from m4jax.run.evaluate import Tracker
 from m4jax.run.state import Layout
@@ -13,14 +13,14 @@ from m4jax.run.state import Layout
 def train_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
     """Trains the run's model, or goes on with it."""
     folder, module = layout.run(config), model.create(config)
-    files.write_json(folder / "config.json", config.to_json())
+    files.write_sealed(folder / "config.json", config.to_json())
     steps = config.train.steps
     training.train(
         config.train,
         train_data(config, layout),
         folder,
         model=module,
-        init=(lambda: model.initial(config, module)) if config.init_from else None,
+        init=(lambda: start.parameters(config.init_from, module)) if config.init_from else None,
         on_progress=lambda record: progress("train", record["step"], steps),
         on_checkpoint=Tracker(config, layout).measure if config.track else None,
     )

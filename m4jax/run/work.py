@@ -49,7 +49,7 @@ def run_fleet(configs: Sequence[RunConfig], layout: Layout, progress: Progress) 
     uids = configs[0].source.uids(layout.data)
     for config in configs:
         folder = layout.run(config)
-        files.write_json(folder / "config.json", config.to_json())
+        files.write_sealed(folder / "config.json", config.to_json())
         data = dataclasses.replace(shared, stages=stages(config, layout, uids))
         members.append(training.Member(config.train, data, folder))
     steps, what = configs[0].train.steps, f"train {len(configs)}"
@@ -84,8 +84,13 @@ def _discard_damaged(config: RunConfig, layout: Layout) -> None:
     folder = layout.run(config)
     for name in damaged(config, layout):
         (folder / name).unlink(missing_ok=True)
-    every, last = config.train.checkpoint_every, training.latest_step(folder)
-    steps = [*range(every, last, every), *([last] if last else [])]
+    last, whole, every = (
+        training.latest_step(folder),
+        config.train.steps,
+        config.train.checkpoint_every,
+    )
+    # Where the run was asked to end there is a checkpoint as well, at any step, but no measurement.
+    steps = [s for s in range(1, last + 1) if s % every == 0 or s == whole]
     if config.track and not all((folder / "along" / f"{step}.jsonl").exists() for step in steps):
         for name in ("checkpoints", "checksums", "along"):
             shutil.rmtree(folder / name, ignore_errors=True)

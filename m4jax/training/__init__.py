@@ -7,7 +7,7 @@ from m4jax.training.embed import Embedder
 from m4jax.training.fleet import Member, train_fleet
 from m4jax.training.loop import train
 from m4jax.training.mesh import make_mesh
-from m4jax.training.restore import latest_step, load_params
+from m4jax.training.restore import describe, latest_step, load_params
 
 __all__ = [
     "CheckpointWarning",
@@ -17,6 +17,7 @@ __all__ = [
     "Stage",
     "TrainConfig",
     "TrainData",
+    "describe",
     "latest_step",
     "load_params",
     "make_mesh",

@@ -2,11 +2,8 @@
 
 import collections
 import concurrent.futures
-import functools
-import hashlib
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -106,29 +103,6 @@ class Draw:
         """Returns the weights [B] in the loss, mean 1 over the data; None: they act by drawing."""
         factor = self._factor[self.stage(step)]
         return None if factor is None else factor[indices].astype(np.float32)
-
-    @functools.cached_property
-    def fingerprint(self) -> dict[str, Any]:
-        """Returns what tells this stream of examples from another, as JSON."""
-        weights = [hashlib.sha256(p.tobytes()).hexdigest() for p in self.probability]
-        return {
-            "seed": self._config.seed,
-            "batch_size": self._config.batch_size,
-            "weighting": self._config.weighting,
-            "examples": len(self.probability[0]),
-            "stages": [[start, sum_] for start, sum_ in zip(self._starts, weights, strict=True)],
-        }
-
-    def check_same(self, fingerprint: dict[str, Any], run_dir: Path) -> None:
-        """Raises `InputError` if a run was trained on other examples, or in another order."""
-        for field, value in self.fingerprint.items():
-            before = fingerprint.get(field)
-            if before != value:
-                detail = f"; it was {before}, is {value}" if isinstance(value, int | str) else ""
-                raise InputError(
-                    f"{run_dir} holds a run on another stream of examples ({field} differs"
-                    f"{detail}); use what it was started with, or another directory"
-                )
 
 
 def batches(

@@ -5,16 +5,17 @@ import copy
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 
-from m4jax import files
+from m4jax import files, stopping
+from m4jax.errors import DamagedError
 from m4jax.training.mesh import checksums
-from m4jax.training.restore import DamagedError, agree, first_line, read, seal_path
+from m4jax.training.restore import agree, first_line, read, seal_path
 from m4jax.training.step import TrainState
 
 
@@ -78,7 +79,11 @@ class Checkpoints:
             )
 
     def restore_latest(
-        self, abstract: TrainState, *, at_most: int | None = None
+        self,
+        abstract: TrainState,
+        *,
+        at_most: int | None = None,
+        check: Callable[[dict[str, Any]], None] = lambda position: None,
     ) -> tuple[TrainState, dict[str, Any]] | None:
         """Returns the newest sound (state, position), or None if there is none.
 
@@ -89,6 +94,7 @@ class Checkpoints:
             abstract: shapes, types and shardings of the state (`mesh.like`), on any number of
                 devices.
             at_most: checkpoints of later steps are deleted, to be made again.
+            check: called with a position before its state is read; raises if it is another run's.
 
         Raises:
             InputError: if a sound checkpoint belongs to another model or optimiser.
@@ -98,7 +104,7 @@ class Checkpoints:
                 self._manager.delete(step)
                 continue
             try:
-                items, position = read(self._manager, step, _items(abstract))
+                items, position = read(self._manager, step, _items(abstract), check)
             except DamagedError as error:
                 self._put_aside(step, error)
                 continue
@@ -107,7 +113,7 @@ class Checkpoints:
 
     def close(self) -> None:
         """Waits for the write under way; raises `OSError` if it failed."""
-        with _writing(self._directory):
+        with _writing(self._directory), stopping.saving():
             try:
                 self._manager.wait_until_finished()
             finally:

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import math
-import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,31 +12,16 @@ import flax.linen as nn
 import jax
 import numpy as np
 
-from m4jax import files
-from m4jax.errors import InputError, NonFiniteError
+from m4jax import files, stopping
+from m4jax.errors import NonFiniteError
+from m4jax.training import identity
 from m4jax.training.checkpoint import Checkpoints
-from m4jax.training.config import TrainConfig, TrainData, check_fit, schedule, tokens_for_model
+from m4jax.training.config import TrainConfig, schedule, tokens_for_model
 from m4jax.training.log import Journal, fetch
 from m4jax.training.loop import shared
+from m4jax.training.members import FAILED, OWN, Member, check_members, failure_of
 from m4jax.training.mesh import like, make_mesh, replicated, split_rows, state_shardings
 from m4jax.training.step import Batch, TrainState, init_state, make_optimizer, make_train_step
-
-FAILED = "FAILED.json"  # in the directory of a member whose loss was not finite
-OWN = ("seed", "learning_rate")  # settings that a member has of its own
-
-
-class Member(NamedTuple):
-    """One model of a fleet.
-
-    Attributes:
-        config: equal to that of the others but for the seed and the learning rate.
-        data: with the pictures and the tokens of the others, and stages of its own.
-        run_dir: as for `train`.
-    """
-
-    config: TrainConfig
-    data: TrainData
-    run_dir: str | os.PathLike
 
 
 def train_fleet(
@@ -73,8 +57,8 @@ def train_fleet(
         OSError: if a directory can't be written.
     """
     mesh = make_mesh(jax.local_devices())
-    _check_members(members, model)
-    results: list[Any] = [_failure(member) for member in members]
+    check_members(members, model)
+    results: list[Any] = [failure_of(member) for member in members]
     alive = [k for k, failure in enumerate(results) if failure is None]
     while alive:
         fleet = _Fleet(
@@ -84,7 +68,7 @@ def train_fleet(
             [on_progress and functools.partial(on_progress, k) for k in alive],
             [on_checkpoint and functools.partial(on_checkpoint, k) for k in alive],
         )
-        with ExitStack() as stack:
+        with stopping.later(), ExitStack() as stack:
             finished = fleet.run(stack)
         for k, result in zip(alive, finished, strict=True):
             results[k] = result
@@ -99,8 +83,15 @@ class _Fleet:
     def __init__(self, members, model, mesh, on_progress, on_checkpoint):
         self._members, self._model, self._on_checkpoint = members, model, on_checkpoint
         self._config, data = members[0].config, members[0].data
+        pictures = identity.pictures_of(data.images)  # once: they share them
         self._journals = [
-            Journal(member.config, member.data, Path(member.run_dir), call)
+            Journal(
+                member.config,
+                member.data,
+                Path(member.run_dir),
+                call,
+                identity.of(member.config, member.data, model, pictures=pictures),
+            )
             for member, call in zip(members, on_progress, strict=True)
         ]
         self._whole = replicated(mesh)
@@ -130,24 +121,30 @@ class _Fleet:
             landed, flying = flying, (step, drawn, metrics)
             failures = self._record(*landed) if landed else []
             step += length
-            if step == config.steps or step % config.checkpoint_every == 0:
+            due = step == config.steps or step % config.checkpoint_every == 0
+            stop = step < config.steps and stopping.asked()
+            if due or stop:
                 if not any(failures):
                     failures, flying = self._record(*flying), None
                 if not any(failures):
-                    self._save(jax.device_get(states), step, checkpoints)
+                    self._save(jax.device_get(states), step, checkpoints, measured=due)
+            if stop and not any(failures):
+                raise stopping.Terminated
         if any(failures):
             return failures
         return [_member(states.params, k) for k in range(len(self._members))]
 
-    def _save(self, states: TrainState, step: int, checkpoints: list[Checkpoints]) -> None:
+    def _save(
+        self, states: TrainState, step: int, checkpoints: list[Checkpoints], *, measured: bool
+    ) -> None:
         for k, (journal, kept) in enumerate(zip(self._journals, checkpoints, strict=True)):
-            if self._on_checkpoint[k]:
+            if measured and self._on_checkpoint[k]:
                 self._on_checkpoint[k](step, _member(states.params, k))
             kept.save(_member(states, k), journal.position(step))
 
     def _begin(self, checkpoints: list[Checkpoints]) -> tuple[TrainState, int]:
         """Returns the stacked states of the newest step that all members have, and that step."""
-        restored = _common(checkpoints, self._abstract)
+        restored = _common(checkpoints, self._abstract, [j.check for j in self._journals])
         if restored is None:
             seeds = np.array([m.config.seed for m in self._members], np.uint32)
             states, positions = self._init(seeds), [None] * len(self._members)
@@ -189,7 +186,7 @@ class _Fleet:
             except NonFiniteError as error:
                 failures[k] = error
                 failure = {"step": step + len(rows), "message": str(error)}
-                files.write_json(Path(self._members[k].run_dir) / FAILED, failure)
+                files.write_sealed(Path(self._members[k].run_dir) / FAILED, failure)
         return failures
 
 
@@ -239,11 +236,16 @@ def chunk(config: TrainConfig, model: nn.Module) -> Callable[..., tuple[TrainSta
     return steps
 
 
-def _common(checkpoints: list[Checkpoints], abstract: Any) -> list[tuple[Any, Any]] | None:
+def _common(
+    checkpoints: list[Checkpoints], abstract: Any, checks: list[Callable]
+) -> list[tuple[Any, Any]] | None:
     """Returns every member's (state, position) at the newest step that all can restore, or None."""
     newest = None
     while True:
-        restored = [kept.restore_latest(abstract, at_most=newest) for kept in checkpoints]
+        restored = [
+            kept.restore_latest(abstract, at_most=newest, check=check)
+            for kept, check in zip(checkpoints, checks, strict=True)
+        ]
         if any(x is None for x in restored):
             return None
         steps = {position["step"] for _, position in restored}
@@ -254,32 +256,3 @@ def _common(checkpoints: list[Checkpoints], abstract: Any) -> list[tuple[Any, An
 
 def _member(stacked: Any, k: int) -> Any:
     return jax.tree.map(lambda x: x[k], stacked)
-
-
-def _failure(member: Member) -> NonFiniteError | None:
-    path = Path(member.run_dir) / FAILED
-    return NonFiniteError(files.read_json(path)["message"]) if path.exists() else None
-
-
-def _check_members(members: Sequence[Member], model: nn.Module) -> None:
-    """Raises `InputError` if the members can't be trained in one program."""
-    if not members:
-        raise InputError("a fleet needs at least one member")
-    first, one = members[0], make_mesh(jax.local_devices()[:1])
-    for k, member in enumerate(members):
-        check_fit(member.config, member.data, model, one)
-        for field in dataclasses.fields(TrainConfig):
-            values = [getattr(x.config, field.name) for x in (first, member)]
-            if field.name not in OWN and values[0] != values[1]:
-                raise InputError(
-                    f"members of a fleet differ in {', '.join(OWN)} and data alone; {field.name} "
-                    f"of member {k} is {values[1]}, that of member 0 is {values[0]}"
-                )
-        for field in ("images", "tokens"):
-            if getattr(member.data, field) is not getattr(first.data, field):
-                raise InputError(f"member {k} has {field} of its own; a fleet shares one array")
-    if not isinstance(first.data.images, np.ndarray):
-        raise InputError("a fleet keeps its pictures on the device: decode them into an array")
-    folders = [Path(member.run_dir).absolute() for member in members]
-    if len(set(folders)) < len(folders):
-        raise InputError("every member of a fleet needs a directory of its own")

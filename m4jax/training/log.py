@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from m4jax import balance, files
 from m4jax.errors import NonFiniteError
+from m4jax.training import identity
 from m4jax.training.batches import Draw
 from m4jax.training.config import TrainConfig, TrainData, schedule
 from m4jax.training.losses import LOSSES
@@ -24,6 +25,7 @@ class Journal:
         data: its examples.
         run_dir: of the run.
         on_progress: called with each record.
+        what: it is made of; see `identity`.
     """
 
     def __init__(
@@ -32,11 +34,17 @@ class Journal:
         data: TrainData,
         run_dir: Path,
         on_progress: Callable[[dict[str, Any]], None] | None,
+        what: Mapping[str, Any],
     ):
+        self._what = what
         self._config, self._data, self._run_dir = config, data, run_dir
         self._on_progress, self._learning_rate = on_progress, schedule(config)
         self._path = None if jax.process_index() else run_dir / "metrics.jsonl"
         self.draw, self.clock, self.pending = Draw(config, data), Clock(), []
+
+    def check(self, position: Mapping[str, Any]) -> None:
+        """Raises `InputError` if the position is that of another run, naming what differs."""
+        identity.check_same(position.get("identity"), self._what, self._run_dir)
 
     def open(self, position: dict[str, Any] | None) -> int:
         """Begins, or goes on at a `position`; later records are dropped, to be made again.
@@ -45,10 +53,9 @@ class Journal:
             The number of steps taken before.
 
         Raises:
-            InputError: if the position is that of another stream of examples.
+            DamagedError: if the records so far are not what was written.
         """
-        position = position or {"step": 0, "pending": [], "draw": self.draw.fingerprint}
-        self.draw.check_same(position["draw"], self._run_dir)
+        position = position or {"step": 0, "pending": []}
         step, self.pending = position["step"], list(position["pending"])
         self._tracker = StreamTracker(self._data, self.draw, step=step)
         self.clock = Clock()
@@ -74,7 +81,7 @@ class Journal:
         `pending` are the metrics of the steps that are in no record yet.
         """
         self.pending = fetch(self.pending, step)
-        return {"step": step, "pending": self.pending, "draw": self.draw.fingerprint}
+        return {"step": step, "pending": self.pending, "identity": self._what}
 
     def _write(self, step: int) -> None:
         """Appends the record of the interval that ends at `step`."""

@@ -10,9 +10,12 @@ from typing import Any
 import flax.linen as nn
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
+from m4jax import stopping
 from m4jax.errors import InputError
+from m4jax.training import identity
 from m4jax.training.batches import batches
 from m4jax.training.checkpoint import Checkpoints
 from m4jax.training.config import TrainConfig, TrainData, check_fit, schedule
@@ -46,7 +49,8 @@ def train(
     uninterrupted run bit for bit on the same machine; on another number of devices the examples are
     the same and the parameters equal to rounding. On a finished run it returns at once.
 
-    With several processes (`jax.distributed`) each calls it alike; the first one writes.
+    With several processes (`jax.distributed`) each calls it alike; the first one writes. Asked to
+    end (see `stopping`), it writes a checkpoint after the step under way.
 
     Args:
         config: the settings.
@@ -54,9 +58,9 @@ def train(
         run_dir: `metrics.jsonl` and `checkpoints/` are written there.
         model: a two-tower model of `models.create`.
         mesh: of `make_mesh`; all devices by default.
-        init: called where a run begins, it returns the parameters to start from, those of
-            `load_params(another_run, model)` say; by default they are random and follow from the
-            seed.
+        init: returns the parameters to start from, those of `load_params(another_run, model)` say;
+            also called where a run goes on, which must have started from the same ones. By default
+            they are random and follow from the seed.
         on_progress: called with each record of `metrics.jsonl` when it is written.
         on_checkpoint: called with the step and the parameters before each checkpoint is written, so
             that what it has done is never behind: after an interruption it may be called again.
@@ -69,15 +73,19 @@ def train(
             checkpoint stays.
         OSError: if the directory can't be written.
         InputError: if the model doesn't fit the data, the loss or `init`, the batch doesn't fit the
-            mesh, or the directory is another run's.
+            mesh, or the directory is another run's: settings, model, data or what it started from
+            differ (all that do are named).
     """
     mesh = make_mesh() if mesh is None else mesh
     check_fit(config, data, model, mesh)
-    journal = Journal(config, data, Path(run_dir), on_progress)
-    program = _program(shared(config, seed=0), model, mesh)
-    with Checkpoints(Path(run_dir) / "checkpoints") as checkpoints:
-        restored = checkpoints.restore_latest(program.abstract)
-        state, position = restored or (program.begin(config.seed, init), None)
+    program, what = _program(shared(config, seed=0), model, mesh), identity.of(config, data, model)
+    params = init and program.place(init())
+    if init:
+        what["start"] = identity.start_of(params)
+    journal = Journal(config, data, Path(run_dir), on_progress, what)
+    with stopping.later(), Checkpoints(Path(run_dir) / "checkpoints") as checkpoints:
+        restored = checkpoints.restore_latest(program.abstract, check=journal.check)
+        state, position = restored or (program.begin(config.seed, params), None)
         start = journal.open(position)
         run = _finish(program, config, data, state, start, journal, checkpoints, on_checkpoint)
         return run.params
@@ -100,12 +108,23 @@ def _finish(program, config, data, state, start, journal, checkpoints, on_checkp
         indices, batch = journal.clock.wait(stream)
         state, metrics = program.step(state, batch)
         journal.add(step, indices, metrics)
-        if step == config.steps or step % config.checkpoint_every == 0:
+        due = step == config.steps or step % config.checkpoint_every == 0
+        stop = step < config.steps and _must_stop(step)
+        if due or stop:
             position = journal.position(step)  # raises if the loss is not finite
-            if on_checkpoint:
+            if due and on_checkpoint:
                 on_checkpoint(step, state.params)
             checkpoints.save(state, position)
+        if stop:
+            raise stopping.Terminated
     return state
+
+
+def _must_stop(step: int) -> bool:
+    """Tells whether the process was asked to end; of several, all are told so at the same step."""
+    if jax.process_count() == 1 or not jax.config.jax_enable_preemption_service:
+        return stopping.asked()
+    return multihost_utils.reached_preemption_sync_point(step)
 
 
 class _Program:
@@ -141,13 +160,16 @@ class _Program:
             out_shardings=(self._shardings, replicated(mesh)),
         )
 
-    def begin(self, seed: int, init: Callable[[], Any] | None) -> TrainState:
-        """Returns the state before the first step; see `train`."""
-        if init is None:
-            return self._init(np.uint32(seed))
-        params = init()
+    def place(self, params: Any) -> Any:
+        """Returns parameters to start from on the mesh; see `train`."""
         _check_same_model(params, self.abstract.params)
-        return self._start(place(params, self._shardings.params), np.uint32(seed))
+        return place(params, self._shardings.params)
+
+    def begin(self, seed: int, params: Any | None) -> TrainState:
+        """Returns the state before the first step, of random parameters if none are given."""
+        if params is None:
+            return self._init(np.uint32(seed))
+        return self._start(params, np.uint32(seed))
 
     def step(self, state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
         """Takes a step; what it returns may still be on its way."""

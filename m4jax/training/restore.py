@@ -1,9 +1,11 @@
 """Checkpoints read back, verified file by file and leaf by leaf."""
 
+import contextlib
 import functools
 import gc
 import os
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +16,16 @@ import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 from m4jax import files
-from m4jax.errors import InputError
+from m4jax.errors import DamagedError, InputError
 from m4jax.training.mesh import checksums
 from m4jax.training.step import init_params
 
 
-class DamagedError(Exception):
-    """What was read is not what was written."""
-
-
 def read(
-    manager: ocp.CheckpointManager, step: int, abstract: dict[str, Any]
+    manager: ocp.CheckpointManager,
+    step: int,
+    abstract: dict[str, Any],
+    check: Callable[[dict[str, Any]], None] = lambda position: None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the items of `abstract` and the position, verified file by file and leaf by leaf.
 
@@ -33,9 +34,8 @@ def read(
         InputError: if the checkpoint is sound but its leaves are not those of `abstract`.
     """
     _check_files(Path(manager.directory), step)
-    record = _restore(manager, step, {"record": ocp.args.JsonRestore()})["record"]
-    if not isinstance(record, dict) or record.pop("digest", None) != files.digest(record):
-        raise DamagedError("the checksum of its record does not match")
+    record = _record(manager, step)
+    check(record["position"])
     leaves = record["leaves"]
     for path, x in jax.tree_util.tree_leaves_with_path(abstract):
         name, expected = jax.tree_util.keystr(path), [str(x.dtype), list(x.shape)]
@@ -51,6 +51,14 @@ def read(
         if actual != leaves[leaf]:
             raise DamagedError(f"the checksum of {leaf} does not match")
     return items, record["position"]
+
+
+def _record(manager: ocp.CheckpointManager, step: int) -> dict[str, Any]:
+    """Returns the position of a checkpoint and the checksums of its leaves."""
+    record = _restore(manager, step, {"record": ocp.args.JsonRestore()})["record"]
+    if not isinstance(record, dict) or record.pop("digest", None) != files.digest(record):
+        raise DamagedError("the checksum of its record does not match")
+    return record
 
 
 def _check_files(directory: Path, step: int) -> None:
@@ -131,12 +139,34 @@ def load_params(run_dir: str | os.PathLike, model: nn.Module) -> Any:
     Raises:
         InputError: if there is none, it is damaged, or it belongs to another model.
     """
-    directory = Path(run_dir).absolute() / "checkpoints"
     here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     abstract = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here),
         {"params": jax.eval_shape(functools.partial(init_params, model, seed=0))},
     )
+    with _newest(run_dir) as (manager, step):
+        return read(manager, step, abstract)[0]["params"]
+
+
+def describe(run_dir: str | os.PathLike) -> dict[str, Any]:
+    """Returns what a run's newest checkpoint says of itself, without reading its parameters.
+
+    `params` is a digest of them, the same for the same bits wherever they lie; `identity` that of
+    the run (see `identity`).
+
+    Raises:
+        InputError: if there is none, or it is damaged.
+    """
+    with _newest(run_dir) as (manager, step):
+        record = _record(manager, step)
+    leaves = {k: v for k, v in record["leaves"].items() if k.startswith("['params']")}
+    return {"params": files.digest(leaves), "identity": record["position"].get("identity")}
+
+
+@contextlib.contextmanager
+def _newest(run_dir: str | os.PathLike) -> Iterator[tuple[ocp.CheckpointManager, int]]:
+    """Opens the checkpoints of a run; tells of damage with the mend."""
+    directory = Path(run_dir).absolute() / "checkpoints"
     options = ocp.CheckpointManagerOptions(read_only=True)
     if not directory.is_dir():
         raise InputError(f"{directory}: no such directory; train the run first")
@@ -145,7 +175,7 @@ def load_params(run_dir: str | os.PathLike, model: nn.Module) -> Any:
         if step is None:
             raise InputError(f"{directory} has no checkpoint; train the run first")
         try:
-            return read(manager, step, abstract)[0]["params"]
+            yield manager, step
         except DamagedError as error:
             raise InputError(
                 f"the checkpoint of step {step} in {directory} is damaged ({error}); train the run "

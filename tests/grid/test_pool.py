@@ -1,10 +1,12 @@
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from m4jax.grid import pool
+from m4jax import stopping
+from m4jax.grid import crew, pool
 from m4jax.grid.pool import Task
 
 # A worker that does what the task's configuration says, without the library's imports.
@@ -33,7 +35,7 @@ for line in sys.stdin:
 def simple_worker(monkeypatch):
     popen = subprocess.Popen
     monkeypatch.setattr(
-        pool.subprocess,
+        crew.subprocess,
         "Popen",
         lambda command, **options: popen([sys.executable, "-c", WORKER], **options),
     )
@@ -88,6 +90,23 @@ def test_workers_end_with_an_error_in_the_report(tmp_path, simple_worker):
         pool.run([task("a"), task("b")], root=tmp_path, workers=2, report=report)
 
 
+def test_asked_to_end_it_stops_its_workers_and_gives_its_leases_back(tmp_path, simple_worker):
+    def report(task, event):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with stopping.on_sigterm(), pytest.raises(SystemExit) as ended:
+        pool.run([task("a"), task("b")], root=tmp_path, workers=2, report=report)
+    assert ended.value.code == 143
+    assert list((tmp_path / "leases").glob("*.lease")) == []
+
+
+def test_workers_compute_alike_however_many_they_are(tmp_path):
+    """How a sum is split over threads decides its last digits."""
+    environment = crew._environment(tmp_path)
+    assert environment["NPROC"] == environment["OMP_NUM_THREADS"] == "1"
+    assert "--xla_cpu_multi_thread_eigen=false" in environment["XLA_FLAGS"]
+
+
 def test_nothing_to_do_starts_nothing(tmp_path, simple_worker):
     assert run([], tmp_path) == []
     assert not (tmp_path / "logs").exists()
@@ -119,9 +138,9 @@ def test_workers_are_pinned_where_there_is_one_a_core(
 ):
     """A single one may be placed by the system, which sees what other commands do."""
     placed = []
-    monkeypatch.setattr(pool.os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    monkeypatch.setattr(crew.os, "sched_getaffinity", lambda pid: {0, 1}, raising=False)
     monkeypatch.setattr(
-        pool.os, "sched_setaffinity", lambda pid, cores: placed.append(cores), raising=False
+        crew.os, "sched_setaffinity", lambda pid, cores: placed.append(cores), raising=False
     )
     run([task("a"), task("b")], tmp_path, workers=workers)
     assert placed == ([{0}, {1}] if pinned else [])

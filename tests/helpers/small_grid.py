@@ -2,10 +2,8 @@
 
 import sys
 
-from rich.console import Console
-
 from configs import quickstart
-from m4jax import files
+from m4jax import files, stopping, terminal
 from m4jax.grid import study
 from m4jax.grid.cells import merge
 
@@ -47,7 +45,9 @@ def content(workdir):
 
 
 if __name__ == "__main__":
-    sys.exit(
-        study.main(config(), workdir=sys.argv[1], action="run", workers=2,
-                  console=Console(width=110, highlight=False))
-    )  # fmt: skip
+    with stopping.on_sigterm():
+        sys.exit(
+            study.main(config(), workdir=sys.argv[1], action="run",
+                       workers=int(sys.argv[2]) if sys.argv[2:] else 2,
+                       console=terminal.console())
+        )  # fmt: skip

@@ -1,6 +1,5 @@
 """Leases: one holder at a time, whatever happens to it."""
 
-import json
 import multiprocessing
 import os
 import signal
@@ -10,6 +9,7 @@ import time
 
 import pytest
 
+from m4jax import files
 from m4jax.run import lease
 from m4jax.run.lease import Leases
 
@@ -68,9 +68,8 @@ def test_the_lease_of_a_killed_process_is_free_at_once(tmp_path, holder):
 def test_another_machines_lease_is_free_when_its_heart_stops(tmp_path):
     with Leases(tmp_path, stale=5.0) as leases:
         path = tmp_path / "a.lease"
-        path.write_text(
-            json.dumps({"token": "x", "machine": "elsewhere", "pid": 1, "started": "1"})
-        )
+        holder = {"token": "x", "machine": "elsewhere", "pid": 1, "started": "1"}
+        files.write_sealed(path, holder)
         assert not leases.take("a")
         old = time.time() - 6
         os.utime(path, (old, old))
@@ -80,8 +79,8 @@ def test_another_machines_lease_is_free_when_its_heart_stops(tmp_path):
 def test_a_suspended_holder_learns_that_it_has_lost(tmp_path):
     with Leases(tmp_path, heartbeat=0.05, stale=1e9) as one:
         one.take("a", "b")
-        holder = json.loads((tmp_path / "a.lease").read_text())
-        (tmp_path / "a.lease").write_text(json.dumps(holder | {"token": "another's"}))
+        holder = files.read_sealed(tmp_path / "a.lease")
+        files.write_sealed(tmp_path / "a.lease", holder | {"token": "another's"})
         for _ in range(100):
             if one.lost():
                 break

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,9 +15,18 @@ import pytest
 from helpers import HELPERS
 from helpers.runs import CONFIG, KINDS, LONG, metrics, tiny_data, tiny_model
 
-from m4jax import balance, files
+from m4jax import balance, files, stopping
 from m4jax.errors import InputError
-from m4jax.training import NonFiniteError, Stage, load_params, log, make_mesh, train
+from m4jax.training import (
+    NonFiniteError,
+    Stage,
+    identity,
+    latest_step,
+    load_params,
+    log,
+    make_mesh,
+    train,
+)
 from m4jax.training.batches import Draw, Sampler, batches
 from m4jax.training.config import trim
 
@@ -139,12 +149,26 @@ def test_batches_are_those_of_the_sampler():
 
 
 def test_an_infinite_loss_stops_and_keeps_the_last_good_checkpoint(tmp_path):
-    with pytest.raises(Interrupted):
-        train(CONFIG, tiny_data(), tmp_path, model=tiny_model(), on_progress=interrupt_at(6))
-    explosive = replace(learning_rate=1e30)
-    with pytest.raises(NonFiniteError, match=r"step [7-9]: .*learning_rate"):
+    explosive = replace(learning_rate=1e30, checkpoint_every=1)
+    with pytest.raises(NonFiniteError, match=r"step [2-5]: .*learning_rate"):
         train(explosive, tiny_data(), tmp_path, model=tiny_model())
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["5"]
+    assert (tmp_path / "checkpoints" / "1").is_dir()
+
+
+def test_asked_to_end_it_writes_a_checkpoint_and_goes_on_from_there(tmp_path, whole):
+    def ask(record):
+        if record["step"] == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with stopping.on_sigterm(), pytest.raises(stopping.Terminated):
+        train(CONFIG, tiny_data(), tmp_path, model=tiny_model(), on_progress=ask)
+    assert latest_step(tmp_path) in (6, 7)  # no multiple of `checkpoint_every`
+    measured = []
+    params = train(CONFIG, tiny_data(), tmp_path, model=tiny_model(),
+                   on_checkpoint=lambda step, params: measured.append(step))  # fmt: skip
+    assert measured == [10]
+    assert_equal_trees(params, whole[1])
+    assert metrics(tmp_path) == metrics(whole[0])
 
 
 @pytest.mark.slow
@@ -236,19 +260,63 @@ def test_weights_in_the_loss_have_mean_one_and_leave_the_draw_alone():
     assert Draw(CONFIG, data).factor(3, indices) is None
 
 
-@pytest.mark.parametrize(
-    ("config", "stages", "message"),
-    [
-        ({"seed": 4}, (Stage(0),), "seed differs; it was 3, is 4"),
-        ({"batch_size": 4}, (Stage(0),), "batch_size differs; it was 8, is 4"),
-        ({}, (Stage(0), Stage(8, WEIGHTS)), "stages differs"),
-        ({}, (Stage(0, WEIGHTS),), "stages differs"),
-    ],
-)
-def test_going_on_with_other_examples_is_refused(tmp_path, whole, config, stages, message):
+ANOTHER = {
+    "settings: seed: 3 → 4": {"config": {"seed": 4}},
+    "settings: batch_size: 8 → 4": {"config": {"batch_size": 4}},
+    "settings: learning_rate: 0.01 → 0.1": {"config": {"learning_rate": 0.1}},
+    "settings: steps: 10 → 20": {"config": {"steps": 20}},
+    "stages: they started at steps [0] → [0, 8]": {"stages": (Stage(0), Stage(8, WEIGHTS))},
+    "stages: other weights": {"stages": (Stage(0, WEIGHTS),)},
+    "captions: other tokens": {"tokens": np.roll(tiny_data().tokens, 1, axis=0)},
+    "captions: other equal": {"caption_id": np.roll(tiny_data().caption_id, 1)},
+    "pictures: other ones": {"images": 255 - tiny_data().images},
+    "annotation: other attributes": {"attributes": 1 - tiny_data().attributes},
+    "model: activation: quick_gelu → gelu": {"model": {"activation": "gelu"}},
+    "parameters to start from: random → ": {"init": True},
+}
+
+
+@pytest.mark.parametrize(("message", "change"), ANOTHER.items(), ids=ANOTHER)
+def test_going_on_as_another_run_is_refused(tmp_path, whole, message, change):
+    run_dir, change = shutil.copytree(whole[0], tmp_path / "run"), dict(change)
+    config, model = replace(**change.pop("config", {})), tiny_model(**change.pop("model", {}))
+    init = (lambda: whole[1]) if change.pop("init", False) else None
+    with pytest.raises(InputError, match=re.escape(message)):
+        train(config, tiny_data(**change), run_dir, model=model, init=init)
+    assert metrics(run_dir) == metrics(whole[0])
+
+
+def test_all_that_differs_is_named(tmp_path, whole):
     run_dir = shutil.copytree(whole[0], tmp_path / "run")
-    with pytest.raises(InputError, match=message):
-        train(replace(**config), tiny_data(stages=stages), run_dir, model=tiny_model())
+    with pytest.raises(InputError, match="choose another") as told:
+        train(replace(seed=4), tiny_data(images=255 - tiny_data().images), run_dir,
+              model=tiny_model(width=16))  # fmt: skip
+    for part in ("seed: 3 → 4", "width: 8 → 16", "pictures: other ones"):
+        assert part in str(told.value)
+
+
+def test_how_a_run_is_carried_out_may_change(tmp_path, whole):
+    run_dir = shutil.copytree(whole[0], tmp_path / "run")
+    again = train(replace(checkpoint_every=2), tiny_data(), run_dir, model=tiny_model())
+    assert_equal_trees(again, whole[1])
+
+
+def test_a_checkpoint_of_before_is_refused_in_one_line(tmp_path, whole):
+    with pytest.raises(InputError, match="earlier version"):
+        identity.check_same(None, identity.of(CONFIG, tiny_data(), tiny_model()), tmp_path)
+
+
+def test_pictures_are_known_in_memory_and_on_disk(monkeypatch):
+    """So `in_memory_gb` may change between two parts of a run."""
+    images = tiny_data().images
+    known, more = identity.pictures_of(images), identity.pictures_of(255 - images)
+    on_disk = known | {"all": None}
+    assert known["rows"] != more["rows"] and known["all"] != more["all"]
+    assert identity._differing("pictures", known, on_disk) == []
+    assert identity._differing("pictures", on_disk, more) == ["pictures: other ones"]
+    monkeypatch.setattr(identity, "IN_FULL", 0)
+    monkeypatch.setattr(identity, "SOME", images[0].nbytes * 4)
+    assert identity.pictures_of(images)["all"] != known["all"]
 
 
 @pytest.mark.parametrize("starts", [(), (1,), (0, 5, 5)])
