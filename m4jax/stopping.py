@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from m4jax.terminal import complain
 
 CODE = 128 + signal.SIGTERM  # the exit code that shells give to such an end
-GRACE = 7.0  # seconds; schedulers wait for 30 or more, before they kill
+GRACE = 5.0  # seconds; schedulers wait for 30 or more, before they kill
 TOLD = "terminated; the same command does the rest"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from m4jax import stopping
 
-PATIENCE = 8.0  # seconds that the workers have to end in order
+PATIENCE = 6.0  # seconds that the workers have to end in order
 
 
 class Worker:

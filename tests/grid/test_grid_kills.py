@@ -17,9 +17,9 @@ SCRIPT = HELPERS / "small_grid.py"
 KILLS = 20
 
 
-def launch(workdir, log):
+def launch(workdir, log, workers=2):
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
-    command = [sys.executable, str(SCRIPT), str(workdir)]
+    command = [sys.executable, str(SCRIPT), str(workdir), str(workers)]
     return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environment)
 
 
@@ -42,6 +42,30 @@ def undisturbed(tmp_path_factory):
     with open(workdir / "log.txt", "w") as log:
         assert launch(workdir, log).wait(600) == 0, (workdir / "log.txt").read_text()
     return content(workdir)
+
+
+@pytest.mark.slow
+def test_one_worker_leaves_the_same_bytes_as_two(undisturbed, tmp_path):
+    with open(tmp_path / "log.txt", "w") as log:
+        assert launch(tmp_path, log, workers=1).wait(600) == 0
+    assert content(tmp_path) == undisturbed
+
+
+@pytest.mark.slow
+def test_asked_to_end_it_checkpoints_gives_its_leases_back_and_goes_on(undisturbed, tmp_path):
+    with open(tmp_path / "log.txt", "w") as log:
+        process = launch(tmp_path, log)
+        while not any(x.stat().st_size for x in tmp_path.glob("runs/*/metrics.jsonl")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        workers, asked = workers_of(process), time.monotonic()
+        process.terminate()
+        assert process.wait(15) == 143
+        assert time.monotonic() - asked < 10
+        assert list(tmp_path.glob("leases/*.lease")) == []
+        assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+        assert launch(tmp_path, log).wait(600) == 0
+    assert content(tmp_path) == undisturbed
 
 
 @pytest.mark.long
@@ -88,7 +112,7 @@ def test_what_a_stopped_process_holds_is_taken_over(undisturbed, tmp_path):
     """A process whose machine is gone: its heart does not beat, its files lie there."""
     with open(tmp_path / "log.txt", "w") as log:
         first = launch(tmp_path, log)
-        while not list(tmp_path.glob("runs/*/metrics.jsonl")):
+        while not any(x.stat().st_size for x in tmp_path.glob("runs/*/metrics.jsonl")):
             time.sleep(0.2)
         for pid in (*workers_of(first), first.pid):
             os.kill(pid, signal.SIGKILL)
