@@ -19,7 +19,7 @@ from experiments import command
 from experiments.benchmark.measure import measure
 from experiments.benchmark.show import show
 from experiments.benchmark.towers import SIDES
-from m4jax import files
+from m4jax import files, limits
 from m4jax.errors import InputError
 
 STEPS = ("size", "side", "workers", "threads", "pairs_per_second", "models_per_hour", "ratio")
@@ -49,14 +49,12 @@ def _peer(config: ConfigDict, folder: Path) -> tuple[list[dict[str, Any]], tuple
     c = config.peer
     model = {"variant": c.variant, "overrides": {}, "batch_size": c.batch_size}
     model |= {"words": c.words, "examples": 4 * c.batch_size}
-    return _sides(
-        folder, c.variant, model, [(1, command.cores())], c.duration, config.rounds
-    ), STEPS
+    return _sides(folder, c.variant, model, [(1, limits.cores())], c.duration, config.rounds), STEPS
 
 
 def _testbed(config: ConfigDict, folder: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     c = config.testbed
-    ways = sorted({(command.cores(), 1), (1, command.cores())})
+    ways = sorted({(limits.cores(), 1), (1, limits.cores())})
     rows = _sides(folder, TESTBED, _small(c), ways, c.duration, config.rounds)
     for row in rows:
         if "pairs_per_second" in row:

@@ -9,7 +9,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
-from m4jax import stopping, terminal
+from m4jax import limits, stopping, terminal
 from m4jax.errors import InputError, explain
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -85,17 +85,12 @@ def override(field: str, value: Any) -> None:
 
 def default_workers() -> int:
     """Returns one worker a core, or one in all where there is an accelerator to be shared."""
-    return 1 if has_accelerator() else cores()
+    return 1 if has_accelerator() else limits.cores()
 
 
 def has_accelerator() -> bool:
     """Tells whether this machine has a GPU or a TPU, without waking JAX."""
     return any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/accel0", "/dev/vfio/0"))
-
-
-def cores() -> int:
-    """Returns the number of cores that this process may use."""
-    return limits.cores()
 
 
 def _parse(argv: list[str]) -> list[str]:

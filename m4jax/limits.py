@@ -41,12 +41,12 @@ def address_space() -> float:
     return math.inf
 
 
-def check_threads(threads: int) -> None:
-    """Raises `InputError` for many more threads than there are cores."""
+def check_threads(threads: int, what: str = "threads") -> None:
+    """Raises `InputError` for many more threads (or processes) than there are cores."""
     most = THREADS_PER_CORE * cores()
     if threads > most:
         raise InputError(
-            f"threads: expected at most {most}, {THREADS_PER_CORE} for each of the {cores()} cores,"
+            f"{what}: expected at most {most}, {THREADS_PER_CORE} for each of the {cores()} cores,"
             f" got {threads:,}"
         )
 

@@ -7,6 +7,7 @@ configuration of it, `record` a record of a configuration, and `comments` tells 
 import contextlib
 import dataclasses
 import inspect
+import math
 import re
 import types
 import typing
@@ -100,7 +101,8 @@ def record(
 ) -> Any:
     """Builds a dataclass from a mapping that must have exactly its fields.
 
-    Fields that may be None can be left out: they are None then.
+    Fields that may be None can be left out: they are None then. Numbers are finite, but where the
+    class variable `infinite` of the dataclass names the field.
 
     Args:
         kind: the dataclass; its fields are plain types, tuples, or unions of these.
@@ -117,7 +119,13 @@ def record(
     optional = [name for name in names if types.NoneType in typing.get_args(hints[name])]
     values = dict.fromkeys(optional) | dict(values)
     check_keys(values, names, path, example)
-    return kind(**{name: convert(hints[name], values[name], f"{path}.{name}") for name in names})
+    infinite = getattr(kind, "infinite", ())
+    fields = {}
+    for name in names:
+        value = values[name]
+        endless = name in infinite and isinstance(value, float) and math.isinf(value)
+        fields[name] = value if endless else convert(hints[name], value, f"{path}.{name}")
+    return kind(**fields)
 
 
 def check_keys(
@@ -145,6 +153,8 @@ def convert(kind: Any, value: Any, path: str) -> Any:
     elif dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
         return record(kind, value, path)
     elif kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise InputError(f"{path}: expected a finite number, got {value}")
         return float(value)
     elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value

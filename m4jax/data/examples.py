@@ -48,7 +48,7 @@ class Source(Protocol):
 
     Attributes:
         kind: its name in the table.
-        id: a hash of all that the prepared data follow from.
+        id: a hash of all that the training pairs follow from, by contents.
         resolution: pixels a side.
         vocab_size: number of token ids.
         composed: training pictures that preparing has to compose; 0 if they exist already.

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from m4jax import files
+from m4jax import files, limits
 from m4jax.errors import DamagedError, InputError
 from m4jax.grid import collect, cost, pool, tasks
 from m4jax.grid.cells import Cell, expand, levels
@@ -56,6 +56,7 @@ def main(
         raise InputError(f"--action: expected one of {', '.join(ACTIONS)}, got {action!r}")
     if not workdir or Path(workdir).is_file():
         raise InputError(f"--workdir: expected a directory, got {workdir!r}")
+    limits.check_threads(workers, "--workers")
     cells, layout = expand(config), Layout(Path(workdir).absolute())
     if action == "status":
         _check_directory(cells, layout)

@@ -127,6 +127,10 @@ class RunConfig:
         if self.balance and not (len(during) == 4 and 0 <= during[0] < during[1] <= 1):
             expected = "two shares of the steps, 0 <= from < to <= 1"
             raise InputError(f"balance.during: expected {expected}, got {self.during}")
+        if not 0 <= self.in_memory_gb < math.inf:
+            raise InputError(
+                f"in_memory_gb: expected a finite number from 0 on, got {self.in_memory_gb}"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields, nested, as JSON values; the source stands under its kind.
@@ -140,19 +144,13 @@ class RunConfig:
     def id(self) -> str:
         """The run's name: a hash of all that determines its parameters, by contents.
 
-        How it is looked at is not part of it, as the evaluation and the source's fields `looked_at`
-        say: another evaluation needs no other training.
+        How it is looked at is not part of it (the evaluation, the source's fields `looked_at`):
+        another evaluation needs no other training.
         """
         skipped = ("evaluate", "in_memory_gb")
         fields = {k: v for k, v in self.to_json().items() if k not in skipped}
-        fields |= {self.source.kind: self.data, "init_from": start.identity(self.init_from)}
+        fields |= {self.source.kind: self.source.id, "init_from": start.identity(self.init_from)}
         return files.digest(fields)
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """What determines the training pairs, as JSON: the source's fields, and its id."""
-        fields, looked_at = self.to_json()[self.source.kind], looked_at_of(self.source)
-        return {k: v for k, v in fields.items() if k not in looked_at} | {"id": self.source.id}
 
     @property
     def weighted(self) -> bool:
@@ -165,7 +163,7 @@ class RunConfig:
         if not self.weighted:
             return None
         fields = self.to_json()
-        parts = [self.data, fields.get("balance")]
+        parts = [self.source.id, fields.get("balance")]
         if self.filter:
             parts += [fields["filter"], self.scorer.id]
         return files.digest(parts)
@@ -232,6 +230,8 @@ def _source(config: Mapping[str, Any]) -> Source:
     """Returns the source that `config.source` names; of the others only the names are checked."""
     for name, kind in SOURCES.items():
         names = [field.name for field in dataclasses.fields(kind)]
+        if "enabled" in config[name]:
+            raise InputError(f"unknown field config.{name}.enabled: set config.source to {name!r}")
         check_keys(config[name], names, f"config.{name}")
     name = config["source"]
     if not isinstance(name, str) or name not in SOURCES:

@@ -5,7 +5,7 @@ The one road from a configuration to weights, for the runs of a study and for ta
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ DECIDED = (balance.Status.CONVERGED, balance.Status.INFEASIBLE)
 @dataclasses.dataclass(frozen=True)
 class Request:
     """What is asked of the weights, but for targets; see `balance.Problem` and `balance.solve`."""
+
+    infinite: ClassVar[tuple[str, ...]] = ("penalty",)  # fields that need not be finite
 
     keep_rate: float | str = 0.5  # η, the share that is kept; "max": all that can be, less 1%
     eps_representation: float = 1e-4  # bound on |E[q (s - target)]|

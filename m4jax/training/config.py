@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -50,6 +51,9 @@ class TrainConfig:
     checkpoint_every: int = 500  # steps between two checkpoints
 
     def __post_init__(self):
+        for field, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InputError(f"{field}: expected a finite number, got {value}")
         for field in ("batch_size", "steps", "microbatches", "log_every", "checkpoint_every"):
             if getattr(self, field) < 1:
                 raise InputError(f"{field} must be at least 1, got {getattr(self, field)}")

@@ -13,7 +13,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
-from m4jax import stopping
+from m4jax import limits, stopping
 from m4jax.errors import InputError
 from m4jax.training import identity
 from m4jax.training.batches import batches
@@ -78,6 +78,7 @@ def train(
     """
     mesh = make_mesh() if mesh is None else mesh
     check_fit(config, data, model, mesh)
+    limits.check_threads(config.input_workers, "input_workers")
     program, what = _program(shared(config, seed=0), model, mesh), identity.of(config, data, model)
     params = init and program.place(init())
     if init:

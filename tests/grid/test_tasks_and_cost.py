@@ -66,8 +66,12 @@ def test_fleets_hold_every_run_once_and_one_shape_each(cells, tmp_path, size):
 def test_runs_that_start_from_others_are_in_no_fleet(cells, tmp_path):
     """The members of a fleet start from random parameters."""
     some = [cell for cell in cells if not cell.changes and cell.version == "original"][:3]
+    exported = tmp_path / "exported"
+    exported.mkdir()
+    for name in ("model.json", "model.safetensors"):
+        (exported / name).write_text("what an export is known by")
     begun = [
-        dataclasses.replace(cell, config=dataclasses.replace(cell.config, init_from="elsewhere"))
+        dataclasses.replace(cell, config=dataclasses.replace(cell.config, init_from=str(exported)))
         for cell in some
     ]
     tasks = pending([*some, *begun], Layout(tmp_path), fleet=8)
