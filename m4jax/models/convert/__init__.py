@@ -2,6 +2,7 @@
 
 from m4jax.models.convert.api import (
     FORMATS,
+    MODEL,
     VARIANT,
     export,
     from_peer,
@@ -11,4 +12,14 @@ from m4jax.models.convert.api import (
     to_peer,
 )
 
-__all__ = ["FORMATS", "VARIANT", "export", "from_peer", "load", "read_model", "save", "to_peer"]
+__all__ = [
+    "FORMATS",
+    "MODEL",
+    "VARIANT",
+    "export",
+    "from_peer",
+    "load",
+    "read_model",
+    "save",
+    "to_peer",
+]
