@@ -150,6 +150,11 @@ def convert(kind: Any, value: Any, path: str) -> Any:
         item = typing.get_args(kind)[0]
         if isinstance(value, list | tuple):
             return tuple(convert(item, x, f"{path}[{i}]") for i, x in enumerate(value))
+    elif typing.get_origin(kind) is typing.Literal:
+        if value in typing.get_args(kind):
+            return value
+        kind = " or ".join(map(repr, typing.get_args(kind)))
+        raise InputError(f"{path}: expected {kind}, got {value!r}")
     elif dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
         return record(kind, value, path)
     elif kind is float and isinstance(value, int | float) and not isinstance(value, bool):

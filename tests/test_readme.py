@@ -60,6 +60,7 @@ model = models.create("ViT-B/32", {SMALL})
 images, tokens = jnp.zeros((2, 224, 224, 3)), jnp.zeros((2, 77), int)
 params = jax.jit(model.init)(jax.random.key(0), images, tokens)["params"]
 models.convert.save(params, "open_clip.safetensors", model, format="open_clip")
+images = jnp.zeros((2, 224, 224, 3), jnp.uint8)
 """
 
 

@@ -2,6 +2,7 @@
 
 from m4jax.models import convert
 from m4jax.models.cost import forward_flops
+from m4jax.models.pixels import normalise
 from m4jax.models.tokens import check_tokens
 from m4jax.models.two_towers import Output, TwoTowers, create, names
 from m4jax.models.variants import Variant
@@ -15,4 +16,5 @@ __all__ = [
     "create",
     "forward_flops",
     "names",
+    "normalise",
 ]

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from m4jax.errors import InputError, nearest
+from m4jax.models import pixels
 from m4jax.models.layers import AttentionPooling, Transformer, flat_dot, layer_norm
 from m4jax.models.variants import VARIANTS, Variant
 
@@ -162,7 +163,11 @@ class TwoTowers(nn.Module):
         """Maps normalised float images [B, h, w, 3] to (unit embeddings [B, embed], intermediates).
 
         The intermediates are the last layer's `tokens` [B, T, width], and `pooled` [B, width].
+
+        Raises:
+            InputError: if they have another size or are plainly not normalised: `pixels.check`.
         """
+        pixels.check(images, self.variant)
         features, intermediates = self.image(images)
         return unit_norm(features), intermediates
 

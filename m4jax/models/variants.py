@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Literal, get_args
 
@@ -81,6 +82,13 @@ class Variant:
         for field in ("depth", "text_depth", "embed", "context", "vocab_size"):
             if getattr(self, field) < 1:
                 raise InputError(f"{field} must be at least 1, got {getattr(self, field)}")
+        if not all(len(x) == 3 for x in (self.pixel_mean, self.pixel_std)):
+            raise InputError("pixel_mean and pixel_std must have a number for each of 3 channels")
+        if not all(0 < x < math.inf for x in (*self.pixel_std, self.norm_epsilon)):
+            raise InputError(
+                f"pixel_std and norm_epsilon must be positive, got {self.pixel_std} and "
+                f"{self.norm_epsilon}"
+            )
         literals = ("pooling", "text_pooling", "text_mask", "dtype")
         choices = {name: get_args(self.__annotations__[name]) for name in literals}
         for field, names in {**choices, "activation": ACTIVATIONS, "remat": REMAT}.items():

@@ -30,7 +30,13 @@ class Embedder:
         self._embed_images, self._embed_tokens = _towers(model)
 
     def images(self, images: np.ndarray) -> np.ndarray:
-        """Returns the unit embeddings [n, d] (float32) of uint8 pictures [n, h, w, 3]."""
+        """Returns the unit embeddings [n, d] (float32) of uint8 pictures [n, h, w, 3].
+
+        Raises:
+            InputError: if they are of another type: they are normalised here.
+        """
+        if images.dtype != np.uint8:
+            raise InputError(f"expected pictures of uint8, from 0 to 255, got {images.dtype}")
         return self._in_batches(self._embed_images, images)
 
     def tokens(self, tokens: np.ndarray) -> np.ndarray:

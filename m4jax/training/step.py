@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.sharding import Mesh
 
 from m4jax.models import Variant
+from m4jax.models.pixels import affine
 from m4jax.training.config import TrainConfig
 from m4jax.training.losses import LOSSES, over
 
@@ -88,8 +88,7 @@ def normalize(
     images: jax.Array, mean: Sequence[float] = (0.5,) * 3, std: Sequence[float] = (0.5,) * 3
 ) -> jax.Array:
     """Maps uint8 [..., 3] to float32, (x/255 − mean)/std for each channel."""
-    mean, std = (np.asarray(x, np.float32) for x in (mean, std))
-    return images.astype(jnp.float32) / (255 * std) - mean / std
+    return affine(images, mean, std)
 
 
 def shift(key: jax.Array, images: jax.Array, pixels: int) -> jax.Array:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,26 +14,20 @@ import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
 from flax.traverse_util import flatten_dict, unflatten_dict
-from safetensors import SafetensorError, safe_open
 
-from m4jax import files
-from m4jax.errors import InputError, nearest
-from m4jax.models.convert import torch_names
+from m4jax import files, settings
+from m4jax.errors import DamagedError, InputError, nearest
+from m4jax.models.convert import archives, positions, told, torch_names
 from m4jax.models.convert.big_vision import big_vision, unstack
+from m4jax.models.convert.incoming import floats, unwrapped
 from m4jax.models.convert.rules import Rule, Tensors, decode, encode, same
 from m4jax.models.two_towers import TwoTowers
 from m4jax.models.variants import Variant
 
 MODEL, VARIANT = "model.safetensors", "model.json"  # files of an exported model
-VERSION = 1
-
-# No parameters: numbers that OpenAI's files carry along, and positions 0, 1, 2, ... that older
-# files of transformers do.
-_NO_PARAMETERS = (
-    *("input_resolution", "context_length", "vocab_size"),
-    "text_model.embeddings.position_ids",
-    "vision_model.embeddings.position_ids",
-)
+VERSION = 2
+POSITIONS = "image/positions"  # our path of what is interpolated for another size of pictures
+SLACK = 64 << 20  # bytes that a file may have beyond float64 parameters
 
 
 class Format(NamedTuple):
@@ -41,10 +36,12 @@ class Format(NamedTuple):
     Attributes:
         rules: maps a variant to the table of names.
         suffix: of its files.
+        interpolation: of positions, as the peer does it; None: such files are refused.
     """
 
     rules: Callable[[Variant], list[Rule]]
     suffix: str
+    interpolation: positions.Interpolation | None = None
 
 
 def _ours(variant: Variant) -> list[Rule]:
@@ -54,29 +51,59 @@ def _ours(variant: Variant) -> list[Rule]:
 
 FORMATS = {
     "m4jax": Format(_ours, ".safetensors"),
-    "open_clip": Format(torch_names.open_clip, ".safetensors"),
-    "transformers": Format(torch_names.transformers, ".safetensors"),
-    "big_vision": Format(big_vision, ".npz"),
+    "open_clip": Format(
+        torch_names.open_clip,
+        ".safetensors",
+        functools.partial(positions.bicubic, antialias=True),
+    ),
+    "transformers": Format(
+        torch_names.transformers,
+        ".safetensors",
+        functools.partial(positions.bicubic, antialias=False),
+    ),
+    "big_vision": Format(big_vision, ".npz", positions.linear),
 }
 
 
-def load(path: str | os.PathLike, model: nn.Module, *, format: str) -> Any:
+def load(
+    path: str | os.PathLike, model: nn.Module, *, format: str, activation: str | None = None
+) -> Any:
     """Returns parameters for `model` from a peer's file.
+
+    What shapes don't show (activation, heads, normalisation) is compared with what the file, its
+    name, or an `open_clip_config.json` or `config.json` beside it tell. Positions of pictures of
+    another size are interpolated as the peer does. Names may have the prefixes of wrapping modules.
 
     Args:
         path: a file; with format "m4jax" also a folder that `export` has written.
         model: of `models.create`; its variant must be that of the file.
         format: "open_clip" (also OpenAI's own) or "transformers": safetensors; "big_vision": npz;
             "m4jax": our own.
+        activation: that the peer's model has, where nothing beside the file tells it.
 
     Raises:
-        InputError: on an unknown format, an unreadable file, or a tensor that is missing, left over
-            or of another shape.
+        InputError: on an unknown format, an unreadable file, a model of another kind than the file
+            tells, or a tensor that is missing, left over, of another shape, or not of finite
+            floats.
     """
     path, _ = Path(path), _format(format)
     if format == "m4jax" and path.is_dir():
+        told.compare(
+            str(path / VARIANT), dataclasses.asdict(_exported(path)).items(), model.variant
+        )
         path = path / MODEL
-    return from_peer(_read(path), model, format=format)
+    most = 2 * sum(4 * math.prod(leaf.shape) for leaf in _shapes(model).values()) + SLACK
+    archive = archives.read(path, most)
+    params = from_peer(archive.tensors, model, format=format)
+    if format in ("open_clip", "transformers"):
+        told.check(path, archive.tensors, archive.metadata, model.variant, activation)
+        return params
+    if told.METADATA in archive.metadata:
+        fields = told.of_json(archive.metadata[told.METADATA], path)
+        told.compare(str(path), fields, model.variant)
+    if activation is not None:
+        told.compare(told.ARGUMENT, [("activation", activation)], model.variant)
+    return params
 
 
 def save(params: Any, path: str | os.PathLike, model: nn.Module, *, format: str) -> None:
@@ -95,7 +122,8 @@ def save(params: Any, path: str | os.PathLike, model: nn.Module, *, format: str)
             with open(temporary, "wb") as file:
                 np.savez(file, **tensors)
         else:
-            safetensors.numpy.save_file(tensors, temporary, metadata={"format": "pt"})
+            metadata = {"format": "pt", told.METADATA: told.to_json(model.variant)}
+            safetensors.numpy.save_file(tensors, temporary, metadata=metadata)
 
 
 def from_peer(tensors: Mapping[str, Any], model: nn.Module, *, format: str) -> Any:
@@ -104,12 +132,32 @@ def from_peer(tensors: Mapping[str, Any], model: nn.Module, *, format: str) -> A
     Raises:
         InputError: see `load`.
     """
-    rules = _format(format).rules(model.variant)
-    arrays = {name: np.asarray(array, np.float32) for name, array in tensors.items()}
+    rules, shapes = _format(format).rules(model.variant), _shapes(model)
+    arrays = floats(unwrapped(tensors))
     arrays = unstack(arrays) if format == "big_vision" else arrays
-    arrays = {name: array for name, array in arrays.items() if name not in _NO_PARAMETERS}
-    params = decode(rules, arrays, _shapes(model))
+    arrays = _with_positions(arrays, rules, shapes, model.variant, _format(format).interpolation)
+    params = decode(rules, arrays, shapes)
     return unflatten_dict({path: jnp.asarray(x) for path, x in params.items()}, sep="/")
+
+
+def _with_positions(
+    arrays: Tensors,
+    rules: list[Rule],
+    shapes: Mapping[str, Any],
+    variant: Variant,
+    interpolation: positions.Interpolation | None,
+) -> Tensors:
+    """Returns the arrays with positions for as many patches as the model has."""
+    rule = next(rule for rule in rules if rule.ours == POSITIONS)
+    name, expected = rule.theirs[0], rule.codec.shapes(shapes[POSITIONS].shape)[0]
+    array = arrays.get(name)
+    if interpolation is None or array is None or array.ndim != len(expected):
+        return arrays
+    if array.shape[-2] == expected[-2] or array.shape[-1] != expected[-1]:
+        return arrays  # right, or of another model, as `decode` will tell
+    before = int(variant.pooling == "class")
+    options = {"before": before, "interpolation": interpolation}
+    return arrays | {name: positions.resized(array, expected[-2], **options)}
 
 
 def to_peer(params: Any, model: nn.Module, *, format: str) -> Tensors:
@@ -128,7 +176,7 @@ def export(params: Any, folder: str | os.PathLike, model: nn.Module) -> None:
     save(params, folder / MODEL, model, format="m4jax")
     sum_ = files.sha256(folder / MODEL)
     variant = dataclasses.asdict(model.variant)
-    files.write_json(
+    files.write_sealed(
         folder / VARIANT, {"version": VERSION, "variant": variant, "model_sha256": sum_}
     )
 
@@ -140,17 +188,21 @@ def read_model(folder: str | os.PathLike) -> tuple[nn.Module, Any]:
         InputError: if a file is missing or damaged.
     """
     folder = Path(folder)
-    content = files.read_json(folder / VARIANT)
-    if not isinstance(content, dict) or content.get("version") != VERSION:
-        raise InputError(f"{folder / VARIANT}: expected version {VERSION} of an exported model")
-    if files.sha256(folder / MODEL) != content["model_sha256"]:
-        raise InputError(f"{folder / MODEL}: its checksum is not that of {VARIANT}; export again")
-    names = {field.name for field in dataclasses.fields(Variant)}
-    if set(content["variant"]) != names:
-        raise InputError(f"{folder / VARIANT}: expected the fields {sorted(names)}")
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in content["variant"].items()}
-    model = TwoTowers(Variant(**fields))
+    model = TwoTowers(_exported(folder))
     return model, load(folder, model, format="m4jax")
+
+
+def _exported(folder: Path) -> Variant:
+    """Returns the variant of an exported model, whose two files are what they were."""
+    content = files.read_sealed(folder / VARIANT)
+    if content.get("version") != VERSION or not isinstance(content.get("variant"), dict):
+        raise InputError(f"{folder / VARIANT}: expected version {VERSION}; export the model again")
+    sum_ = files.sha256(folder / MODEL)
+    if not sum_:
+        raise InputError(f"{folder / MODEL}: no such file; export the model again")
+    if sum_ != content.get("model_sha256"):
+        raise DamagedError(f"{folder / MODEL}: its checksum is not that of {VARIANT}; export again")
+    return settings.record(Variant, content["variant"], str(folder / VARIANT), "a newer export")
 
 
 def _format(name: str) -> Format:
@@ -159,26 +211,10 @@ def _format(name: str) -> Format:
     return FORMATS[name]
 
 
+@functools.lru_cache(16)
 def _shapes(model: nn.Module) -> dict[str, jax.ShapeDtypeStruct]:
     v = model.variant
     image = jax.ShapeDtypeStruct((1, v.image_size, v.image_size, 3), jnp.float32)
     tokens = jax.ShapeDtypeStruct((1, v.context), jnp.int32)
     init = functools.partial(model.init, jax.random.key(0))
     return flatten_dict(jax.eval_shape(init, image, tokens)["params"], sep="/")
-
-
-def _read(path: Path) -> Tensors:
-    """Returns the tensors of a file; nothing in it is executed."""
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        with safe_open(path, framework="flax") as file:  # it knows bfloat16, NumPy does not
-            return {name: np.asarray(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (SafetensorError, ValueError, OSError, EOFError) as error:
-        raise InputError(
-            f"{path}: not a readable safetensors or npz file ({error}); a PyTorch checkpoint must "
-            "be saved as safetensors first, as reading it would execute what it contains"
-        ) from None

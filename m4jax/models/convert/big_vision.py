@@ -29,6 +29,11 @@ def big_vision(variant: Variant) -> list[Rule]:
     """
     if variant.pooling != "map" or variant.text_pooling != "end" or not variant.biases:
         raise InputError('format "big_vision" is that of SigLIP models; this is no such model')
+    if variant.activation != "gelu_tanh" or variant.norm_epsilon != 1e-6:
+        raise InputError(
+            'models of format "big_vision" have the activation "gelu_tanh" and norm_epsilon 1e-6, '
+            f"this one {variant.activation!r} and {variant.norm_epsilon}"
+        )
     heads, text_heads = variant.heads, variant.text_heads
     size = variant.patch_size
     rules = [

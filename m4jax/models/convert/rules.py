@@ -1,5 +1,6 @@
 """A format as a table of rules, each used in both directions."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
@@ -119,6 +120,8 @@ def decode(rules: Iterable[Rule], tensors: Mapping[str, np.ndarray], shapes: Ten
             arrays = [_take(tensors, name) for name in names]
             expected = rule.codec.shapes(inner)
             for name, array, shape in zip(names, arrays, expected, strict=True):
+                if array.size == 1 == math.prod(shape):  # a scalar, saved as [] or as [1]
+                    continue
                 if array.shape != tuple(shape):
                     raise InputError(
                         f"tensor {name!r}: expected shape {tuple(shape)}, got {array.shape}; the "

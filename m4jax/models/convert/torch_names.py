@@ -68,6 +68,11 @@ def open_clip(variant: Variant) -> list[Rule]:
             'format "open_clip" is that of CLIP models with a class token; SigLIP models have the '
             'formats "transformers" and "big_vision"'
         )
+    if variant.activation not in ("gelu", "quick_gelu") or variant.norm_epsilon != 1e-5:
+        raise InputError(
+            'models of format "open_clip" have the activation "gelu" or "quick_gelu" and '
+            f"norm_epsilon 1e-5, this one {variant.activation!r} and {variant.norm_epsilon}"
+        )
     return [
         *_patches(variant, "visual.conv1"),
         Rule("image/class_token", ("visual.class_embedding",), vector),

@@ -1,0 +1,125 @@
+"""Reading archives of arrays that others made: nothing in them is executed, nothing is believed."""
+
+import ast
+import lzma
+import math
+import re
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from m4jax.errors import InputError
+
+HEADER = 10_000  # bytes of a .npy file's header: NumPy's own bound
+_DTYPES = {  # safetensors' names of the types that NumPy knows
+    "F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": jnp.bfloat16,
+    "I64": np.int64, "I32": np.int32, "I16": np.int16, "I8": np.int8, "BOOL": np.bool_,
+    "U64": np.uint64, "U32": np.uint32, "U16": np.uint16, "U8": np.uint8,
+}  # fmt: skip
+_BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, SafetensorError),
+    *(OSError, EOFError, ValueError, KeyError, TypeError, SyntaxError, OverflowError),
+    *(RuntimeError, NotImplementedError),  # an encrypted archive, an unknown compression
+)
+
+
+class Archive(NamedTuple):
+    """What a file holds: arrays by name, and text by name (empty in npz files)."""
+
+    tensors: dict[str, np.ndarray]
+    metadata: dict[str, str]
+
+
+def read(path: Path, most: int) -> Archive:
+    """Returns what a safetensors or npz file holds.
+
+    Args:
+        path: ends in .npz, else it is read as safetensors.
+        most: bytes that its arrays may take in memory; what they claim is added up first.
+
+    Raises:
+        InputError: if there is no such file, or it is broken, encrypted, larger than `most`, or has
+            arrays of types that are not numbers.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        return _npz(path, most) if path.suffix == ".npz" else _safetensors(path, most)
+    except InputError:
+        raise
+    except _BROKEN as error:
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise InputError(
+            f"{path}: not a readable safetensors or npz file ({reason}); a PyTorch checkpoint must "
+            "be saved as safetensors first, as reading it would execute what it contains"
+        ) from None
+
+
+def _check_size(path: Path, claimed: int, most: int) -> None:
+    if claimed > most:
+        raise InputError(
+            f"{path}: its arrays take {claimed:,} bytes, and those of this model at most {most:,}; "
+            "the file is of another model, or carries more than the parameters"
+        )
+
+
+def _safetensors(path: Path, most: int) -> Archive:
+    """Reads a safetensors file; that its arrays fill it without a gap, the library checks."""
+    with safe_open(path, framework="np") as file:
+        _check_size(path, path.stat().st_size, most)
+        names = list(file.keys())
+        for name in names:
+            kind = file.get_slice(name).get_dtype()
+            if kind not in _DTYPES:
+                raise InputError(
+                    f"{path}: tensor {name!r} is of type {kind}; expected floats of 16, 32 or 64 "
+                    "bits: a quantised model must be brought back to floats first"
+                )
+        tensors = {name: file.get_tensor(name) for name in names}
+        return Archive(tensors, dict(file.metadata() or {}))
+
+
+def _npz(path: Path, most: int) -> Archive:
+    with open(path, "rb") as file:
+        if file.read(6) == b"\x93NUMPY":
+            raise InputError(f"{path}: a single array (.npy), not an archive of arrays (.npz)")
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        names = [member.filename.removesuffix(".npy") for member in members]
+        if len(set(names)) != len(names):
+            raise ValueError("a name stands twice")
+        _check_size(path, sum(member.file_size for member in members), most)
+        arrays = {n: _npy(archive.read(member)) for n, member in zip(names, members, strict=True)}
+        return Archive(arrays, {})
+
+
+def _npy(content: bytes) -> np.ndarray:
+    """Returns the array of a .npy file, whose numbers must fill it exactly."""
+    if content[:6] != b"\x93NUMPY" or content[6:8] not in (b"\1\0", b"\2\0", b"\3\0"):
+        raise ValueError("an entry is no .npy file")
+    layout = "<H" if content[6] == 1 else "<I"
+    start = 8 + struct.calcsize(layout)
+    end = start + struct.unpack_from(layout, content, 8)[0]
+    if end > min(len(content), start + HEADER):
+        raise ValueError("an entry's header is too long")
+    header = ast.literal_eval(content[start:end].decode("latin1").strip())
+    if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
+        raise ValueError("an entry's header lacks a field")
+    descr, shape = header["descr"], header["shape"]
+    if not isinstance(descr, str) or not re.fullmatch(r"[<>|=][biufcV]\d{1,2}", descr):
+        raise ValueError(f"an entry of type {descr!r:.40}: not numbers")
+    if not isinstance(shape, tuple) or not all(type(n) is int and n >= 0 for n in shape):
+        raise ValueError(f"an entry of shape {shape!r:.40}")
+    # NumPy writes bfloat16 as two bytes of nothing; big_vision reads them so as well.
+    dtype = np.dtype(jnp.bfloat16 if descr[1:] == "V2" else descr)
+    if math.prod(shape) * dtype.itemsize != len(content) - end:
+        raise ValueError(f"an entry of shape {shape!r:.40} has {len(content) - end:,} bytes")
+    order = "F" if header["fortran_order"] else "C"
+    return np.frombuffer(content, dtype, offset=end).reshape(shape, order=order)
