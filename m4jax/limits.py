@@ -56,9 +56,12 @@ def check_memory_limit(limit: str) -> None:
 
     What is not written like that is left for others to judge.
     """
-    match = re.fullmatch(r"\s*(\d+|\d*\.\d+)\s*([KMGT]?)(i?)B?\s*", limit, re.IGNORECASE)
+    number = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)"
+    match = re.fullmatch(rf"\s*{number}\s*([KMGT]?)(i?)B?\s*", limit, re.IGNORECASE)
     if match:
         size = float(match[1]) * (1024 if match[3] else 1000) ** UNITS[match[2].upper()]
+        if not size > 0:
+            raise InputError(f"memory_limit {limit!r}: expected above 0")
         check_memory(size, f"memory_limit {limit!r}", "lower it")
 
 

@@ -34,6 +34,22 @@ class DiskSolution(NamedTuple):
     offset: float
 
 
+def check_size(job: Job, rows: int = 0) -> None:
+    """Raises `InputError` if a problem with so many distinct rows is larger than the memory.
+
+    The solver holds matrices of constraints by constraints, and the rows.
+    """
+    attributes, labels = len(job.columns.attributes), len(job.columns.labels)
+    m = attributes + len(job.config.intersections)
+    constraints = m * (labels + 1)
+    limits.check_memory(
+        8.0 * (MATRICES * constraints**2 + rows * (3 * m + labels)),
+        f"{rows or len(job.table):,} rows and {constraints:,} constraints ({m} attributes by "
+        f"{labels} labels and representation) are more than fit in memory",
+        "leave out rare labels or attributes",
+    )
+
+
 def solve(job: Job, progress: Progress) -> None:
     """Finds the weights of the patterns, and refuses those that don't do what was asked.
 
@@ -48,7 +64,9 @@ def solve(job: Job, progress: Progress) -> None:
     if job.is_whole(job.solution):
         return
     progress("keep rate", 0, 1)
-    problem, binding = request.at_keep_rate(job.config, _stated(job))
+    patterns = job.patterns()
+    check_size(job, len(patterns.counts))
+    problem, binding = request.at_keep_rate(job.config, job.problem(patterns))
     solution = request.solve(
         job.config,
         problem,
@@ -92,21 +110,6 @@ def weigh_each(job: Job, path: Path, progress: Callable[[int, int], None]) -> No
             writer.write_table(table)
             done += len(table)
             progress(done, len(job.table))
-
-
-def _stated(job: Job) -> balance.Problem:
-    """Returns the problem of the patterns; raises `InputError` if it is too large to be solved."""
-    patterns = job.patterns()
-    p, c = patterns.labels.shape
-    m = patterns.attributes.shape[1] + len(job.config.intersections)
-    constraints = m * (c + 1)
-    limits.check_memory(
-        8.0 * (MATRICES * constraints**2 + p * (3 * m + c)),
-        f"{p:,} distinct rows and {constraints:,} constraints ({m} attributes by {c} labels and "
-        "representation) are more than fit in memory",
-        "leave out rare labels or attributes",
-    )
-    return job.problem(patterns)
 
 
 def _refined(

@@ -43,6 +43,7 @@ def write_examples(job: Job, progress: Progress) -> None:
 
 def fold(job: Job, progress: Progress) -> None:
     """Folds the examples, shard by shard; with `shard` set, that one alone."""
+    solving.check_size(job)  # before the work is done
     if job.is_whole(job.fold):
         return
     shards, shard = job.config.shards, job.config.shard
