@@ -1,6 +1,5 @@
 """What the commands share: their flags, and how an error is shown."""
 
-import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,9 +24,6 @@ def run(main: Callable[[Console], int]) -> None:
     2 stands for bad input, 130 for Ctrl-C, 143 for SIGTERM, and 1 for all else.
     """
     flags.mark_flags_as_required(["config", "workdir"])
-    for stream in (sys.stdout, sys.stderr):  # what the locale has no letters for is written \\x…
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
     def guarded(argv: list[str]) -> int:
         logging.set_verbosity(logging.ERROR)  # TFDS and Orbax warn of what is as it should be

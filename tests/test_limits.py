@@ -40,7 +40,10 @@ def test_threads_beyond_the_machine_are_not_started(tmp_path, threads):
 
 @pytest.mark.parametrize("limit", ["1000TB", "1000 TiB", "999999GB", "1e9GB", "-1GB", "much", ""])
 def test_a_memory_limit_beyond_the_machine_is_told(tmp_path, limit):
-    with pytest.raises(InputError, match="memory_limit '"), sql.connect(tmp_path, memory_limit=limit):
+    with (
+        pytest.raises(InputError, match="memory_limit '"),
+        sql.connect(tmp_path, memory_limit=limit),
+    ):
         pass
 
 

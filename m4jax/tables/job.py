@@ -3,11 +3,10 @@
 import contextlib
 import dataclasses
 import functools
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from m4jax import balance, files
+from m4jax import balance, files, terminal
 from m4jax.balance import stream
 from m4jax.balance.intersections import intersect
 from m4jax.errors import DamagedError, InputError
@@ -18,11 +17,6 @@ from m4jax.tables.folding import Patterns
 from m4jax.tables.table import Columns, Rows, Table, open_table
 
 ATTRIBUTES = b"attributes"  # in the schema of `examples.parquet`: how many of the columns they are
-
-
-def complain(message: str) -> None:
-    """Tells a line on the standard error."""
-    print(message, file=sys.stderr)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +31,7 @@ class Job:
 
     config: TableConfig
     folder: Path
-    tell: Callable[[str], None] = complain
+    tell: Callable[[str], None] = terminal.complain
 
     @functools.cached_property
     def columns(self) -> Columns:
