@@ -55,7 +55,8 @@ class Source(Protocol):
 
     A source may also have `looked_at`, a class variable: the names of its fields that are for
     evaluation alone, and `looked_at_id`, which tells the content of the evaluation sets. Neither
-    they nor these fields are part of `id`: another evaluation needs no other training.
+    they nor these fields are part of `id`: another evaluation needs no other training. `facts`, a
+    mapping, may stand for the other fields in the names of runs: contents in place of paths.
     """
 
     kind: ClassVar[str]

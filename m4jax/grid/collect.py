@@ -8,10 +8,11 @@ import numpy as np
 from m4jax import balance, evaluation, files
 from m4jax.data.annotation import LABEL_SETS, MAN
 from m4jax.data.testbed import catalog
+from m4jax.data.testbed.world import World
 from m4jax.grid.cells import VERSION, Cell
 from m4jax.report.results import Rows
 from m4jax.run import weights
-from m4jax.run.state import PREDICTIONS, RESULTS, Layout
+from m4jax.run.state import MEASURED, PREDICTIONS, RESULTS, Layout, evaluation_id
 from m4jax.tables.weights import certificate
 
 
@@ -21,7 +22,7 @@ def rows(done: Sequence[Cell], levels: Mapping[str, Sequence[str]], layout: Layo
     kinds: `run` (as evaluated), `along` (at a step of its training), `version` (pooled over the
     seeds that all versions have, with all other factors at their defaults), `difference` (version
     minus the first one, by the same seeds and pictures), `data` (bias of the training data under a
-    version's weights), `world` (women's shares in the census).
+    version's weights), `world` (women's shares in the census, which the testbed follows).
 
     Args:
         done: cells with results.
@@ -33,15 +34,26 @@ def rows(done: Sequence[Cell], levels: Mapping[str, Sequence[str]], layout: Layo
     finished = {cell.version for cell in plain}
     versions = [version for version in levels[VERSION] if version in finished]
     census = dict.fromkeys(levels, "") | {VERSION: "census"}
+    testbed = any(cell.config.source.kind == World.kind for cell in done)
     return [
         *(row for cell in done for row in _run_rows(cell, layout)),
         *_pooled_rows(plain, versions, layout),
         *(row for cell in _distinct_data(done) for row in _data_rows(cell, layout)),
         *(
             _row("world", census, metric="women_share", label=job.name, value=job.women_share)
-            for job in catalog.occupations()
+            for job in (catalog.occupations() if testbed else ())
         ),
     ]
+
+
+def measured_otherwise(cell: Cell, layout: Layout) -> bool:
+    """Tells whether bias along training was measured with other sets, prompts or resamples.
+
+    What has been is left out: it can't be measured again without training again.
+    """
+    how = evaluation_id(cell.config)
+    paths = layout.run(cell.config).glob("along/*.jsonl")
+    return any(record[MEASURED] != how for path in paths for record in files.read_jsonl(path)[:1])
 
 
 def _run_rows(cell: Cell, layout: Layout) -> Iterator[dict]:
@@ -52,6 +64,8 @@ def _run_rows(cell: Cell, layout: Layout) -> Iterator[dict]:
     steps = sorted(folder.glob("along/*.jsonl"), key=lambda path: int(path.stem))
     for path in steps:
         for record in files.read_jsonl(path):
+            if record.pop(MEASURED) != evaluation_id(cell.config):
+                continue  # see `measured_otherwise`
             yield _row("along", cell.factors, **run, **record | {"draws": ()})
 
 

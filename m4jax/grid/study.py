@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from m4jax import files, limits
-from m4jax.errors import DamagedError, InputError
+from m4jax.errors import InputError
 from m4jax.grid import collect, cost, pool, tasks
 from m4jax.grid.cells import Cell, expand, levels
 from m4jax.progress import Display
-from m4jax.run.config import from_json
-from m4jax.run.state import Layout, clear_failed, mark_failed, state
+from m4jax.run.config import from_json, looked_at_of
+from m4jax.run.state import LOG, Layout, clear_failed, mark_failed, state, unreadable
 from m4jax.terminal import text
 
 ACTIONS = ("run", "retry", "status", "figures", "plan")
@@ -69,9 +69,9 @@ def main(
         return _show(config, cells, layout, console)
     with files.locked(layout.root / "locks" / "config"):
         _check_directory(cells, layout)
-        old = files.read_json(layout.config) if layout.config.exists() else {}
+        old = files.read_sealed(layout.config) if layout.config.exists() else {}
         described = _describe(cells)
-        files.write_json(layout.config, old | described)
+        files.write_sealed(layout.config, old | described)
         if action == "retry":
             _forget_failures(cells, layout)
     failed = _run(cells, layout, workers, fleet, console)
@@ -163,6 +163,7 @@ def _show(
             with console.status("collecting results"):
                 order = levels(config)
                 results.write(layout.results, collect.rows(done, order, layout), order)
+            _tell_of_left_out(done, layout, console)
         if done or not collecting:
             shown = show.show(layout.root, console, runs={cell.config.id for cell in cells})
     if shown < len(cells):
@@ -172,25 +173,45 @@ def _show(
     return int(shown < len(cells))
 
 
+def _tell_of_left_out(done: Sequence[Cell], layout: Layout, console: Console) -> None:
+    """Says of how many runs bias along training is left out, since it was measured otherwise."""
+    left_out = sum(collect.measured_otherwise(cell, layout) for cell in done if cell.config.track)
+    if left_out:
+        console.print(
+            f"Bias along training of {left_out} runs was measured with other evaluation sets, "
+            "prompts or resamples: it is left out. To measure it again, delete these runs' "
+            "directories and run again."
+        )
+
+
 def _print_status(cells: Sequence[Cell], layout: Layout, console: Console) -> None:
     table = Table("run", "cell", "studies", "state", "step")
     counts: dict[str, int] = {}
+    damage: dict[str, list[str]] = {}
     for cell in cells:
+        found = unreadable(cell.config, layout)
+        if found:
+            damage[cell.config.id] = found
+        condition = "damaged" if found else state(cell.config, layout)
         step = f"{_step(layout.run(cell.config))} of {cell.config.train.steps}"
-        condition = state(cell.config, layout)
         counts[condition] = counts.get(condition, 0) + 1
-        studies = ", ".join(cell.studies)
-        table.add_row(cell.config.id, text(cell.name), text(studies), condition, step)
+        table.add_row(
+            cell.config.id, text(cell.name), text(", ".join(cell.studies)), condition, step
+        )
     console.print(table)
     console.print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
+    for run, names in damage.items():
+        console.print(f"{run}: damaged or missing: {', '.join(names)}")
+    if damage:
+        console.print("--action=run makes again what is damaged.")
 
 
 def _step(run_dir: Path) -> int | str:
     """Returns the last step in a run's log."""
     try:
-        records = files.read_jsonl(run_dir / "metrics.jsonl")
-    except DamagedError:
-        return "? (its log is damaged)"
+        records = files.read_jsonl(run_dir / LOG)
+    except InputError:
+        return "?"
     return records[-1]["step"] if records else 0
 
 
@@ -204,12 +225,19 @@ def _check_directory(cells: Sequence[Cell], layout: Layout) -> None:
     """Raises `InputError` if the directory has a cell as another run, naming the differences."""
     if not layout.config.exists():
         return
-    old, new = files.read_json(layout.config), _describe(cells)
+    old, new = files.read_sealed(layout.config), _describe(cells)
     shared = [name for name in new if name in old]
     old, new = (_flat({name: grid[name] for name in shared}) for grid in (old, new))
     # How runs are evaluated may change: they are then evaluated again.
+    looked_at = {
+        f"/{c.config.source.kind}/{x}" for c in cells for x in looked_at_of(c.config.source)
+    }
     differing = [
-        key for key in {**old, **new} if old.get(key) != new.get(key) and "/evaluate/" not in key
+        key
+        for key in {**old, **new}
+        if old.get(key) != new.get(key)
+        and "/evaluate/" not in key
+        and not any(key.endswith(name) for name in looked_at)
     ]
     if differing:
         lines = "".join(

@@ -149,8 +149,15 @@ class RunConfig:
         """
         skipped = ("evaluate", "in_memory_gb")
         fields = {k: v for k, v in self.to_json().items() if k not in skipped}
-        fields |= {self.source.kind: self.source.id, "init_from": start.identity(self.init_from)}
+        fields |= {self.source.kind: self.data, "init_from": start.identity(self.init_from)}
         return files.digest(fields)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What determines the training pairs, as JSON: the source's `facts`, or else its fields."""
+        fields, looked_at = self.to_json()[self.source.kind], looked_at_of(self.source)
+        plain = {k: v for k, v in fields.items() if k not in looked_at}
+        return getattr(self.source, "facts", plain) | {"id": self.source.id}
 
     @property
     def weighted(self) -> bool:
@@ -163,7 +170,7 @@ class RunConfig:
         if not self.weighted:
             return None
         fields = self.to_json()
-        parts = [self.source.id, fields.get("balance")]
+        parts = [self.data, fields.get("balance")]
         if self.filter:
             parts += [fields["filter"], self.scorer.id]
         return files.digest(parts)

@@ -15,7 +15,7 @@ from m4jax.evaluation.prompts import Prompts, load
 from m4jax.progress import Progress
 from m4jax.run import model
 from m4jax.run.config import RunConfig
-from m4jax.run.state import PREDICTIONS, RESULTS, Layout
+from m4jax.run.state import MEASURED, PREDICTIONS, RESULTS, Layout, evaluation_id
 
 TRACKED = ("faces", "objects")  # the splits on which bias is measured along training
 
@@ -97,7 +97,8 @@ class Tracker:
         result = evaluate(self._config, self._layout, self._splits, *embedder)
         path = self._layout.run(self._config) / "along" / f"{step}.jsonl"
         rows = [row for row in result.results if not row.label]
-        files.write_jsonl(path, [_record(row) | {"step": step} for row in rows])
+        how = {"step": step, MEASURED: evaluation_id(self._config)}
+        files.write_jsonl(path, [_record(row) | how for row in rows])
 
 
 def _record(row: evaluation.Result) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from m4jax.run import lease
 from m4jax.run.config import RunConfig, looked_at_of
 from m4jax.training.fleet import FAILED
 
-DONE = "DONE"
+DONE, LOG = "DONE", "metrics.jsonl"
+MEASURED = "evaluation"  # field of what is measured along training: how, an `evaluation_id`
 RESULTS, PREDICTIONS = "eval.jsonl", "predictions.npz"  # what evaluating a run writes
 
 
@@ -117,6 +118,24 @@ def state(config: RunConfig, layout: Layout) -> str:
     if lease.read(layout.leases, config.id):
         return "running"
     return "started" if (folder / "config.json").exists() else "pending"
+
+
+def unreadable(config: RunConfig, layout: Layout) -> list[str]:
+    """Returns the files of a run, finished or not, that are not what was written.
+
+    The same command makes them again; a log begins anew where training goes on.
+    """
+    folder = layout.run(config)
+    sealed = dict.fromkeys(("config.json", FAILED, DONE), files.read_sealed)
+    lines = dict.fromkeys((LOG, RESULTS), files.read_jsonl)
+    found = damaged(config, layout)
+    for name, read in (sealed | lines).items():
+        try:
+            if (folder / name).exists():
+                read(folder / name)
+        except InputError:
+            found.append(name)
+    return list(dict.fromkeys(found))
 
 
 def _done(config: RunConfig, layout: Layout) -> dict[str, Any]:

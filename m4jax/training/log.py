@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,15 @@ import jax
 import numpy as np
 
 from m4jax import balance, files
-from m4jax.errors import NonFiniteError
+from m4jax.errors import DamagedError, NonFiniteError
 from m4jax.training import identity
 from m4jax.training.batches import Draw
 from m4jax.training.config import TrainConfig, TrainData, schedule
 from m4jax.training.losses import LOSSES
+
+
+class DamageWarning(UserWarning):
+    """A file of a run is not what was written; the message names it and what is done."""
 
 
 class Journal:
@@ -51,18 +56,29 @@ class Journal:
 
         Returns:
             The number of steps taken before.
-
-        Raises:
-            DamagedError: if the records so far are not what was written.
         """
         position = position or {"step": 0, "pending": []}
         step, self.pending = position["step"], list(position["pending"])
         self._tracker = StreamTracker(self._data, self.draw, step=step)
         self.clock = Clock()
         if self._path:
-            records = files.read_jsonl(self._path)
-            files.write_jsonl(self._path, [x for x in records if x["step"] <= step])
+            files.write_jsonl(self._path, [x for x in self._earlier() if x["step"] <= step])
         return step
+
+    def _earlier(self) -> list[dict[str, Any]]:
+        """Returns the records so far; a log that is damaged is put aside, with a warning."""
+        try:
+            return files.read_jsonl(self._path)
+        except DamagedError as error:
+            aside = self._run_dir / "damaged" / self._path.name
+            aside.parent.mkdir(exist_ok=True)
+            self._path.replace(aside)
+            warnings.warn(
+                f"the log is damaged ({error}); it is now {aside}, and another one begins here",
+                DamageWarning,
+                stacklevel=3,
+            )
+            return []
 
     def add(self, step: int, indices: np.ndarray, metrics: dict[str, Any]) -> None:
         """Takes note of the step number `step` (the first is 1), made of the examples [B].

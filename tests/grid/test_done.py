@@ -1,15 +1,18 @@
 """A finished run is known by its files; what is missing or damaged is made again, the same."""
 
+import dataclasses
+import io
+
 import pytest
 from helpers.small_grid import config as grid
 
-from m4jax import files, training
+from m4jax import files, terminal, training
 from m4jax.errors import InputError
-from m4jax.grid import study
+from m4jax.grid import collect, study
 from m4jax.grid.cells import expand, merge
 from m4jax.grid.pool import Task
 from m4jax.run import weights, work
-from m4jax.run.state import FAILED, Layout, damaged, is_done, state
+from m4jax.run.state import FAILED, Layout, damaged, is_done, state, unreadable
 
 
 def quiet(*event):
@@ -31,7 +34,7 @@ def finished(tmp_path_factory, sprites):
 def test_all_that_results_are_collected_from_is_sealed(finished):
     run, layout, content = finished
     assert is_done(run, layout) and damaged(run, layout) == []
-    assert set(files.read_json(layout.run(run) / "DONE")["files"]) == set(content)
+    assert set(files.read_sealed(layout.run(run) / "DONE")["files"]) == set(content)
 
 
 @pytest.mark.parametrize("name", ["eval.jsonl", "predictions.npz", "along/6.jsonl"])
@@ -61,6 +64,38 @@ def test_a_torn_mark_is_no_mark(finished, text):
     assert is_done(run, layout)
 
 
+@pytest.mark.parametrize("name", ["metrics.jsonl", "eval.jsonl", "config.json", "DONE"])
+def test_status_goes_on_where_a_file_is_damaged(finished, name):
+    """One bit of a letter, one of the bits that make a byte no UTF-8."""
+    run, layout, _ = finished
+    path, console = layout.run(run) / name, terminal.console(io.StringIO())
+    whole, place = path.read_bytes(), path.stat().st_size // 2
+    for bit in (0, 7):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << bit
+        path.write_bytes(flipped)
+        assert unreadable(run, layout) == [name]
+        code = study.main(grid(), workdir=str(layout.root), action="status", workers=1,
+                          console=console)  # fmt: skip
+        assert code == 1
+    path.write_bytes(whole)
+    shown = console.file.getvalue()
+    assert "damaged" in shown and f"{run.id}: damaged or missing: {name}" in shown
+    assert unreadable(run, layout) == []
+
+
+def test_what_was_measured_otherwise_along_training_is_left_out(finished):
+    run, layout, _ = finished
+    cell = next(cell for cell in expand(grid()) if cell.config == run)
+    more = dataclasses.replace(run, evaluate=dataclasses.replace(run.evaluate, resamples=200))
+    assert more.id == run.id
+    other = dataclasses.replace(cell, config=more)
+    kinds = [{row["kind"] for row in collect._run_rows(x, layout)} for x in (cell, other)]
+    assert kinds == [{"run", "along"}, {"run"}]
+    assert not collect.measured_otherwise(cell, layout)
+    assert collect.measured_otherwise(other, layout)
+
+
 def test_a_scorer_that_is_not_trained_to_its_end_scores_nothing(finished):
     run, layout, _ = finished
     longer = merge(grid(), {"filter": {"enabled": True}, "train": {"steps": 24}})
@@ -84,7 +119,7 @@ def test_a_member_of_a_fleet_that_explodes_is_marked_and_told(finished):
     with pytest.raises(training.NonFiniteError, match=f"1 of 2 runs: {wild[0].id}"):
         work.run_fleet(fleet, layout, quiet)
     assert is_done(calm[1], layout) and not is_done(wild[0], layout)
-    mark = files.read_json(layout.run(wild[0]) / FAILED)
+    mark = files.read_sealed(layout.run(wild[0]) / FAILED)
     assert "NonFiniteError" in mark["trace"] and mark["message"]
 
 

@@ -14,6 +14,7 @@ from m4jax.grid import study
 from m4jax.grid.cells import expand, merge
 from m4jax.report import results
 from m4jax.run.config import from_json
+from m4jax.run.state import evaluation_id
 
 
 @pytest.fixture(scope="module")
@@ -78,4 +79,27 @@ def test_data_that_are_not_there_end_a_run_with_one_line(config, tmp_path):
     missing = merge(config, {"pairs": {"dataset": "no_such_dataset"}})
     code, text = run(missing, tmp_path)
     assert code == 1 and "no dataset 'no_such_dataset' in TFDS" in text
-    assert files.read_json(tmp_path / "config.json")
+    assert files.read_sealed(tmp_path / "config.json")
+
+
+def test_other_evaluation_sets_are_no_other_run(config):
+    """The study's directory takes them, the runs keep their names, the evaluation does not."""
+    fewer = merge(config, {"pairs": {"scenes": ()}, "evaluate": {"resamples": 200}})
+    old, new = (expand(whole)[0].config for whole in (config, fewer))
+    assert old.id == new.id and old.weights_id == new.weights_id
+    assert evaluation_id(old) != evaluation_id(new)
+    other = expand(merge(config, {"pairs": {"resolution": 16}}))[0].config
+    assert other.id != old.id
+
+
+@pytest.mark.slow
+def test_a_trained_run_is_evaluated_on_other_sets_without_training(config, tmp_path):
+    plain = {"factors": (("version", (("original", {}),)),), "track": False}
+    assert run(merge(config, plain | {"evaluate": {"resamples": 100}}), tmp_path)[0] == 0
+    (mark,) = tmp_path.glob("runs/*/checkpoints/12")
+    trained = mark.stat().st_ctime_ns
+    fewer = merge(config, plain | {"pairs": {"scenes": ()}})
+    assert run(fewer, tmp_path)[0] == 0
+    assert mark.stat().st_ctime_ns == trained and len(list(tmp_path.glob("runs/*"))) == 1
+    (rows,) = tmp_path.glob("runs/*/eval.jsonl")
+    assert {row["split"] for row in files.read_jsonl(rows)} == {"faces", "objects"}

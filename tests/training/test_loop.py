@@ -306,6 +306,18 @@ def test_a_checkpoint_of_before_is_refused_in_one_line(tmp_path, whole):
         identity.check_same(None, identity.of(CONFIG, tiny_data(), tiny_model()), tmp_path)
 
 
+def test_a_damaged_log_is_put_aside_and_training_goes_on(tmp_path, whole):
+    with pytest.raises(Interrupted):
+        train(CONFIG, tiny_data(), tmp_path, model=tiny_model(), on_progress=interrupt_at(6))
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b"\xff" + path.read_bytes()[1:])
+    with pytest.warns(UserWarning, match="the log is damaged"):
+        params = train(CONFIG, tiny_data(), tmp_path, model=tiny_model())
+    assert_equal_trees(params, whole[1])
+    assert metrics(tmp_path) == metrics(whole[0])[1:]
+    assert (tmp_path / "damaged" / "metrics.jsonl").read_bytes()[0] == 0xFF
+
+
 def test_pictures_are_known_in_memory_and_on_disk(monkeypatch):
     """So `in_memory_gb` may change between two parts of a run."""
     images = tiny_data().images
