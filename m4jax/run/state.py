@@ -69,7 +69,7 @@ def evaluation_id(config: RunConfig) -> str:
     source, prompts = config.source, load_prompts(config.evaluate.prompts)
     sets = {name: getattr(source, name) for name in looked_at_of(source)}
     sets["id"] = getattr(source, "looked_at_id", "")
-    evaluate = dataclasses.asdict(config.evaluate) | {"prompts": dataclasses.asdict(prompts)}
+    evaluate = dataclasses.asdict(config.evaluate) | {"prompts": prompts.digest}
     return files.digest([evaluate, sets, evaluation.VERSION])
 
 

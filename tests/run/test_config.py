@@ -1,8 +1,11 @@
 import json
+import shutil
+from importlib import resources
 
 import pytest
 
 from configs import base, quickstart
+from m4jax import files
 from m4jax.data.annotation import LABEL_SETS
 from m4jax.data.testbed.catalog import occupations, things
 from m4jax.data.testbed.world import World
@@ -10,6 +13,7 @@ from m4jax.errors import InputError
 from m4jax.evaluation import prompts
 from m4jax.grid.cells import expand, merge
 from m4jax.run.config import from_json, run_config
+from m4jax.run.state import evaluation_id
 
 
 def config(**changes):
@@ -133,3 +137,33 @@ def test_prompts_name_the_classes_of_the_testbed_in_their_order():
     loaded = prompts.load(base.get_config().evaluate.prompts)
     assert list(loaded.occupation) == [occupation.name for occupation in occupations()]
     assert list(loaded.thing) == list(things())
+
+
+def test_runs_and_their_evaluation_are_known_by_contents_not_by_paths(tmp_path):
+    path = tmp_path / "lexicon.json"
+
+    def resolved(name=path):
+        pairs = {"lexicon": str(name), "dataset": "none_of_this_name", "tokenizer": "words"}
+        balanced = {"enabled": True, "labels": ("occupations",)}
+        return run_config(config(source="pairs", pairs=pairs, balance=balanced))
+
+    fields = files.read_json(resources.files("m4jax.data") / "lexicon_en_v1.json")
+    files.write_json(path, fields)
+    first, copy = resolved(), tmp_path / "copy.json"
+    ids = {first.id, first.weights_id}
+    shutil.copy(path, copy)
+    assert resolved(copy).id == first.id
+    occupations = dict(reversed(fields["occupations"].items()))  # their order numbers the labels
+    files.write_json(path, fields | {"occupations": occupations})
+    edited = resolved()
+    assert not ids & {edited.id, edited.weights_id} and resolved(copy).id == first.id
+
+
+def test_prompts_edited_in_place_ask_for_another_evaluation_but_the_same_run(tmp_path):
+    path = tmp_path / "mine.json"
+    fields = files.read_json(resources.files("m4jax.evaluation") / "prompts/emoji_scenes_v2.json")
+    files.write_json(path, fields)
+    resolved = run_config(config(evaluate={"prompts": str(path)}))
+    before = resolved.id, evaluation_id(resolved)
+    files.write_json(path, fields | {"thing": dict(reversed(fields["thing"].items()))})
+    assert resolved.id == before[0] and evaluation_id(resolved) != before[1]
