@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 
 from m4jax import files
-from m4jax.data import prepared, tokenizers, truth
+from m4jax.data import prepared, tokenizers
 from m4jax.data.annotation import load_lexicon, with_article
-from m4jax.data.encoded import EncodedPictures, read_all, unreadable
+from m4jax.data.encoded import EncodedPictures, unreadable
+from m4jax.data.evaluation_sets import caption_of, class_names, evaluation_split
 from m4jax.data.examples import Splits, Tokenizer, Training
-from m4jax.data.text import decoded
 from m4jax.data.text import words as text_words
 from m4jax.errors import InputError
 from m4jax.files import parquet
@@ -186,7 +185,7 @@ class Pairs:
         for name in EVALUATION:
             if not getattr(self, name):
                 continue
-            splits[name] = _evaluation_split(name, getattr(self, name), self.resolution, self.skip)
+            splits[name] = evaluation_split(name, getattr(self, name), self.resolution, self.skip)
         return splits
 
     def classes(self) -> tuple[str, dict[str, str]] | None:
@@ -197,7 +196,7 @@ class Pairs:
         if not self.objects:
             return None
         dataset, _, _, field = self.objects
-        names = _names(dataset, field)
+        names = class_names(dataset, field)
         if names is None:
             return None
         phrases = {name: with_article(name.replace("_", " ").lower()) for name in names}
@@ -210,37 +209,6 @@ class Pairs:
         path = files.intact(self.directory(data_dir), "vocabulary.txt")
         words = path.read_text(encoding="utf-8").split("\n")[:-1]
         return tokenizers.WordTokenizer(words, context_length=context_length)
-
-
-def _evaluation_split(
-    name: str, of: tuple[str, ...], resolution: int, skip: int
-) -> dict[str, np.ndarray | list[str]]:
-    """Returns an evaluation split; pictures of which nothing is known are left out, and told."""
-    dataset, split, image, field = of
-    records, what = prepared.Records(dataset, split, image), f"pairs.{name}: {dataset} {split}"
-    if not len(records):
-        raise InputError(f"{what}: has no pictures")
-    check = functools.partial(_caption, field=field, dataset=dataset) if name == "scenes" else None
-    rows, pictures = read_all(
-        records, resolution=resolution, field=image, skip=skip, what=what, check=check
-    )
-    unread = np.setdiff1d(np.arange(len(records)), rows)
-    left_out = dict.fromkeys(unread.tolist(), "can't be read")
-    if name == "scenes":
-        prepared.tell_left_out(what, left_out)
-        texts = [_caption(records[int(i)], field, dataset) for i in rows]
-        return {"images": pictures, "group": rows, "captions": texts}
-    faces = name == "faces"
-    plain = truth.split_field(field)[0] if faces else field
-    values = [prepared.value(records[int(i)], plain, dataset) for i in rows]
-    answers = (truth.men if faces else truth.classes)(values, field, _names(dataset, plain))
-    known = answers != truth.UNKNOWN
-    left_out |= dict.fromkeys(rows[~known].tolist(), f"{plain} is unknown")
-    prepared.tell_left_out(what, left_out)
-    if not known.any():
-        raise InputError(f"{what}: {plain} is unknown of all pictures")
-    key = "gender" if faces else "thing"
-    return {"images": pictures[known], "group": rows[known], key: answers[known]}
 
 
 def _write_table(
@@ -256,16 +224,19 @@ def _write_table(
     prefix, base = prepared.builder(pairs.dataset).info.full_name, pairs.split
     records = prepared.Records(pairs.dataset, pairs.split, pairs.image)
     what, caption = f"pairs: {pairs.dataset} {pairs.split}", (pairs.caption, pairs.dataset)
+    prepared.feature(pairs.dataset, pairs.caption)  # raises if there is none
     left_out = unreadable(
         records, field=pairs.image, skip=pairs.skip, progress=progress, what=what,
-        check=lambda record: _caption(record, *caption),
+        check=lambda record: caption_of(record, *caption),
     )  # fmt: skip
+    if len(left_out) == len(records):
+        raise InputError(f"{what}: nothing can be read; the first: {next(iter(left_out.values()))}")
     prepared.tell_left_out(what, left_out)
     with parquet.writer(path, schema) as writer:
         for start in range(0, len(records), ROWS):
             stop = min(start + ROWS, len(records))
             rows = [row for row in range(start, stop) if row not in left_out]
-            texts = [_caption(records[i], *caption) for i in rows]
+            texts = [caption_of(records[i], *caption) for i in rows]
             for text in texts:
                 words.update(text_words(text))
             if pairs.check_language and lexicon.language and start == 0:
@@ -281,17 +252,3 @@ def _write_table(
             if progress:
                 progress("read captions", stop, len(records))
     return words, left_out
-
-
-def _caption(record: Mapping[str, Any], field: str, dataset: str) -> str:
-    """Returns the caption of a record; raises `InputError` if it is no text."""
-    value = prepared.value(record, field, dataset)
-    try:
-        return decoded(value)
-    except ValueError as error:
-        raise InputError(f"caption: {error}") from None
-
-
-def _names(dataset: str, field: str) -> list[str] | None:
-    """Returns the names of the classes whose numbers a field holds, if TFDS knows them."""
-    return getattr(prepared.feature(dataset, field), "names", None)

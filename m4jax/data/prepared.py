@@ -13,6 +13,7 @@ from m4jax.errors import InputError, nearest
 
 INFO = "dataset_info.json"  # every prepared dataset has it
 HOME = "~/tensorflow_datasets"  # where TFDS looks if TFDS_DATA_DIR is not set
+_LONGEST = 1_000  # letters of a name
 _HOW = "tfds.builder(...).download_and_prepare(file_format='array_record')"
 
 
@@ -31,6 +32,8 @@ def locate(dataset: str) -> Path | None:
         InputError: if it is a directory without a dataset, or one of several configurations.
     """
     folder = Path(dataset)
+    if len(dataset) > _LONGEST or "\0" in dataset:
+        raise InputError(f"pairs: no dataset has a name like {dataset[:60]!a}")
     if folder.is_dir():
         if not (folder / INFO).is_file():
             raise InputError(f"pairs: {dataset} is no prepared dataset: {_expected(folder)}")

@@ -37,6 +37,7 @@ __all__ = [
 
 PAD, UNKNOWN, END = 0, 1, 2
 SPECIAL = ("<pad>", "<unk>", "<end>")  # the first three entries of every vocabulary of words
+_LONGEST = 1_000  # letters of a name
 WORDS = "words"  # a tokenizer of the training captions' own words
 KINDS = {"clip": ClipTokenizer, "siglip": SiglipTokenizer, "siglip2": Siglip2Tokenizer}
 # Kind of tokenizer -> its entries: of words at most; of files as published, where there is none yet
@@ -81,6 +82,8 @@ def check_name(name: str, field: str) -> None:
     if kind not in SIZES or bool(file) == (kind == WORDS):
         known = ", ".join([WORDS, *(f"{kind}:FILE" for kind in KINDS)])
         raise InputError(f"{field}: expected one of {known}, got {name!r}; {nearest(kind, SIZES)}")
+    if len(name) > _LONGEST or "\0" in name:
+        raise InputError(f"{field}: no file has a name like {name[:60]!a}")
 
 
 def identity(name: str) -> str:

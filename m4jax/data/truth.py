@@ -45,7 +45,7 @@ def men(values: Sequence[Any], field: str, names: Sequence[str] | None = None) -
     known = sorted({value for value in plain if value is not None}, key=repr)
     if declared is not None:
         true = _declared(known, declared, where)
-    elif set(known) <= {0, 1} or set(known) <= {-1, 1}:
+    elif set(known) <= {0, 1} or set(known) == {-1, 1}:  # −1 alone may also be "unknown"
         true = 1
     else:
         true = _named(known, names, where)

@@ -345,3 +345,24 @@ def test_a_damaged_dataset_is_told_in_one_line(some, tmp_path, name):
         path.write_bytes(content)
         with pytest.raises(InputError, match="pairs: "):
             mine.prepare(tmp_path)
+
+
+def test_a_field_that_is_not_there_is_no_unreadable_caption(some, tmp_path):
+    wrong = dataclasses.replace(some, caption="text", skip=10**9)
+    with pytest.raises(InputError, match="has no field 'text'; it has"):
+        wrong.prepare(tmp_path)
+    with pytest.raises(InputError, match="has no field 'text'; it has"):
+        dataclasses.replace(wrong, faces=(), scenes=(*some.scenes[:3], "text")).evaluation()
+    with pytest.raises(InputError, match="nothing can be read; the first: caption: no text but"):
+        dataclasses.replace(wrong, caption="thing").prepare(tmp_path)
+    objects = (some.dataset, "objects", "image", "gender")  # nobody is on these: all -1
+    with pytest.raises(InputError, match="got -1; say which"):
+        dataclasses.replace(some, faces=objects, objects=(), scenes=()).evaluation()
+
+
+@pytest.mark.parametrize("name", ["x" * 5_000, "a\0b"])
+def test_names_that_no_file_has_are_refused(some, tmp_path, name):
+    with pytest.raises(InputError, match="has a name like"):
+        dataclasses.replace(some, dataset=name).prepare(tmp_path)
+    with pytest.raises(InputError, match="has a name like"):
+        dataclasses.replace(some, tokenizer=f"clip:{name}")
