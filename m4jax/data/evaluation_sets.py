@@ -32,9 +32,8 @@ def evaluation_split(
         raise InputError(f"{what}: has no pictures")
     plain = truth.split_field(field)[0] if name == "faces" else field
     names = class_names(dataset, plain)  # raises if there is no such field
-    check = (
-        functools.partial(caption_of, field=field, dataset=dataset) if name == "scenes" else None
-    )
+    caption = functools.partial(caption_of, field=field, dataset=dataset)
+    check = caption if name == "scenes" else None
     rows, pictures = read_all(
         records, resolution=resolution, field=image, skip=skip, what=what, check=check
     )
