@@ -94,6 +94,7 @@ def load(
         path = path / MODEL
     most = 2 * sum(4 * math.prod(leaf.shape) for leaf in _shapes(model).values()) + SLACK
     archive = archives.read(path, most)
+    told.check_sum(path, archive.metadata, archive.tensors)
     params = from_peer(archive.tensors, model, format=format)
     if format in ("open_clip", "transformers"):
         told.check(path, archive.tensors, archive.metadata, model.variant, activation)
@@ -122,7 +123,7 @@ def save(params: Any, path: str | os.PathLike, model: nn.Module, *, format: str)
             with open(temporary, "wb") as file:
                 np.savez(file, **tensors)
         else:
-            metadata = {"format": "pt", told.METADATA: told.to_json(model.variant)}
+            metadata = told.metadata(model.variant, tensors)
             safetensors.numpy.save_file(tensors, temporary, metadata=metadata)
 
 

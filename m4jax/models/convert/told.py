@@ -1,6 +1,7 @@
 """What shapes don't show, as a peer's file or the configuration beside it tells it."""
 
 import dataclasses
+import hashlib
 import json
 import math
 import re
@@ -9,13 +10,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from m4jax import files
-from m4jax.errors import InputError
+from m4jax.errors import DamagedError, InputError
 from m4jax.files.sealed import parse
 from m4jax.models.convert.incoming import OPENAI
+from m4jax.models.convert.rules import Tensors
 from m4jax.models.variants import Variant
 
 METADATA = "m4jax.variant"  # key of the variant in safetensors files of ours
+SUM = "m4jax.sha256"  # key of the checksum of all else there
 ARGUMENT = "the argument `activation`"
 HEAD_WIDTH = 64  # of all models that open_clip and OpenAI published up to ViT-L
 
@@ -145,13 +150,29 @@ def _sources(path: Path, names: Iterable[str], metadata: Mapping[str, str]) -> I
         yield Told(f"the name {path.name}", [("activation", "gelu")])
 
 
-def to_json(variant: Variant) -> str:
-    """Returns a variant as text for the metadata of a file."""
-    return json.dumps(dataclasses.asdict(variant))
+def metadata(variant: Variant, tensors: Tensors) -> dict[str, str]:
+    """Returns what a safetensors file of ours tells beside its tensors: its variant, a checksum."""
+    text = json.dumps(dataclasses.asdict(variant))
+    return {"format": "pt", METADATA: text, SUM: _sum(text, tensors)}
+
+
+def check_sum(path: Path, found: Mapping[str, str], tensors: Tensors) -> None:
+    """Raises `DamagedError` unless a file is what was saved; files of others have no checksum."""
+    if SUM in found and found[SUM] != _sum(found.get(METADATA, ""), tensors):
+        raise DamagedError(f"{path}: damaged, or changed since it was saved (its SHA-256 differs)")
+
+
+def _sum(text: str, tensors: Tensors) -> str:
+    sum_ = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        sum_.update(f"\n{name} {array.dtype} {array.shape}\n".encode())
+        sum_.update(array.view(np.uint8) if array.ndim else array.tobytes())
+    return sum_.hexdigest()
 
 
 def of_json(text: str, path: Path) -> list[tuple[str, Any]]:
-    """Returns the fields of a variant from the metadata of a file; see `to_json`."""
+    """Returns the fields of a variant from the metadata of a file; see `metadata`."""
     try:
         fields = parse(text.encode())
     except (ValueError, RecursionError):
