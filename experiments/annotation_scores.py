@@ -79,7 +79,8 @@ def _groups(rows: Sequence[Row]) -> Iterable[tuple[str, str, list[Row]]]:
         ]  # fmt: skip
 
 
-def _entry(what: str, group: tuple[str, str], name: str, measure: str, score: Score) -> dict:
+def entry(what: str, group: tuple[str, str], name: str, measure: str, score: Score) -> dict:
+    """Returns a score as a mapping of `COLUMNS`; `group` is source and stratum."""
     place = dict(zip(COLUMNS, (what, *group, name, measure), strict=False))
     return place | score._asdict()
 
@@ -96,8 +97,8 @@ def _genders(rows: Sequence[Row]) -> list[dict[str, Any]]:
         for name, kinds in ({one: (one,) for one in CLASSES} | {"named": NAMED}).items():
             said = share(row.true == row.said for row in some if row.said in kinds)
             true = share(row.true == row.said for row in some if row.true in kinds)
-            scores.append(_entry("gender", tuple(group), name, "precision", said))
-            scores.append(_entry("gender", tuple(group), name, "recall", true))
+            scores.append(entry("gender", tuple(group), name, "precision", said))
+            scores.append(entry("gender", tuple(group), name, "recall", true))
     return scores
 
 
@@ -107,7 +108,7 @@ def _occupations(rows: Sequence[Row]) -> list[dict[str, Any]]:
     for *group, some in _groups(rows):
         for measure, field in (("precision", "found"), ("recall", "jobs")):
             outcomes = [one for row in some for one in getattr(row, field)]
-            scores.append(_entry("occupation", tuple(group), "any", measure, share(outcomes)))
+            scores.append(entry("occupation", tuple(group), "any", measure, share(outcomes)))
     return scores
 
 
@@ -116,9 +117,9 @@ def _agreement(rows: Sequence[Row]) -> list[dict[str, Any]]:
     scores = []
     for *group, some in _groups(rows):
         agreed = share(one == other for one, other in (row.readings for row in some))
-        scores.append(_entry("readings", tuple(group), "gender", "agreement", agreed))
+        scores.append(entry("readings", tuple(group), "gender", "agreement", agreed))
         beyond = Score(kappa([row.readings for row in some]), math.nan, math.nan, 0, len(some))
-        scores.append(_entry("readings", tuple(group), "gender", "kappa", beyond))
+        scores.append(entry("readings", tuple(group), "gender", "kappa", beyond))
     return scores
 
 

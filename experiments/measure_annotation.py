@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from experiments import annotation_scores, command
-from experiments.annotation_scores import CLASSES, COLUMNS, Row
+from experiments.annotation_scores import CLASSES, COLUMNS, Row, entry, share
 from m4jax import files
 from m4jax.data import captions
 from m4jax.data.annotation import Lexicon, load_lexicon
@@ -30,6 +30,8 @@ from m4jax.data.text import words
 from m4jax.errors import InputError
 from m4jax.report import style
 
+LANGUAGES = ("de", "fr", "cs")  # translations of captions of Flickr30k: multi30k/dataset
+HELD_OUT = 20_000  # the first line that the lexicons of these languages were not written with
 MARKS = ("<!-- scores: written by experiments/measure_annotation.py -->", "<!-- end of scores -->")
 
 
@@ -37,7 +39,7 @@ def main(console: Console) -> int:
     """Measures, writes, and prints the table."""
     folder, lexicon = command.workdir(), load_lexicon(command.config()["lexicon"])
     rows = read(folder / "gold.csv", lexicon)
-    scores = annotation_scores.scores(rows)
+    scores = [*annotation_scores.scores(rows), *languages(lexicon)]
     confusion = annotation_scores.confusion(rows)
     _write(folder / "scores.csv", scores, COLUMNS)
     _write(folder / "confusion.csv", confusion, ("source", "stratum", "true", "said", "n"))
@@ -49,17 +51,53 @@ def main(console: Console) -> int:
     return 0
 
 
+def languages(lexicon: Lexicon) -> list[dict[str, Any]]:
+    """Returns precision and recall of gender in translations, against the annotation in English.
+
+    Line i of the four files tells of one picture. The lexicons were written with the lines before
+    `HELD_OUT`.
+    """
+    folder = _root() / "captions" / "multi30k"
+    english = _genders(_unpacked(folder / "train.en.gz"), lexicon)[HELD_OUT:]
+    scores = []
+    for name in LANGUAGES:
+        texts = _unpacked(folder / f"train.{name}.gz")
+        said = _genders(texts, load_lexicon(f"{name}_v1"))[HELD_OUT:]
+        pairs = list(zip(english, said, strict=True))
+        for measure, place in (("precision", 1), ("recall", 0)):
+            right = share(pair[0] == pair[1] for pair in pairs if pair[place] != "none")
+            scores.append(entry("gender", (name, "translated"), "named", measure, right))
+    return scores
+
+
+def _genders(captions: Sequence[str], lexicon: Lexicon) -> list[str]:
+    """Returns whom each caption names, of `CLASSES`."""
+    counts, _ = lexicon.mentions(captions)
+    places = [lexicon.names.index(f"gender: {name}") for name in ("woman", "man")]
+    named = counts[:, places] > 0
+    return [("none", "woman", "man", "both")[i] for i in named @ [1, 2]]
+
+
+def _root() -> Path:
+    root = os.environ.get("M4JAX_REAL")
+    if not root:
+        raise InputError("M4JAX_REAL: set it to the folder of captions that gold.csv was drawn of")
+    return Path(root)
+
+
+def _unpacked(path: Path) -> list[str]:
+    return gzip.decompress(path.read_bytes()).decode().removesuffix("\n").split("\n")
+
+
 def _lines(path: Path) -> list[str]:
     return [text for _, text in captions.read(path)]
 
 
 def _flickr30k(root: Path) -> list[str]:
     """Five captions of a picture stand in five files: row 5 i + k is line i of file k + 1."""
-    parts = []
-    for k in range(1, 6):
-        raw = root / "captions" / "multi30k" / f"train.{k}.en.gz"
-        parts.append(gzip.decompress(raw.read_bytes()).decode().split("\n"))
-    return [text for five in zip(*parts, strict=True) if any(five) for text in five]
+    folder = root / "captions" / "multi30k"
+    parts = [_unpacked(folder / f"train.{k}.en.gz") for k in range(1, 6)]
+    return [text for five in zip(*parts, strict=True) for text in five]
 
 
 def _coco(root: Path) -> list[str]:
@@ -85,12 +123,10 @@ def read(path: Path, lexicon: Lexicon) -> list[Row]:
     Raises:
         InputError: if M4JAX_REAL is not set, or a label is none.
     """
-    root = os.environ.get("M4JAX_REAL")
-    if not root:
-        raise InputError("M4JAX_REAL: set it to the folder of captions that gold.csv was drawn of")
+    root = _root()
     with open(path, encoding="utf-8", newline="") as file:
         gold = list(csv.DictReader(file))
-    texts = {name: SOURCES[name](Path(root)) for name in sorted({one["source"] for one in gold})}
+    texts = {name: SOURCES[name](root) for name in sorted({one["source"] for one in gold})}
     return [_row(one, texts[one["source"]][int(one["row"])], lexicon) for one in gold]
 
 
@@ -152,7 +188,8 @@ def draw(rows: Sequence[Row]) -> Figure:
 def markdown(scores: Sequence[dict[str, Any]], lexicon: Lexicon) -> str:
     """Returns the table of the README."""
     found = {tuple(one[name] for name in COLUMNS[:5]): one for one in scores}
-    sources = list(dict.fromkeys(one["source"] for one in scores))
+    translated = [one for one in scores if one["stratum"] == "translated"]
+    sources = list(dict.fromkeys(one["source"] for one in scores if one not in translated))
     lines = [f"Lexicon {lexicon.version}, {lexicon.digest[:12]}.", ""]
     lines += ["| | " + " | ".join(sources) + " |", "| --- |" + " --- |" * len(sources)]
     wanted = [("gender", "random", name, m) for name in ("named", *CLASSES) for m in _MEASURES]
@@ -162,6 +199,11 @@ def markdown(scores: Sequence[dict[str, Any]], lexicon: Lexicon) -> str:
         lines.append(f"| {_TITLES.get(name, name)}: {measure} | " + " | ".join(cells) + " |")
     kappas = [f"{found['readings', s, 'all', 'gender', 'kappa']['value']:.3f}" for s in sources]
     lines.append("| agreement of the readings (κ of gender) | " + " | ".join(kappas) + " |")
+    lines += ["", "| a gender is named | " + " | ".join(LANGUAGES) + " |"]
+    lines.append("| --- |" + " --- |" * len(LANGUAGES))
+    for measure in _MEASURES:
+        cells = [_cell(one) for one in translated if one["measure"] == measure]
+        lines.append(f"| {measure} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
