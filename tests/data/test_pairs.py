@@ -161,7 +161,7 @@ def test_what_is_not_there_is_named(some, tmp_path, changes, message):
     [
         ({"tokenizer": "clip"}, "clip:FILE"),
         ({"tokenizer": "bpe:x"}, "pairs.tokenizer"),
-        ({"lexicon": "de_v1"}, "lexicon"),
+        ({"lexicon": "xx_v1"}, "lexicon"),
         ({"faces": ("celeb_a", "test")}, "pairs.faces"),
         ({"resolution": 0}, "pairs.resolution"),
     ],
