@@ -36,7 +36,10 @@ class BalanceConfig(Request):
     seed: int = OWN  # of the noise and the control; -1: the run's own; 0 where nothing is drawn
 
     def __post_init__(self):
-        super().__post_init__()
+        try:
+            super().__post_init__()
+        except InputError as error:
+            raise InputError(f"balance.{error}") from None
         for name in self.labels:
             if name not in LABEL_SETS:
                 raise InputError(f"balance.labels: unknown {name!r}; {nearest(name, LABEL_SETS)}")

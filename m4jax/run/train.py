@@ -3,6 +3,7 @@
 import numpy as np
 
 from m4jax import files, training
+from m4jax.data.annotation import MAN
 from m4jax.progress import Progress
 from m4jax.run import model, start, weights
 from m4jax.run.config import RunConfig
@@ -41,6 +42,7 @@ def train_data(config: RunConfig, layout: Layout) -> training.TrainData:
     # The stream's bias is followed for the constrained labels, or else for the occupations.
     labels = config.balance.labels if config.balance else ("occupations",)
     notes = train.annotate(labels)
+    notes.only(MAN)  # raises if bias of gender can't be told of them: evaluation asks for it
     return training.TrainData(
         images=train.images,
         tokens=model.tokenizer(config, layout)(train.texts)[train.caption_id],

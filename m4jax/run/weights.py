@@ -92,8 +92,18 @@ def make_problem(
     Raises:
         InputError: if the problem can't be stated, or has no weights at all.
     """
-    problem = request.pose(config, notes.attributes, notes.labels, target=targets(config, notes))
-    return request.at_keep_rate(config, problem)
+    problem = request.pose(
+        config,
+        notes.attributes,
+        notes.labels,
+        target=targets(config, notes),
+        attribute_names=notes.attribute_names,
+        label_names=notes.label_names,
+    )
+    try:
+        return request.at_keep_rate(config, problem)
+    except InputError as error:
+        raise InputError(f"balance.{error}") from None  # it begins with the field's name
 
 
 def flip(attributes: np.ndarray, share: float, seed: int) -> np.ndarray:

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import math
 import os
+import shutil
 from pathlib import Path
 from typing import ClassVar
 
@@ -77,19 +78,26 @@ class World(Knobs):
     def prepare(self, data_dir: str | os.PathLike, progress: Progress | None = None) -> None:
         """Prepares the dataset and its arrays unless that is done.
 
-        An interrupted preparation leaves nothing that counts: it starts again.
+        An interrupted preparation leaves nothing that counts: it starts again, and what is left of
+        it is removed.
         """
         if self.is_prepared(data_dir):
             return
         # Here: importing TFDS takes seconds, and opening what is prepared needs none.
         from m4jax.data.testbed import emoji_scenes
 
-        builder = emoji_scenes.builder(self, data_dir)
-        emoji_scenes.prepare(builder, progress)
-        with files.new_directory(self.directory(data_dir)) as folder:
-            for split in (TRAIN, *EVALUATION):
-                _decode(builder, split, folder, progress)
-            files.write_manifest(folder, world=dataclasses.asdict(self))
+        folder = self.directory(data_dir)
+        with files.locked(folder.parent / f".{self.id}.lock"):
+            if self.is_prepared(data_dir):  # by another process, meanwhile
+                return
+            builder = emoji_scenes.builder(self, data_dir)
+            _sweep(Path(builder.data_path).parent, "incomplete.*")
+            _sweep(folder.parent, f".{self.id}.[0-9]*")
+            emoji_scenes.prepare(builder, progress)
+            with files.new_directory(folder) as unfinished:
+                for split in (TRAIN, *EVALUATION):
+                    _decode(builder, split, unfinished, progress)
+                files.write_manifest(unfinished, world=dataclasses.asdict(self))
 
     def load_split(
         self, split: str, data_dir: str | os.PathLike, *, in_memory_gb: float = math.inf
@@ -234,6 +242,12 @@ def _decode(builder, split: str, folder: Path, progress: Progress | None) -> Non
             if progress and i % 500 == 0:
                 progress(f"decode {split}", i, len(source))
     parquet.write(pa.Table.from_pylist(rows), folder / f"{split}.parquet")
+
+
+def _sweep(folder: Path, pattern: str) -> None:
+    """Removes the folders that a preparation left when it was killed; nobody else prepares here."""
+    for path in folder.glob(pattern):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _plain(value: bytes | np.integer) -> str | int:
