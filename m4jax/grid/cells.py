@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from m4jax.data.sources import SOURCES
 from m4jax.errors import InputError, nearest
 from m4jax.report.results import SCHEMA
 from m4jax.run.config import RunConfig, run_config
@@ -90,7 +91,10 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any], path: str = "conf
     merged = dict(base)
     for name, value in changes.items():
         if name not in base:
-            raise InputError(f"unknown field {path}.{name}: {nearest(name, base)}")
+            source = path.rpartition(".")[2]
+            switch = name == "enabled" and source in SOURCES
+            hint = f"set config.source to {source!r}" if switch else nearest(name, base)
+            raise InputError(f"unknown field {path}.{name}: {hint}")
         nested = isinstance(base[name], Mapping)
         if nested and not isinstance(value, Mapping):
             raise InputError(f"{path}.{name}: expected fields, got {value!r}")

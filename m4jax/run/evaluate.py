@@ -24,8 +24,9 @@ def evaluate_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
     """Evaluates the trained model: `predictions.npz` and `eval.jsonl`."""
     folder = layout.run(config)
     progress("evaluate", 0, 1)
+    embedder = model.embedder(config, layout)  # first: it says so if the run is not trained
     splits = config.source.evaluation(layout.data, config.in_memory_gb)
-    result = evaluate(config, layout, splits, *model.embedder(config, layout))
+    result = evaluate(config, layout, splits, *embedder)
     evaluation.save_predictions(folder / PREDICTIONS, result.predictions)
     files.write_jsonl(folder / RESULTS, [_record(row) for row in result.results])
 

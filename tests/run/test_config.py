@@ -1,6 +1,8 @@
 import json
 import shutil
 from importlib import resources
+from math import inf, nan
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +14,9 @@ from m4jax.data.testbed.world import World
 from m4jax.errors import InputError
 from m4jax.evaluation import prompts
 from m4jax.grid.cells import expand, merge
-from m4jax.run.config import from_json, run_config
+from m4jax.run.config import EvaluateConfig, RunConfig, from_json, run_config
 from m4jax.run.state import evaluation_id
+from m4jax.training import TrainConfig
 
 
 def config(**changes):
@@ -82,11 +85,52 @@ def test_weights_are_shared_by_seeds():
         ({"init_from": 3}, r"config.init_from: expected str, got 3"),
         ({"world": {"scenes": (1, 0, 0, "x")}}, r"config.world.scenes\[3\]: expected float"),
         ({"evaluate": {"resamples": 3}}, r"resamples: expected at least 100"),
+        ({"train": {"learning_rate": inf}}, r"config.train.learning_rate: expected a finite"),
+        ({"train": {"jitter": nan}}, r"config.train.jitter: expected a finite number, got nan"),
+        ({"in_memory_gb": nan}, r"config.in_memory_gb: expected a finite number, got nan"),
+        ({"in_memory_gb": inf}, r"config.in_memory_gb: expected a finite number, got inf"),
+        ({"world": {"men": nan}}, r"config.world.men: expected a finite number, got nan"),
+        ({"balance": {"eps_association": nan}}, r"config.balance.eps_association: expected a fin"),
+        ({"balance": {"penalty": inf}}, r"balance.penalty: expected a finite number in a run"),
+        ({"balance": {"penalty": nan}}, r"config.balance.penalty: expected a finite number"),
+        ({"balance": {"keep_rate": 2.0}}, r"^balance.keep_rate: expected in"),
+        ({"pairs": {"enabled": True}}, r"config.pairs.enabled: set config.source to 'pairs'"),
     ],
 )
 def test_bad_fields_are_named(changes, message):
     with pytest.raises(InputError, match=message):
         run_config(config(**changes))
+
+
+def test_settings_made_in_python_are_finite_too():
+    with pytest.raises(InputError, match="learning_rate: expected a finite number, got inf"):
+        TrainConfig(learning_rate=inf)
+    with pytest.raises(InputError, match="in_memory_gb: expected a finite number from 0 on"):
+        RunConfig(in_memory_gb=nan)
+
+
+def test_a_run_is_known_by_the_contents_of_what_it_starts_from(tmp_path):
+    folders = [tmp_path / name for name in ("a", "b", "c")]
+    for folder, content in zip(folders, ("same", "same", "other"), strict=True):
+        folder.mkdir()
+        (folder / "model.json").write_text("{}")
+        (folder / "model.safetensors").write_text(content)
+    plain, *begun = (RunConfig(init_from=str(folder)).id for folder in ("", *folders))
+    assert begun[0] == begun[1] and len({plain, *begun}) == 3
+    with pytest.raises(InputError, match="config.init_from: /nowhere: expected a run's directory"):
+        _ = RunConfig(init_from="/nowhere").id
+
+
+def test_the_prompts_of_an_evaluation_are_known_by_their_contents(tmp_path):
+    path = tmp_path / "mine.json"
+    content = files.read_json(Path(prompts.__file__).with_name("prompts") / "emoji_scenes_v2.json")
+    ids = []
+    for phrase in ("a man", "a man", "a guy"):
+        files.write_json(path, content | {"gender": content["gender"] | {"man": phrase}})
+        run = RunConfig(evaluate=EvaluateConfig(prompts=str(path)))
+        ids.append(evaluation_id(run))
+        assert run.id == RunConfig().id
+    assert ids[0] == ids[1] != ids[2]
 
 
 def test_a_field_of_the_wrong_kind_is_named():

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from helpers import commands
 from helpers.commands import ROOT
 
-from m4jax import files, models
+from m4jax import files, models, training
 
 SMALL = {"world.examples": 600, "train.steps": 20, "train.warmup_steps": 5}
 SMALL |= {"train.log_every": 5, "train.checkpoint_every": 10, "balance.keep_rate": 0.2}
@@ -60,6 +61,35 @@ def test_stages_are_those_of_the_configuration(tmp_path):
 def test_pictures_on_disk_train_the_same_model(tmp_path, trained):
     run("train", tmp_path, in_memory_gb=0.0, train__input_workers=1)
     assert losses(tmp_path) == losses(trained)
+
+
+def test_what_is_not_trained_is_told_before_anything_else(tmp_path):
+    assert "train the run first" in run("evaluate", tmp_path, code=2)
+
+
+@pytest.mark.slow
+def test_evaluating_otherwise_needs_no_other_training(tmp_path, trained):
+    args = (f"--init_from={the_run(trained)}",)
+    run("train", tmp_path, *args)
+    assert "representation_bias" in run("evaluate", tmp_path, *args, evaluate__resamples=100)
+    assert "train the run first" in run("evaluate", tmp_path, code=2, evaluate__resamples=100)
+    assert "Run: " not in run("evaluate", trained, evaluate__resamples=200)
+
+
+@pytest.mark.slow
+def test_asked_to_end_it_writes_a_checkpoint_within_seconds(tmp_path):
+    command = [sys.executable, "-m", "experiments.train", *flags(tmp_path, train__steps=5_000)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        while not any(x.stat().st_size for x in tmp_path.glob("runs/*/metrics.jsonl")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.terminate()
+        asked = time.monotonic()
+        assert process.wait(15) == 143
+        assert time.monotonic() - asked < 10
+        assert process.stderr.read().splitlines()[-1].startswith("terminated; the same command")
+    last = losses(tmp_path)
+    assert training.latest_step(the_run(tmp_path)) >= 5 * len(last)
 
 
 @pytest.mark.slow
