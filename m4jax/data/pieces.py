@@ -29,8 +29,9 @@ from m4jax.errors import InputError
 CLIP_MERGES = 49_152 - 256 - 2  # of the 262,144 pairs in OpenAI's file CLIP uses the first
 CLIP_SIZE = 49_408
 CLIP_SPECIAL = ("<|startoftext|>", "<|endoftext|>")
-# Contractions, runs of letters, single digits, and runs of other characters.
-CLIP_WORDS = r"'[sſ]|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+# Contractions, runs of letters, single digits, and runs of other characters. CLIP's own expression
+# ignores case: it takes the long s for an s, and drops the mark U+0345, whose capital is a letter.
+CLIP_WORDS = "'[s\u017f]|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}\u0345]+"
 
 _MOST_BYTES = 1 << 26  # of a list of merges; OpenAI's has 3 MB
 _MOST_IDS = 1 << 24  # of a vocabulary; the largest have 2 ** 18

@@ -41,7 +41,11 @@ def fingerprint(path: str | os.PathLike, *, full: bool = False) -> str:
         InputError: if there is no such file, or it is a folder.
     """
     path = Path(path)
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError as error:  # a name that no file can have
+        raise InputError(f"{str(path)[:60]}…: {error.strerror}") from None
+    if not found:
         reason = "a folder, where a file was expected" if path.is_dir() else "no such file"
         raise InputError(f"{path}: {reason}")
     if full or path.stat().st_size <= IN_FULL:

@@ -366,3 +366,5 @@ def test_names_that_no_file_has_are_refused(some, tmp_path, name):
         dataclasses.replace(some, dataset=name).prepare(tmp_path)
     with pytest.raises(InputError, match="has a name like"):
         dataclasses.replace(some, tokenizer=f"clip:{name}")
+    with pytest.raises(InputError, match=r"no such file|File name too long"):
+        dataclasses.replace(some, lexicon=f"{name}.json")
