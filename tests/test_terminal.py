@@ -4,12 +4,16 @@ import io
 import sys
 
 import pytest
+from helpers import small_grid
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
 from m4jax import progress, terminal
+from m4jax.grid import study
+from m4jax.report import style
 
 HOSTILE = "[/x] [bold]a[/] \x1b[31mred\x1b]0;title\x07 \u202eold \ud800 :smile: $x$ [n, m]"
 SHOWN = r"[/x] [bold]a[/] \x1b[31mred\x1b]0;title\x07 \u202eold \ud800 :smile: $x$ [n, m]"
@@ -81,3 +85,23 @@ def test_long_parts_of_every_kind_count():
         display = progress.Display(terminal.console(io.StringIO()), {"a": 1.0})
         display.show("a", {"event": "progress", "what": what, "done": 1, "total": 2})
         assert display._done["a"] == pytest.approx(0.475)
+
+
+@pytest.mark.parametrize("make", [terminal.console, Console])
+def test_levels_of_a_study_are_text_in_its_status(tmp_path, make):
+    levels = (("original", {}), ("[/x] $\\alpha \x1b[31m", {"balance": {"enabled": True}}))
+    config = small_grid.config() | {"factors": (("version", levels),)}
+    file = io.StringIO()
+    console = make(file=file, width=300)
+    code = study.main(config, workdir=str(tmp_path), action="status", workers=1, console=console)
+    assert code == 1
+    assert "[/x] $\\alpha \\x1b[31m, seed 0" in file.getvalue()
+    assert "\x1b[31m" not in file.getvalue()
+
+
+def test_names_in_pictures_are_text():
+    """A "$" begins no mathematics: half of one would be an error."""
+    with style.page():
+        figure = Figure()
+        figure.subplots().set_title("$\\frac{1 and [/x]")
+        figure.savefig(io.BytesIO(), format="png")

@@ -1,7 +1,9 @@
 """Fleets: each member comes to what it would have come to alone."""
 
 import dataclasses
+import os
 import shutil
+import signal
 
 import jax
 import numpy as np
@@ -9,9 +11,17 @@ import pytest
 from helpers.runs import CONFIG, TERMS, metrics, tiny_data, tiny_model
 from helpers.tolerance import rounding
 
-from m4jax import files
+from m4jax import files, stopping
 from m4jax.errors import InputError
-from m4jax.training import Member, NonFiniteError, Stage, load_params, train, train_fleet
+from m4jax.training import (
+    Member,
+    NonFiniteError,
+    Stage,
+    latest_step,
+    load_params,
+    train,
+    train_fleet,
+)
 
 DATA = tiny_data()
 WEIGHTS = np.array([1.0] * 16 + [0.0] * 16)
@@ -93,6 +103,34 @@ def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, fleet):
     assert_equal(found, fleet[1])
     for k in range(3):
         assert metrics(members[k].run_dir) == metrics(fleet[0][k].run_dir)
+
+
+def test_asked_to_end_all_members_have_a_checkpoint(tmp_path, fleet):
+    members, measured = make(tmp_path), []
+
+    def ask(k, record):
+        if (k, record["step"]) == (1, 6):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with stopping.on_sigterm(), pytest.raises(stopping.Terminated):
+        train_fleet(members, model=tiny_model(), on_progress=ask)
+    steps = {latest_step(member.run_dir) for member in members}
+    assert len(steps) == 1 and 5 < steps.pop() < CONFIG.steps
+    found = train_fleet(members, model=tiny_model(),
+                        on_checkpoint=lambda k, step, params: measured.append(step))  # fmt: skip
+    assert set(measured) == {CONFIG.steps}
+    for k, member in enumerate(fleet[0]):
+        assert_equal(found[k], fleet[1][k])
+        assert metrics(members[k].run_dir) == metrics(member.run_dir)
+
+
+def test_another_member_is_refused(tmp_path, fleet):
+    members = [Member(m.config, m.data, shutil.copytree(m.run_dir, tmp_path / str(k)))
+               for k, m in enumerate(fleet[0])]  # fmt: skip
+    other = dataclasses.replace(members[1].config, learning_rate=1.0)
+    members[1] = members[1]._replace(config=other)
+    with pytest.raises(InputError, match=r"settings: learning_rate: 0.003 → 1.0"):
+        train_fleet(members, model=tiny_model())
 
 
 def test_a_single_run_goes_on_with_a_member(tmp_path, fleet):
