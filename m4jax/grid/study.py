@@ -201,9 +201,9 @@ def _print_status(cells: Sequence[Cell], layout: Layout, console: Console) -> No
     console.print(table)
     console.print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
     for run, names in damage.items():
-        console.print(f"{run}: damaged or missing: {', '.join(names)}")
+        console.print(f"{run}: damaged, changed or missing: {', '.join(names)}")
     if damage:
-        console.print("--action=run makes again what is damaged.")
+        console.print("--action=run makes it again.")
 
 
 def _step(run_dir: Path) -> int | str:

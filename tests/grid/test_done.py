@@ -80,7 +80,7 @@ def test_status_goes_on_where_a_file_is_damaged(finished, name):
         assert code == 1
     path.write_bytes(whole)
     shown = console.file.getvalue()
-    assert "damaged" in shown and f"{run.id}: damaged or missing: {name}" in shown
+    assert "damaged" in shown and f"{run.id}: damaged, changed or missing: {name}" in shown
     assert unreadable(run, layout) == []
 
 
