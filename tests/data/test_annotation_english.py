@@ -122,8 +122,14 @@ def test_captions_of_another_language_are_told():
     LEXICON.language.check(["a man waits for the bus at the side of the road"] * 30, unless="")
 
 
-def test_a_hundred_thousand_captions_take_seconds():
+def test_thousands_of_captions_take_seconds():
     captions = ["Two young guys with shaggy hair look at their hands in the yard."] * 5_000
     start = time.perf_counter()
     LEXICON.mentions(captions)
     assert time.perf_counter() - start < 5  # 0.1 s where nothing else is at work
+
+
+def test_of_things_vetoes_take_none():
+    (counts,), vetoes = LEXICON.mentions(["a person in a cowboy hat and a red shirt"])
+    assert counts[LEXICON.names.index("thing: hat")] == 1
+    assert vetoes == {"cowboy hat": 1}

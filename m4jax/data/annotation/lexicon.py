@@ -29,7 +29,7 @@ class Lexicon:
         occupations: label -> phrases; the order numbers the labels.
         things: label -> phrases; the proxies.
         titles: label -> official title of the occupation.
-        vetoes: phrases that name nothing.
+        vetoes: phrases that name no value and no occupation; things in them count ("cowboy hat").
         sets: name -> phrases, for `<name>` in other phrases.
         references: words of the attributes ("his", "mother") that name nothing where they stand
             for an animal: one of the set "animal" comes before them, and neither one of "person"
@@ -145,10 +145,21 @@ class Lexicon:
         found = self._finder.every(text)
         if not found or self.format == 1:
             return found
-        found = phrases.longest(found)
+        found = self._longest(found)
         if self._references.isdisjoint(text):
             return found
         return [one for one in found if not self._is_of_an_animal(one, found, text)]
+
+    def _longest(self, found: list[Match]) -> list[Match]:
+        """Returns the phrases that take their words; of things vetoes take none ("cowboy hat")."""
+        kept = phrases.longest(found)
+        if not any(one.veto for one in kept):
+            return kept
+        first = len(self.names) - len(self.things)
+        names = phrases.longest(one for one in found if not one.veto)
+        things = [one for one in names if min(one.names) >= first]
+        persons = [one for one in kept if one.veto or min(one.names) < first]
+        return sorted([*persons, *things], key=lambda one: one.start)
 
     def read(self, table: pa.Table, label_sets: tuple[str, ...]) -> Annotation:
         """Returns the annotation of captions from a table with a column for each name.
