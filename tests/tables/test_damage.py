@@ -12,6 +12,7 @@ from helpers.damage import flips
 
 from m4jax import balance, files
 from m4jax.errors import DamagedError, InputError
+from m4jax.files import contents
 from m4jax.tables import assignment, solving, verification, weights
 
 MORE = {"selection_seed": 1, "frontier": (0.3, 0.6)}
@@ -219,3 +220,13 @@ def test_the_testbeds_table_is_made_again(tmp_path, small_world):
     file.write_bytes(file.read_bytes()[:-5])
     assert run([], tmp_path, told, **world) == first
     assert len(told) == 1 and "examples.parquet is damaged" in told[0]
+
+
+def test_large_files_are_hashed_in_full_when_told(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.parquet", people())
+    small = run([path], tmp_path / "w")["solution"]
+    monkeypatch.setattr(contents, "IN_FULL", 100)
+    monkeypatch.setattr(contents, "BLOCK", 10)
+    sampled = run([path], tmp_path / "w")["solution"]
+    full = run([path], tmp_path / "w", full_fingerprints=True)["solution"]
+    assert small == full != sampled
