@@ -117,7 +117,7 @@ def test_a_run_is_known_by_the_contents_of_what_it_starts_from(tmp_path):
         (folder / "model.safetensors").write_text(content)
     plain, *begun = (RunConfig(init_from=str(folder)).id for folder in ("", *folders))
     assert begun[0] == begun[1] and len({plain, *begun}) == 3
-    with pytest.raises(InputError, match="config.init_from: /nowhere: expected a run's directory"):
+    with pytest.raises(InputError, match=r"config.init_from: /nowhere: expected a run's directory"):
         _ = RunConfig(init_from="/nowhere").id
 
 
