@@ -1,7 +1,6 @@
 """Limits on threads and memory are checked before they are taken; errors end in one line."""
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -18,17 +17,14 @@ ROOT = Path(__file__).parents[1]
 
 def balance(path, workdir, *more, address_space=None, **environment):
     """Runs the command; returns its exit code and its output."""
-
-    def limit():
-        if address_space:
-            resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
-
+    flags = ["--config=configs/balance.py", f"--workdir={workdir}", f"--config.files=('{path}',)",
+             "--config.attributes=('man',)", "--config.labels=('nurse',)", "--config.frontier=()",
+             *more]  # fmt: skip
+    limit = f"ulimit -v {address_space // 1024}; " if address_space else ""
+    command = ["bash", "-c", f'{limit}exec "$@"', "-", sys.executable, "-m", "experiments.balance"]
     done = subprocess.run(
-        [sys.executable, "-m", "experiments.balance", "--config=configs/balance.py",
-         f"--workdir={workdir}", f"--config.files=('{path}',)", "--config.attributes=('man',)",
-         "--config.labels=('nurse',)", "--config.frontier=()", *more],
-        cwd=ROOT, capture_output=True, preexec_fn=limit, env=os.environ | environment, check=False,
-    )  # fmt: skip
+        [*command, *flags], cwd=ROOT, capture_output=True, env=os.environ | environment, check=False
+    )
     return done.returncode, (done.stdout + done.stderr).decode("utf-8")
 
 

@@ -5,7 +5,6 @@ import io
 
 import pytest
 from helpers.small_grid import config as grid
-from rich.console import Console
 
 from m4jax import files, terminal, training
 from m4jax.errors import InputError
@@ -143,16 +142,3 @@ def test_a_task_that_fails_marks_its_runs_with_the_trace(tmp_path, kind):
     for config in configs:
         assert files.read_json(layout.run(config) / FAILED)["trace"] == "line 1"
         assert state(config, layout) == "failed"
-
-
-def test_a_damaged_log_is_told_by_the_status_and_does_not_end_it(finished):
-    run, layout, _ = finished
-    log = layout.run(run) / "metrics.jsonl"
-    whole = log.read_bytes()
-    log.write_bytes(whole[:50] + b"\xff" + whole[51:])
-    out = io.StringIO()
-    console = Console(file=out, width=200)
-    options = {"action": "status", "workers": 1, "console": console}
-    assert study.main(grid(), workdir=str(layout.root), **options) == 1
-    assert "? (its log is damaged) of 12" in out.getvalue()
-    log.write_bytes(whole)
