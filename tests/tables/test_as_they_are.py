@@ -45,13 +45,17 @@ def test_one_module_talks_to_duckdb_and_one_to_parquet():
 )
 def test_folders_are_no_columns(tmp_path, columns, folder, utility):
     made = columns | {"quality": np.tile([0.5, 0.75, 1.0, 2.0], 100)}
-    plain = write(tmp_path / "plain" / "a.parquet", made)
-    named = write(tmp_path / folder / "data" / "a.parquet", made)
+    second = made | {"uid": columns["uid"] + 5000}
+    plain, named = (
+        [write(tmp_path / x / f"{i}.parquet", one) for i, one in enumerate((made, second))]
+        for x in ("plain", f"{folder}/data")
+    )
     more = {"utility": utility, "utility_levels": 1 if utility else 0}
-    expected = run([plain], tmp_path / "w", **more)
-    assert run([named], tmp_path / "runs" / folder / "w", **more) == expected
+    expected = run(plain, tmp_path / "w", **more)
+    assert run(named, tmp_path / "runs" / folder / "w", **more) == expected
     # Two shards: what a fold of another process left is read as it is, too.
-    assert run([named], tmp_path / "runs" / folder / "s", shards=2, **more) == expected
+    assert run(named, tmp_path / "runs" / folder / "s", shards=2, **more) == expected
+    assert len(list((tmp_path / "runs" / folder / "s" / "folds").glob("*.parquet"))) == 3
     bits = (tmp_path / "w" / "weights.parquet").read_bytes()
     for name in ("w", "s"):
         assert (tmp_path / "runs" / folder / name / "weights.parquet").read_bytes() == bits
