@@ -157,10 +157,15 @@ class RunConfig:
 
     @property
     def data(self) -> dict[str, Any]:
-        """What determines the training pairs, as JSON: the source's `facts`, or else its fields."""
+        """What determines the training pairs, as JSON.
+
+        It is the source's `facts`, where contents count that its fields only name, with the id that
+        follows from them; or else its fields.
+        """
+        if hasattr(self.source, "facts"):
+            return self.source.facts | {"id": self.source.id}
         fields, looked_at = self.to_json()[self.source.kind], looked_at_of(self.source)
-        plain = {k: v for k, v in fields.items() if k not in looked_at}
-        return getattr(self.source, "facts", plain) | {"id": self.source.id}
+        return {k: v for k, v in fields.items() if k not in looked_at}
 
     @property
     def weighted(self) -> bool:
