@@ -56,6 +56,10 @@ class Checkpoints:
             if error is None:  # otherwise the first error says more
                 raise
 
+    def get_ready(self, state: TrainState) -> None:
+        """Compiles what `save` needs: it is then quick where the process is asked to end."""
+        checksums(_items(state))
+
     def save(self, state: TrainState, position: dict[str, Any]) -> None:
         """Starts writing `state` and a JSON-able `position`; a second save waits for the first.
 

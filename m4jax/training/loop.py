@@ -88,6 +88,8 @@ def train(
         restored = checkpoints.restore_latest(program.abstract, check=journal.check)
         state, position = restored or (program.begin(config.seed, params), None)
         start = journal.open(position)
+        if start < config.steps:
+            checkpoints.get_ready(state)
         run = _finish(program, config, data, state, start, journal, checkpoints, on_checkpoint)
         return run.params
 

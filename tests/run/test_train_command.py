@@ -1,6 +1,5 @@
 """The commands of training and exporting, as a user runs them."""
 
-import json
 import os
 import socket
 import subprocess
@@ -119,7 +118,7 @@ def test_exports_and_starts_from_what_was_exported(tmp_path, trained):
     run("export", trained, f"--to={tmp_path / 'out'}")
     model, params = models.convert.read_model(tmp_path / "out")
     assert model.variant.image_size == 32
-    assert json.loads((tmp_path / "out" / "model.json").read_text())["version"] == 1
+    assert files.read_sealed(tmp_path / "out" / "model.json")["version"] == 2
     told = run(
         "export", trained, f"--to={tmp_path / 'a.safetensors'}", "--format=open_clip", code=2
     )
