@@ -10,7 +10,6 @@ import numpy as np
 from m4jax import balance, evaluation, files, training
 from m4jax.data.annotation import MAN
 from m4jax.data.examples import Source, Splits, Tokenizer
-from m4jax.errors import InputError
 from m4jax.evaluation.prompts import Prompts, load
 from m4jax.progress import Progress
 from m4jax.run import model
@@ -62,18 +61,13 @@ def with_classes(prompts: Prompts, source: Source) -> Prompts:
 
 
 def data_association(source: Source, data_dir: Path, prompts: Prompts) -> np.ndarray:
-    """Returns the association [c] of the data, before any weights, with each occupation.
+    """Returns the association [c] of the data, before any weights, with the prompts' occupations.
 
-    Raises:
-        InputError: if these are not the prompts' occupations.
+    Occupations are known by their names; NaN where the data know none of this name.
     """
     names, association = _association(source, data_dir)
-    if names != tuple(prompts.occupation):
-        raise InputError(
-            f"the data know the occupations {', '.join(names)}; the prompts {prompts.version} "
-            f"name others, or in another order: {', '.join(prompts.occupation)}"
-        )
-    return association
+    known = dict(zip(names, association.tolist(), strict=True))
+    return np.array([known.get(name, np.nan) for name in prompts.occupation], np.float64)
 
 
 @functools.cache  # asked for at every checkpoint of a run whose bias is tracked

@@ -13,6 +13,7 @@ from m4jax.data.examples import Source, Training
 from m4jax.data.sources import SOURCES
 from m4jax.data.tokenizers import SPECIAL, WordTokenizer
 from m4jax.errors import InputError
+from m4jax.evaluation import prompts
 from m4jax.run import evaluate, train, weights
 from m4jax.run.config import from_json, run_config
 from m4jax.run.state import Layout
@@ -99,3 +100,11 @@ def test_the_census_tells_of_men_alone(config):
     with pytest.raises(InputError, match=r"census is of men; got \('man', 'day'\)"):
         weights.targets(census, notes)
     assert weights.targets(census, notes.only("man")).shape == (1, 2)
+
+
+def test_occupations_of_prompts_and_data_are_matched_by_name(tmp_path):
+    """A lexicon may know others, or name them in another order."""
+    names = {"pilot": "a pilot", "cook": "a cook"}
+    asked = dataclasses.replace(prompts.load("emoji_scenes_v2"), occupation=names)
+    pilot, cook = evaluate.data_association(Memory(), tmp_path, asked)
+    assert np.isnan(pilot) and cook < -0.1
