@@ -34,7 +34,7 @@ def attempt(kind, function):
     try:
         result = function()
     except InputError as error:
-        assert str(error).strip()
+        assert str(error).strip() and "\n" not in str(error), error  # a message is a line
         OUTCOMES[kind]["refused"] += 1
         return None
     OUTCOMES[kind]["taken"] += 1
