@@ -91,20 +91,37 @@ def test_asked_to_end_it_writes_a_checkpoint_within_seconds(tmp_path):
     assert training.latest_step(the_run(tmp_path)) >= 5 * len(last)
 
 
-@pytest.mark.slow
-def test_two_processes_train_as_one(tmp_path, trained):
+def two_processes(workdir, **changes):
+    """Starts two processes that train one run together."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
-    crew = []
-    for number in (0, 1):
-        told = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2"}
-        told |= {"JAX_PROCESS_ID": str(number), "JAX_PLATFORMS": "cpu"}
-        command = [sys.executable, "-m", "experiments.train", *flags(tmp_path, "--distributed")]
-        crew.append(
-            subprocess.Popen(command, cwd=ROOT, env=os.environ | told, text=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        )  # fmt: skip
+    told = {"JAX_COORDINATOR_ADDRESS": address, "JAX_NUM_PROCESSES": "2", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-m", "experiments.train"]
+    command += flags(workdir, "--distributed", **changes)
+    return [
+        subprocess.Popen(command, cwd=ROOT, env=os.environ | told | {"JAX_PROCESS_ID": number},
+                         text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for number in ("0", "1")
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_two_processes_end_together(tmp_path):
+    """One of them is asked; both write their part of the checkpoint after the same step."""
+    crew = two_processes(tmp_path, train__steps=5_000, train__checkpoint_every=5_000)
+    while not any(x.stat().st_size for x in tmp_path.glob("runs/*/metrics.jsonl")):
+        assert crew[0].poll() is None
+        time.sleep(0.05)
+    crew[1].terminate()
+    texts = [process.communicate(timeout=60) for process in crew]
+    assert [process.returncode for process in crew] == [143, 143], texts
+    assert 0 < training.latest_step(the_run(tmp_path)) < 5_000
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(tmp_path, trained):
+    crew = two_processes(tmp_path)
     texts = [process.communicate(timeout=300) for process in crew]
     assert [process.returncode for process in crew] == [0, 0], texts
     first, second = (output + errors for output, errors in texts)
