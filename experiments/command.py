@@ -65,9 +65,14 @@ def workdir() -> Path:
     """Returns the directory that `--workdir` names, as an absolute path.
 
     Raises:
-        InputError: if its name can't be written: under a locale of ASCII alone, say.
+        InputError: if it is empty or a file, or can't be written: under a locale of ASCII, say.
     """
+    if not WORKDIR.value.strip():
+        raise InputError("--workdir: expected a directory, got an empty name")
     path = Path(WORKDIR.value).absolute()
+    for one in (path, *path.parents):
+        if one.exists() and not one.is_dir():
+            raise InputError(f"--workdir: {one} is a file; name a directory, there or not")
     try:
         str(path).encode()
     except UnicodeEncodeError:

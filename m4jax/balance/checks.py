@@ -19,7 +19,12 @@ class ProblemError(InputError):
 
 
 def numbers(name: str, values: Any) -> np.ndarray:
-    """Returns `values` as an array of booleans, integers or floats, not copied if it is one."""
+    """Returns `values` as an array of booleans, integers or floats, not copied if it is one.
+
+    What a masked array hides is NaN: unknown, or no number at all.
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        values = np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values))
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -32,7 +37,7 @@ def numbers(name: str, values: Any) -> np.ndarray:
 def number(name: str, value: Any, expected: str, accept: Callable[[float], bool]) -> float:
     """Returns `value` as a float that `accept` accepts."""
     array = numbers(name, value)
-    if array.ndim or not accept(float(array)):
+    if array.ndim or array.dtype.kind == "b" or not accept(float(array)):
         raise ProblemError(f"{name} is {value}; expected a number {expected}")
     return float(array)
 

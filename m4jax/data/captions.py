@@ -1,5 +1,6 @@
 """Captions from files as they come: csv, tsv, txt, json, jsonl and parquet, gzipped or not."""
 
+import codecs
 import csv
 import gzip
 import itertools
@@ -10,11 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from m4jax.data.text import decoded
 from m4jax.errors import InputError
 from m4jax.files import parquet
 
 _ROWS = 1 << 14  # of parquet that are read at once
 _CSV = {".csv": ",", ".tsv": "\t"}
+_MENDS = {  # of rows with too many or too few cells
+    ".csv": 'write captions with commas in quotes, "a man, seated"',
+    ".tsv": "take tabs and line ends out of captions, or write a csv: in tsv quotes are letters",
+}
 
 
 def read(
@@ -29,10 +35,12 @@ def read(
             `.parquet`; the suffix `.gz` may follow.
         caption: the column or field of the caption. "0" is the first column of a csv or tsv file
             without a head, and so on. Text files, and lists of texts in JSON, have none.
-        uid: the column or field of the uid; "": the file's name and the row's number, from 0.
+        uid: the column or field of the uid, text or whole numbers; "": the file's name and the
+            row's number, from 0.
 
     Raises:
-        InputError: if the file is not there, of another kind or damaged, or has no such field.
+        InputError: if the file is not there, of another kind or damaged, or has no such field, or
+            a uid is none, or a row of csv or tsv has more or fewer cells than the first.
     """
     path = Path(path)
     suffixes = [suffix.lower() for suffix in path.suffixes]
@@ -40,21 +48,39 @@ def read(
     if kind not in _READERS:
         raise InputError(f"{path}: expected a file {', '.join(_READERS)}, or one with .gz behind")
     if not path.is_file():
-        raise InputError(f"{path}: no such file")
+        reason = "a folder; name the files in it" if path.is_dir() else "no such file"
+        raise InputError(f"{path}: {reason}")
+    stem = path.name.partition(".")[0]
+    if not uid and stem.encode("utf-8", "replace") != os.fsencode(stem):
+        raise InputError(f"{path}: its name is not UTF-8, and uids begin with it; rename it")
     rows = _told(path, _READERS[kind](path, kind, caption, uid))
     for number, (name, text) in enumerate(rows):
-        if uid and (name is None or name == ""):
-            raise InputError(f"{path}: row {number:,} has no {uid!r}")
-        yield (str(name) if uid else f"{path.name.partition('.')[0]}/{number:010d}"), text
+        yield (_uid(path, number, uid, name) if uid else f"{stem}/{number:010d}"), text
+
+
+def _uid(path: Path, number: int, column: str, value: Any) -> str:
+    """Returns a uid as text: it is text already, or a whole number of which no digit is lost."""
+    if value is None or value == "":
+        raise InputError(f"{path}: row {number:,} has no {column!r}")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    try:
+        return decoded(_plain(value) if isinstance(value, str) else value)
+    except ValueError as error:
+        raise InputError(
+            f"{path}: row {number:,}: {column!r}: {error}; expected text or a whole number"
+        ) from None
 
 
 def _told(path: Path, rows: Iterator[Any]) -> Iterator[Any]:
     """Yields the rows; what a library raises for a file that is none is an `InputError`."""
     try:
         yield from rows
+    except InputError:
+        raise
     except (csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path}: can't be read ({error})") from None
-    except (json.JSONDecodeError, RecursionError, UnicodeError) as error:
+    except (ValueError, RecursionError) as error:  # of JSON: numbers of too many digits, too
         raise InputError(f"{path}: not JSON in UTF-8 ({error})") from None
 
 
@@ -62,9 +88,21 @@ def _open(path: Path) -> IO[bytes]:
     return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else open(path, "rb")
 
 
+def _text(path: Path) -> Iterator[str]:
+    """Yields the lines of a file without its byte order mark; other bytes are `surrogateescape`."""
+    with _open(path) as file:
+        for number, line in enumerate(file):
+            yield line.removeprefix(b"" if number else codecs.BOM_UTF8).decode(
+                "utf-8", "surrogateescape"
+            )
+
+
 def _plain(text: str) -> str | bytes:
     """Returns a text that was read with `surrogateescape`, or its bytes if it is not UTF-8."""
-    raw = text.encode("utf-8", "surrogateescape")
+    try:
+        raw = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a surrogate pair, of JSON
+        return text
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -72,31 +110,42 @@ def _plain(text: str) -> str | bytes:
 
 
 def _lines(path: Path, kind: str, caption: str, uid: str) -> Iterator[tuple[None, str | bytes]]:
-    with _open(path) as file:
-        for line in file:
-            yield None, _plain(line.decode("utf-8-sig", "surrogateescape").rstrip("\r\n"))
+    for line in _text(path):
+        yield None, _plain(line.rstrip("\r\n"))
 
 
 def _table(path: Path, kind: str, caption: str, uid: str) -> Iterator[tuple[Any, Any]]:
     """Yields from csv and tsv. In tsv quotes are letters, as Conceptual Captions has it."""
     quoting = csv.QUOTE_NONE if kind == ".tsv" else csv.QUOTE_MINIMAL
     csv.field_size_limit(1 << 30)
-    with _open(path) as file:
-        text = (line.decode("utf-8", "surrogateescape") for line in file)
-        rows = csv.reader(text, delimiter=_CSV[kind], quoting=quoting, strict=True)
-        place = _places(path, rows, caption, uid)
-        for row in filter(None, rows):
-            cells = {name: row[one] if one < len(row) else None for name, one in place.items()}
-            text = cells[caption]
-            yield cells.get(uid), None if text is None else _plain(text)
+    rows = csv.reader(_text(path), delimiter=_CSV[kind], quoting=quoting, strict=True)
+    filled = filter(None, rows)
+    first = next(filled, [])
+    place = _places(path, first, caption, uid)
+    for row in filled if _has_head(caption, uid) else itertools.chain([first], filled):
+        while len(row) > len(first) and not row[-1]:
+            row.pop()  # spreadsheets write empty cells to the right of a table
+        if len(row) != len(first):
+            raise InputError(
+                f"{path}: line {rows.line_num:,} ends a row of {len(row)} cells, and the first has "
+                f"{len(first)}: {_MENDS[kind]}"
+            )
+        yield (row[place[uid]] if uid else None), _plain(row[place[caption]])
 
 
-def _places(path: Path, rows: Iterator[list[str]], caption: str, uid: str) -> dict[str, int]:
+def _has_head(caption: str, uid: str) -> bool:
+    return not all(name.isdecimal() for name in (caption, uid) if name)
+
+
+def _places(path: Path, first: list[str], caption: str, uid: str) -> dict[str, int]:
     """Returns the places of the columns, from the head of the file unless they are numbers."""
     asked = [name for name in (caption, uid) if name]
-    if all(name.isdecimal() for name in asked):
+    if not _has_head(caption, uid):
+        for name in asked:
+            if first and int(name) >= len(first):
+                raise InputError(f"{path}: no column {name}; its first row has {len(first)} cells")
         return {name: int(name) for name in asked}
-    head = [name.removeprefix("\ufeff").strip() for name in next(rows, [])]
+    head = [name.strip() for name in first]
     for name in asked:
         if head.count(name) != 1:
             number = "several columns" if name in head else "no column"
@@ -135,8 +184,9 @@ def _parquet(path: Path, kind: str, caption: str, uid: str) -> Iterator[tuple[An
         raise InputError(f"{path}: parquet is compressed by itself; unpack it")
     names = parquet.schema(path)[0].names
     for name in (caption, uid):
-        if name and name not in names:
-            raise InputError(f"{path}: no column {name!r}; it has {names[:20]}")
+        if name and names.count(name) != 1:
+            number = "several columns" if name in names else "no column"
+            raise InputError(f"{path}: {number} {name!r}; it has {names[:20]}")
     for batch in parquet.batches(path, _ROWS, [caption, *([uid] if uid else [])]):
         texts = batch.column(0).to_pylist()
         yield from zip(

@@ -60,6 +60,7 @@ def decode(content: bytes) -> Image.Image:
             _check_size(image.size)
             if image.format == "PNG":
                 _check_sums(content)
+                _check_transparency(image, content)
             image.load()
             return _turned(_flat(image), image)
     except (InputError, MemoryError):
@@ -95,6 +96,14 @@ def _check_sums(content: bytes) -> None:
     """Raises if a checksum of a PNG file is wrong: decoding alone does not look at all of them."""
     with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
         image.verify()
+
+
+def _check_transparency(image: Image.Image, content: bytes) -> None:
+    """Raises if a colour of 16 bits is transparent: Pillow compares it with what is left in 8."""
+    if image.mode == "RGB" and content[24] == 16 and "transparency" in image.info:
+        raise InputError(
+            "a PNG of 16-bit colours of which one is transparent; save it with an alpha channel"
+        )
 
 
 def _flat(image: Image.Image) -> Image.Image:

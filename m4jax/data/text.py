@@ -62,8 +62,9 @@ def decoded(value: Any) -> str:
         value: a text, or its bytes in UTF-8.
 
     Raises:
-        ValueError: saying why it is none: bytes of another encoding, half a surrogate pair, nothing
-            to be seen in it, or a value of another type (None, NaN and other numbers).
+        ValueError: saying why it is none: bytes of another encoding, half a surrogate pair, the
+            character NUL, nothing to be seen in it, or a value of another type (None, NaN and other
+            numbers).
     """
     if isinstance(value, bytes):
         try:
@@ -75,6 +76,8 @@ def decoded(value: Any) -> str:
     reason = _fault(value)
     if reason is None and all(unicodedata.category(letter)[0] in "CZ" for letter in value):
         reason = "empty"
+    if reason is None and "\0" in value:
+        reason = "has NUL characters: UTF-16 or UTF-32? Write it as UTF-8"
     if reason:
         raise ValueError(reason)
     return str(value)

@@ -22,7 +22,7 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
 def read_json(path: str | os.PathLike) -> Any:
     """Reads a JSON file that a person may have written; raises `InputError` naming the file.
 
-    NaN and infinity are no JSON.
+    NaN and infinity are no JSON, and no object has a key twice: the first would be lost.
     """
     try:
         return parse(Path(path).read_bytes())
@@ -123,4 +123,11 @@ def parse(content: bytes) -> Any:
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is no JSON")
 
-    return json.loads(content.decode("utf-8"), parse_constant=refuse)
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        if len(set(keys)) < len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise ValueError(f"the key {twice!r} comes twice in an object")
+        return dict(pairs)
+
+    return json.loads(content.decode("utf-8"), parse_constant=refuse, object_pairs_hook=once)

@@ -128,3 +128,7 @@ def _check_target(target: float | tuple[tuple, ...]) -> None:
             raise InputError(
                 f"config.target: expected a number, or pairs as in (('man', 0.5),), got {target!r}"
             )
+    names = [pair[0] for pair in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"config.target: {name!r} comes twice in {target!r}")

@@ -155,9 +155,11 @@ def _reason(problem: balance.Problem) -> str:
             f"from {problem.penalty:g}"
         )
     binding = ", ".join(map(_pair, largest.binding[:NAMED]))
+    kinds = {"representation" if name[1] is None else "association" for name in largest.binding}
+    bounds = " and ".join(f"eps_{kind}" for kind in sorted(kinds)) or "the bounds"
     return (
         f"no weights meet them all beyond a keep rate of {largest.keep_rate:.4g}, where {binding} "
-        "are in the way: lower keep_rate, or raise eps_association"
+        f"are in the way: lower keep_rate, or raise {bounds}"
     )
 
 

@@ -28,15 +28,16 @@ def uniform(uids: Sequence[str] | Sequence[int] | np.ndarray, *, seed: int) -> n
     Raises:
         InputError: if the seed is out of range, or a uid is neither text nor a whole number.
     """
-    if not 0 <= seed < 2**64:
-        raise InputError(f"seed: expected 0 to 2**64 - 1, got {seed}")
-    keyed = hashlib.blake2b(digest_size=8, key=seed.to_bytes(8, "little"), person=PERSON)
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**64:
+        raise InputError(f"seed: expected 0 to 2**64 - 1, a whole number, got {seed!r}")
+    keyed = hashlib.blake2b(digest_size=8, key=int(seed).to_bytes(8, "little"), person=PERSON)
     digests = bytearray()
-    for uid in uids.tolist() if isinstance(uids, np.ndarray) else uids:
-        if not isinstance(uid, str | int):
-            raise InputError(f"uids: expected text or whole numbers, got {uid!r}")
+    for uid in _plain(uids):
         hashed = keyed.copy()
-        hashed.update(str(uid).encode())
+        try:
+            hashed.update(str(uid).encode())
+        except UnicodeEncodeError:
+            raise InputError(f"uids: {uid!r} is no text: half a surrogate pair") from None
         digests += hashed.digest()
     # 53 bits are what a float64 holds exactly, in any language.
     return (np.frombuffer(bytes(digests), "<u8") >> np.uint64(11)) * 2.0**-53
@@ -62,7 +63,7 @@ def keep(
         InputError: if the weights are not as above.
     """
     weights = np.asarray(weights, float)
-    if len(uids) != len(weights) or not ((weights >= 0) & (weights <= 1)).all():
+    if weights.shape != (len(uids),) or not ((weights >= 0) & (weights <= 1)).all():
         raise InputError(f"expected {len(uids):,} weights in [0, 1], one for each uid")
     return uniform(uids, seed=seed) < weights
 
@@ -93,13 +94,15 @@ def resample(
         InputError: if the weights or the size are not as above.
     """
     weights = np.asarray(weights, float)
-    right = np.isfinite(weights).all() and (weights >= 0).all() and weights.any()
-    if len(uids) != len(weights) or not right:
+    with np.errstate(over="ignore"):
+        right = np.isfinite(weights.sum()) and (weights >= 0).all() and weights.any()
+    if weights.shape != (len(uids),) or not right:
         raise InputError(
-            f"expected {len(uids):,} weights of at least 0, one for each uid, not all of them 0"
+            f"expected {len(uids):,} weights of at least 0, one for each uid, not all of them 0, "
+            "and with a finite sum"
         )
-    if size < 0:
-        raise InputError(f"size: expected at least 0, got {size}")
+    if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 0:
+        raise InputError(f"size: expected at least 0, a whole number, got {size!r}")
     order = np.argsort(uniform(uids, seed=seed), kind="stable")
     places = np.cumsum(weights[order])
     places = places / places[-1] * size  # in this order of operations the last is exactly `size`
@@ -107,3 +110,17 @@ def resample(
     # Example i takes the whole numbers k with places[i−1] ≤ k + offset < places[i].
     ends = np.clip(np.ceil(places - offset), 0, size).astype(int)
     return np.sort(np.repeat(order, np.diff(ends, prepend=0)))
+
+
+def _plain(uids: Sequence[str] | Sequence[int] | np.ndarray) -> list[str] | list[int]:
+    """Returns the uids as a list, after a look at their types."""
+    if isinstance(uids, str | bytes):
+        raise InputError(f"uids: expected a list of them, got a single one: {uids!r}")
+    if isinstance(uids, np.ndarray) and uids.dtype.kind not in "iuUTO":
+        raise InputError(f"uids: expected text or whole numbers, got an array of {uids.dtype}")
+    found = uids.tolist() if isinstance(uids, np.ndarray) else list(uids)
+    for kind in set(map(type, found)):
+        if not issubclass(kind, str | int | np.integer) or kind is bool:
+            wrong = next(uid for uid in found if type(uid) is kind)
+            raise InputError(f"uids: expected text or whole numbers, got {wrong!r}")
+    return found

@@ -7,9 +7,12 @@ a hash of the input (the contents of its files) and of all settings that matter.
 sealed; what is damaged or missing is made again, and a line says so.
 """
 
+import dataclasses
 import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,9 +28,18 @@ from m4jax.tables.job import ATTRIBUTES, Job
 
 def write_examples(job: Job, progress: Progress) -> None:
     """Writes the testbed's training split as a table, if no files are given."""
-    path = job.folder / "examples.parquet"
-    if job.config.files or job.is_whole(path):
+    path, world = job.folder / "examples.parquet", _world(job.config)
+    if job.config.files:
         return
+    if job.is_whole(path):
+        if files.sealed_file(path) == world:
+            return
+        job.tell(f"{path} is of another world, or has other labels: it is made again")
+    elif _is_of_others(path):
+        raise InputError(
+            f"{path} is not the testbed's: to balance it name it in config.files; for the testbed "
+            "take another --workdir"
+        )
     job.config.world.prepare(job.folder / "data", progress)
     train = job.config.world.train(job.folder / "data")
     notes = train.annotate(job.config.world_labels)
@@ -38,7 +50,7 @@ def write_examples(job: Job, progress: Progress) -> None:
     metadata = {ATTRIBUTES: str(len(notes.attribute_names))}
     with files.atomic(path) as temporary:
         parquet.write(pa.table(columns, metadata=metadata), temporary)
-    files.seal_file(path)
+    files.seal_file(path, **world)
 
 
 def fold(job: Job, progress: Progress) -> None:
@@ -74,8 +86,10 @@ def solve(job: Job, progress: Progress) -> None:
 def write_weights(job: Job, progress: Progress) -> None:
     """Writes a weight for every example, and which of them are kept if a seed is set."""
     if not _is_current(job):
+        _remove(job.folder, "weights.json", "weights.parquet", "kept.json", "kept.parquet")
         certificate = solving.read(job).certificate
         certificate |= {"rows": len(job.table), "solution": job.solution_id}
+        certificate |= {"uids_checked": job.config.check_uids}
         with job.connect() as connection:
             if job.config.check_uids:
                 progress("check uids", 0, 1)
@@ -144,6 +158,20 @@ def stages(config: TableConfig) -> tuple[str, ...]:
     return names[1:] if config.files else names
 
 
+def _world(config: TableConfig) -> dict[str, Any]:
+    """Returns what the testbed's table is made of, as its seal notes it."""
+    world = {"world": dataclasses.asdict(config.world), "labels": config.world_labels}
+    return json.loads(json.dumps(world))
+
+
+def _is_of_others(path: Path) -> bool:
+    """Tells whether a table is there that is not one of `write_examples`, damaged or not."""
+    try:
+        return ATTRIBUTES not in (parquet.schema(path)[0].metadata or {})
+    except InputError:  # there is none, or it can't be read
+        return False
+
+
 def _has_frontier(job: Job) -> bool:
     try:
         return job.frontier.exists() and bool(files.read_sealed(job.frontier))
@@ -159,7 +187,9 @@ def _is_current(job: Job) -> bool:
     if not weights.is_intact(job.folder):
         job.tell(f"{job.folder / 'weights.parquet'} is damaged or missing: it is made again")
         return False
-    return weights.certificate(job.folder).get("solution") == job.solution_id
+    certificate = weights.certificate(job.folder)
+    unchecked = job.config.check_uids and not certificate.get("uids_checked")
+    return certificate.get("solution") == job.solution_id and not unchecked
 
 
 def _remove_others(job: Job) -> None:

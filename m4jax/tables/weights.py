@@ -78,16 +78,22 @@ def read(folder: str | os.PathLike, uids: Sequence[str] | Sequence[int]) -> np.n
     table = parquet.read(path)
     stored = table["uid"].combine_chunks()
     wanted = pa.array(uids.tolist() if isinstance(uids, np.ndarray) else uids)
-    try:
-        places = pc.index_in(wanted.cast(stored.type), value_set=stored)
-    except pa.ArrowInvalid:
-        raise InputError(
-            f"{path}: its uids are of type {stored.type}, those asked for {wanted.type}; these "
-            "weights were made for other data"
-        ) from None
+    types = f"{path}: its uids are of type {stored.type}, those asked for {wanted.type}"
+    if len(wanted) and not (_is_uid(wanted.type) and _is_uid(stored.type)):
+        raise InputError(f"{types}; expected text or whole numbers")
+    if alike := wanted.type == stored.type:
+        places = pc.index_in(wanted, value_set=stored)
+    else:  # 7 and "7" agree, "007" is another one
+        places = pc.index_in(wanted.cast(pa.string()), value_set=stored.cast(pa.string()))
+    if not alike and places.null_count == len(wanted) > 0:
+        raise InputError(f"{types}; these weights were made for other data")
     if places.null_count:
         raise InputError(
             f"{path}: has weights for {len(wanted) - places.null_count:,} of {len(wanted):,} "
             "examples; these weights were made for other data"
         )
     return table["weight"].to_numpy()[places.to_numpy()]
+
+
+def _is_uid(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)

@@ -64,6 +64,10 @@ def test_on_the_testbed_it_finds_what_the_captions_say(small_world, data_dir):
         ({"things": {"hat": "hat"}}, "list of words for 'hat'"),
         ({"things": {"hat": ["--"]}}, "hat: expected words"),
         ({"more": 1}, "expected the fields"),
+        ({"version": None}, "version: expected a text, got None"),
+        ({"things": {"\ud800": ["hat"]}}, "half a surrogate pair"),
+        ({"things": {"": ["hat"]}}, "a label is called ''"),
+        ({"gender": {"man": ["he", "Pat"], "woman": ["she", "pat."]}}, "both 'woman' and 'man'"),
     ],
 )
 def test_a_bad_file_is_refused(tmp_path, changes, message):
@@ -143,6 +147,16 @@ def test_one_attribute_alone(several):
     np.testing.assert_array_equal(one.attributes, values[:, 1:2])
     with pytest.raises(InputError, match="no attribute 'young'"):
         notes.only("young")
+
+
+def test_words_that_are_never_found_tell_no_language(tmp_path):
+    fields = {"version": "x", "format": 2, "about": "",
+              "attributes": {"gender": {"woman": ["she"], "man": ["he"]}},
+              "occupations": {"cook": {"title": "", "words": ["cook"]}}, "things": {"hat": ["hat"]},
+              "language": {"name": "English", "words": ["the", "Don't"], "least": 0.1}}  # fmt: skip
+    files.write_json(tmp_path / "mine.json", fields)
+    with pytest.raises(InputError, match='"Don\'t" is never found'):
+        load_lexicon(tmp_path / "mine.json")
 
 
 def test_an_unknown_version_is_refused():

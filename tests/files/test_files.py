@@ -163,3 +163,9 @@ def test_a_folders_fingerprint_is_of_names_and_contents(tmp_path):
             files.fingerprint(tmp_path / path)
     with pytest.raises(InputError, match="no such folder"):
         files.fingerprint_folder(tmp_path / "three")
+
+
+def test_a_key_that_comes_twice_is_told(tmp_path):
+    (tmp_path / "lexicon.json").write_text('{"things": {"cat": ["cat"], "cat": ["kitten"]}}')
+    with pytest.raises(InputError, match="the key 'cat' comes twice"):
+        files.read_json(tmp_path / "lexicon.json")

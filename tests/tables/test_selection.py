@@ -88,3 +88,32 @@ def test_resampling_is_unbiased_and_independent_of_the_order():
 def test_bad_input_is_told(call, told):
     with pytest.raises(InputError, match=told):
         call()
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: selection.uniform("abc", seed=0), "a single one: 'abc'"),
+        (lambda: selection.uniform([True], seed=0), "whole numbers, got True"),
+        (
+            lambda: selection.uniform(np.array(["2020-01-01"], "M8[ns]"), seed=0),
+            "array of datetime",
+        ),
+        (lambda: selection.uniform(["\ud800"], seed=0), "half a surrogate pair"),
+        (lambda: selection.uniform(["a"], seed=1.5), "seed: expected 0 to"),
+        (lambda: selection.uniform(["a"], seed=True), "seed: expected 0 to"),
+        (lambda: selection.keep(["a", "b"], 0.5, seed=0), "expected 2 weights"),
+        (lambda: selection.keep(["a", "b"], [[0.5], [0.5]], seed=0), "expected 2 weights"),
+        (lambda: selection.resample(["a"], [1.0], size=2.5, seed=0), "size: .* got 2.5"),
+        (lambda: selection.resample(["a", "b"], [1e308] * 2, size=1, seed=0), "a finite sum"),
+    ],
+)
+def test_what_is_neither_text_nor_a_whole_number_is_told(call, told):
+    with pytest.raises(InputError, match=told):
+        call()
+
+
+def test_numbers_of_numpy_are_numbers():
+    ours = selection.uniform([7, 8], seed=1)
+    np.testing.assert_array_equal(selection.uniform(list(np.array([7, 8])), seed=np.int64(1)), ours)
+    np.testing.assert_array_equal(selection.uniform(np.array(["7", 8], object), seed=1), ours)

@@ -18,7 +18,7 @@ from typing import Any
 from m4jax.data.annotation.arrays import MAN
 from m4jax.data.annotation.language import Language
 from m4jax.data.annotation.lexicon import Lexicon
-from m4jax.data.text import words
+from m4jax.data.text import decoded, words
 from m4jax.errors import InputError, nearest
 from m4jax.files import fingerprint, read_json
 
@@ -71,6 +71,9 @@ def _lexicon(content: Any, path: Path) -> Lexicon:
         _check_words(values, f"{path}: {name}")
         if len(values) < 2:
             raise InputError(f"{path}: {name}: expected two values or more, got {list(values)}")
+        _check_apart(values, f"{path}: {name}")
+    if not isinstance(content["version"], str) or not content["version"]:
+        raise InputError(f"{path}: version: expected a text, got {content['version']!r}")
     for name in ("occupations", "things"):
         _check_words(getattr(lexicon, name), f"{path}: {name}")
     _check_phrases(lexicon, path)
@@ -125,6 +128,12 @@ def _language(content: Any, path: Path) -> Language | None:
     if not isinstance(content, dict) or set(content) != {"name", "words", "least"}:
         raise InputError(f"{path}: language: expected name, words and least, got {content!r}")
     _check_list(content["words"], f"{path}: language")
+    for word in content["words"]:
+        if words(word) != (word,):
+            raise InputError(
+                f"{path}: language: {word!r} is never found: captions are read as words in lower "
+                "case without punctuation"
+            )
     least = content["least"]
     if not isinstance(least, int | float) or not 0 <= least <= 1:
         raise InputError(f"{path}: language: least: expected a share, got {least!r}")
@@ -135,9 +144,23 @@ def _check_words(labels: object, where: str) -> None:
     if not isinstance(labels, dict) or not labels:
         raise InputError(f"{where}: expected labels with their words, got {labels!r}")
     for label, listed in labels.items():
+        try:
+            decoded(label)
+        except ValueError as error:
+            raise InputError(f"{where}: a label is called {label!r}: {error}") from None
         if not listed:
             raise InputError(f"{where}: expected a list of words for {label!r}, got {listed!r}")
         _check_list(listed, where, label)
+
+
+def _check_apart(values: dict[str, list[str]], where: str) -> None:
+    """Raises `InputError` if two values of an attribute have a phrase in common."""
+    first: dict[tuple[str, ...], str] = {}
+    for value, listed in values.items():
+        for phrase in listed:
+            if first.setdefault(words(phrase), value) != value:
+                other = first[words(phrase)]
+                raise InputError(f"{where}: {phrase!r} names both {other!r} and {value!r}")
 
 
 def _check_list(listed: object, where: str, label: str = "") -> None:

@@ -48,7 +48,8 @@ class Found:
 
     Attributes:
         captions: how many were annotated.
-        values: name of a value of an attribute -> in how many captions it alone is named.
+        values: name of a value of an attribute ("age: other" where several attributes have a value
+            "other") -> in how many captions it alone is named.
         several: attribute -> in how many captions several of its values are.
         labels: name of a label's column -> in how many captions it is named.
         vetoes: words that vetoes kept from naming anything -> in how many captions.
@@ -68,10 +69,12 @@ class Found:
         """Counts the captions of a block; the arrays are those of `Lexicon.mentions`."""
         named, start = mentions > 0, 0
         self.captions += len(named)
+        every = [value for values in lexicon.attributes.values() for value in values]
         for attribute, values in lexicon.attributes.items():
             block = named[:, start : start + len(values)]
             alone = block & (block.sum(1, keepdims=True) == 1)
-            self.values.update(dict(zip(values, alone.sum(0).tolist(), strict=True)))
+            names = [x if every.count(x) == 1 else f"{attribute}: {x}" for x in values]
+            self.values.update(dict(zip(names, alone.sum(0).tolist(), strict=True)))
             self.several[attribute] += int((block.sum(1) > 1).sum())
             start += len(values)
         labels = named[:, start:].sum(0).tolist()
@@ -154,12 +157,14 @@ def _texts(rows: Iterator[tuple[str, Any]], file: Path, found: Found) -> Iterato
 
 def _files(patterns: Sequence[str]) -> list[tuple[Path, str]]:
     """Returns the files, each with what makes its rows' numbers unique among them."""
-    paths: list[Path] = []
+    first: dict[str, Path] = {}  # a file that links name as well is one
     for pattern in patterns:
         matches = [pattern] if Path(pattern).exists() else sorted(glob(pattern, recursive=True))
         if not matches:
             raise InputError(f"config.files: nothing fits {pattern!r}")
-        paths += [Path(match) for match in matches if Path(match) not in paths]
+        for match in matches:
+            first.setdefault(os.path.realpath(match), Path(match))
+    paths = list(first.values())
     stems = [path.name.partition(".")[0] for path in paths]
     return [
         (path, f"{number}/" if stems.count(stem) > 1 else "")
