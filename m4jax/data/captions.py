@@ -110,8 +110,14 @@ def _plain(text: str) -> str | bytes:
 
 
 def _lines(path: Path, kind: str, caption: str, uid: str) -> Iterator[tuple[None, str | bytes]]:
-    for line in _text(path):
-        yield None, _plain(line.rstrip("\r\n"))
+    for number, line in enumerate(_text(path)):
+        text = line.rstrip("\r\n")
+        if "\r" in text:  # one caption, or several with the line ends of old Macs?
+            raise InputError(
+                f"{path}: line {number + 1:,} has carriage returns within; end each caption with a "
+                "line feed, and write it in one line"
+            )
+        yield None, _plain(text)
 
 
 def _table(path: Path, kind: str, caption: str, uid: str) -> Iterator[tuple[Any, Any]]:

@@ -8,6 +8,7 @@ from m4jax.data.annotation import LABEL_SETS
 from m4jax.data.testbed.world import World
 from m4jax.errors import InputError, nearest
 from m4jax.settings import record
+from m4jax.tables import selection
 from m4jax.tables.request import LARGEST, MARGIN, Request
 from m4jax.tables.table import Columns
 
@@ -73,6 +74,8 @@ class TableConfig(Request):
         if self.precision not in PRECISIONS:
             hint = nearest(self.precision, PRECISIONS)
             raise InputError(f"config.precision: unknown {self.precision!r}; {hint}")
+        if self.selection_seed is not None:
+            selection.check_seed(self.selection_seed, "config.selection_seed")
         _check_target(self.target)
 
     @property

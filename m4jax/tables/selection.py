@@ -28,8 +28,7 @@ def uniform(uids: Sequence[str] | Sequence[int] | np.ndarray, *, seed: int) -> n
     Raises:
         InputError: if the seed is out of range, or a uid is neither text nor a whole number.
     """
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**64:
-        raise InputError(f"seed: expected 0 to 2**64 - 1, a whole number, got {seed!r}")
+    check_seed(seed)
     keyed = hashlib.blake2b(digest_size=8, key=int(seed).to_bytes(8, "little"), person=PERSON)
     digests = bytearray()
     for uid in _plain(uids):
@@ -110,6 +109,12 @@ def resample(
     # Example i takes the whole numbers k with places[i−1] ≤ k + offset < places[i].
     ends = np.clip(np.ceil(places - offset), 0, size).astype(int)
     return np.sort(np.repeat(order, np.diff(ends, prepend=0)))
+
+
+def check_seed(seed: int, what: str = "seed") -> None:
+    """Raises `InputError` unless it is a whole number from 0 to 2⁶⁴ − 1; `what` it is called."""
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**64:
+        raise InputError(f"{what}: expected 0 to 2**64 - 1, a whole number, got {seed!r}")
 
 
 def _plain(uids: Sequence[str] | Sequence[int] | np.ndarray) -> list[str] | list[int]:

@@ -49,6 +49,11 @@ def connect(
         connection.execute("SET enable_progress_bar = TRUE; SET enable_progress_bar_print = FALSE")
         try:
             yield connection
+        except duckdb.OutOfMemoryException as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"reading the tables: {reason}; raise memory_limit ({memory_limit}) or lower threads"
+            ) from None
         except duckdb.Error as error:
             raise InputError(f"reading the tables: {error}") from None
 
@@ -67,6 +72,8 @@ def types(connection: Connection, path: str) -> list[str]:
     """
     try:
         described = connection.execute(f"DESCRIBE FROM {source([path])}").fetchall()
+    except duckdb.OutOfMemoryException:
+        raise  # it is not the file's fault
     except duckdb.Error as error:
         raise InputError(f"{path}: not a readable parquet file: {error}") from None
     return [row[1] for row in described]

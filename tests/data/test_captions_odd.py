@@ -15,6 +15,7 @@ from m4jax.errors import InputError
 from m4jax.files import parquet
 
 BOM = b"\xef\xbb\xbf"
+TWO = ["a man", "a cat"]
 
 
 def rows(path, content, **columns):
@@ -53,6 +54,15 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path):
     assert rows(tmp_path / "a.csv", BOM + b'"caption","x"\n"a man, old",1\n')[0][1] == "a man, old"
     found = rows(tmp_path / "b.csv", BOM + b'"7","a man, old"\n', caption="1", uid="0")
     assert found == [("7", "a man, old")]
+
+
+def test_line_ends_of_old_macs_are_not_swallowed(tmp_path):
+    assert [text for _, text in rows(tmp_path / "a.txt", b"a man\r\na cat\r\n")] == [
+        "a man",
+        "a cat",
+    ]
+    with pytest.raises(InputError, match="line 1 has carriage returns within"):
+        rows(tmp_path / "a.txt", b"a man\ra woman\ra cat\r")
 
 
 def test_columns_by_number_are_there(tmp_path):

@@ -72,6 +72,21 @@ def test_a_workdir_is_a_directory(tmp_path, workdir, told):
     assert done.returncode == 2 and told in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_seed_is_checked_before_the_work_is_done(tmp_path):
+    path = write(tmp_path / "data.parquet", people())
+    with pytest.raises(InputError, match=r"config.selection_seed: expected 0 to"):
+        run([path], tmp_path / "out", selection_seed=-1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_want_of_memory_is_not_the_files_fault(tmp_path):
+    path = write(tmp_path / "data.parquet", people())
+    with pytest.raises(InputError) as told:
+        run([path], tmp_path / "out", memory_limit="1KB")
+    assert "raise memory_limit (1KB)" in str(told.value) and "\n" not in str(told.value)
+    assert "not a readable" not in str(told.value)
+
+
 def test_what_to_raise_is_what_is_in_the_way(tmp_path):
     columns = people() | {"man": np.arange(400) < 399}
     path = write(tmp_path / "data.parquet", columns)
