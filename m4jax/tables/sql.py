@@ -52,7 +52,8 @@ def connect(
         except duckdb.OutOfMemoryException as error:
             reason = str(error).splitlines()[0]
             raise InputError(
-                f"reading the tables: {reason}; raise memory_limit ({memory_limit}) or lower threads"
+                f"reading the tables: {reason}; raise memory_limit ({memory_limit}), or lower "
+                "threads"
             ) from None
         except duckdb.Error as error:
             raise InputError(f"reading the tables: {error}") from None
