@@ -193,7 +193,7 @@ def _is_current(job: Job) -> bool:
 
 
 def _remove_others(job: Job) -> None:
-    """Removes the weights of another solution, and who was kept by them."""
+    """Removes the weights of another solution, who was kept by them, and what was shown of them."""
     mark = job.folder / "weights.json"
     try:
         others = mark.exists() and files.read_sealed(mark).get("solution") != job.solution_id
@@ -202,6 +202,7 @@ def _remove_others(job: Job) -> None:
         others = True
     if others:
         _remove(job.folder, mark.name, "weights.parquet", "kept.json", "kept.parquet")
+        summary.remove(job.folder)
 
 
 def _select(job: Job, progress: Progress) -> None:

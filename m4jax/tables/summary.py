@@ -60,6 +60,15 @@ def write(
                 style.save(drawn[0], Path(folder) / "figures" / name, drawn[1])
 
 
+def remove(folder: str | os.PathLike) -> None:
+    """Removes what `write` wrote, and nothing else."""
+    for pattern in ("tables/constraints.csv", "tables/weights.csv"):
+        (Path(folder) / pattern).unlink(missing_ok=True)
+    for name in ("association", "weights", "frontier"):
+        for path in (Path(folder) / "figures").glob(f"{name}.*"):
+            path.unlink()
+
+
 def constraints(diagnostics: Diagnostics, multipliers: np.ndarray) -> Rows:
     """Returns one row for each constraint, the largest standardised difference first."""
     rows = []

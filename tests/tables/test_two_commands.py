@@ -57,6 +57,18 @@ def test_uids_are_checked_although_the_weights_are_there(tmp_path):
         assert not (tmp_path / "out" / name).exists()
 
 
+def test_what_is_refused_has_no_tables_of_another(tmp_path):
+    path = write(tmp_path / "data.parquet", people())
+    run([path], tmp_path / "out", without="")
+    mine = tmp_path / "out" / "tables" / "mine.csv"
+    mine.write_text("")
+    shown = [x for name in ("tables", "figures") for x in (tmp_path / "out" / name).iterdir()]
+    assert len(shown) > 5
+    with pytest.raises(InputError, match="lower keep_rate"):
+        run([path], tmp_path / "out", without="", keep_rate=0.99)
+    assert [x for x in shown if x.exists()] == [mine]
+
+
 def test_an_attribute_has_one_target(tmp_path):
     path = write(tmp_path / "data.parquet", people())
     with pytest.raises(InputError, match=r"config.target: 'man' comes twice"):
