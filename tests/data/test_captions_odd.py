@@ -135,3 +135,10 @@ def test_values_of_one_name_are_counted_apart():
     found.add(lexicon, np.asarray(mentions), vetoes)
     assert found.values == {"young": 0, "age: other": 2, "size: other": 1, "large": 1}
     assert json.loads(json.dumps(found.facts()))["captions"] == 4
+
+
+@pytest.mark.parametrize("caption", ["男人和女人在等公共汽车", "รถบัสกำลังรอผู้ชายและผู้หญิง"])
+def test_a_script_without_spaces_is_another_language(tmp_path, caption):
+    (tmp_path / "a.txt").write_text(f"{caption}\n" * 150, encoding="utf-8")
+    with pytest.raises(InputError, match="another language"):
+        annotate_files(AnnotateConfig(files=(str(tmp_path / "a.txt"),)), tmp_path / "t")

@@ -8,6 +8,7 @@ from m4jax.errors import InputError
 
 LOOKED_AT = 2_000  # captions
 _FEWEST = 200  # words by which a language is told
+_LETTERS = 8  # and as many of them for each: scripts without spaces have few and long "words"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,21 +34,28 @@ class Language:
         Returns:
             The share, and of how many words.
         """
-        step = max(1, len(captions) // LOOKED_AT)
-        found = [word for caption in captions[::step] for word in words(caption)]
+        found = _sample(captions)
         return sum(word in self.words for word in found) / max(len(found), 1), len(found)
 
     def check(self, captions: Sequence[str], *, unless: str) -> None:
         """Raises `InputError` if the captions are in another language.
 
         Args:
-            captions: n texts; fewer than 200 words tell nothing.
+            captions: n texts; fewer than 200 words tell nothing (or 1,600 letters, where words are
+                not set apart).
             unless: what to set where they are in this language none the less.
         """
         share, number = self.share(captions)
-        if number >= _FEWEST and share < self.least:
+        letters = sum(map(len, _sample(captions)))
+        if max(number, letters // _LETTERS) >= _FEWEST and share < self.least:
             raise InputError(
                 f"captions: {share:.1%} of {number:,} words are among the commonest of "
                 f"{self.name}, expected {self.least:.0%} or more: another language? Name a "
                 f"lexicon of it, or, if they are {self.name}, set {unless}"
             )
+
+
+def _sample(captions: Sequence[str]) -> list[str]:
+    """Returns the words of up to about 2,000 captions, evenly spaced."""
+    step = max(1, len(captions) // LOOKED_AT)
+    return [word for caption in captions[::step] for word in words(caption)]
