@@ -43,6 +43,8 @@ def _told(main: Callable[[Console], int], console: Console) -> int:
     try:
         return main(console)
     except KeyboardInterrupt:
+        if stopping.asked():  # it came while the process was ending already
+            raise stopping.Terminated from None
         return _complain("interrupted; the same command does the rest", 130)
     except Exception as error:  # whatever it is: only what can be explained ends here
         if stopping.asked():  # libraries turn what a signal raises into errors of their own

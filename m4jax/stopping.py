@@ -48,7 +48,8 @@ def on_sigterm() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before, _STATE.yes = signal.getsignal(signal.SIGTERM), False
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before, _STATE.yes = {number: signal.getsignal(number) for number in numbers}, False
     inner, outer = os.pipe()
     os.set_blocking(outer, False)
     wakened = signal.set_wakeup_fd(outer, warn_on_full_buffer=False)
@@ -59,9 +60,10 @@ def on_sigterm() -> Iterator[None]:
     try:
         yield
     finally:
+        signal.set_wakeup_fd(wakened)  # before the thread ends, which hears it
         over.set()
-        signal.set_wakeup_fd(wakened)
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        for number in numbers:
+            signal.signal(number, before[number] or signal.SIG_DFL)
         os.close(outer)  # the thread then ends
         _STATE.yes = False
 
@@ -94,6 +96,7 @@ def saving() -> Iterator[None]:
 def _answer(number: int, frame: types.FrameType | None) -> None:
     del number, frame
     again, _STATE.yes = _STATE.yes, True
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient Ctrl-C would break its way out
     if not again and not _STATE.waits:
         raise Terminated
 

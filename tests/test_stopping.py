@@ -39,6 +39,16 @@ def test_a_second_one_does_not_disturb_the_end():
         ask()
 
 
+def test_ctrl_c_does_not_disturb_the_end():
+    before = signal.getsignal(signal.SIGINT)
+    with stopping.on_sigterm():
+        with pytest.raises(stopping.Terminated):
+            ask()
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 SCRIPT = """
 import threading, time
 from m4jax import stopping

@@ -130,6 +130,11 @@ class RunConfig:
         if self.balance and not (len(during) == 4 and 0 <= during[0] < during[1] <= 1):
             expected = "two shares of the steps, 0 <= from < to <= 1"
             raise InputError(f"balance.during: expected {expected}, got {self.during}")
+        if self.balance and not self.balanced_steps:
+            raise InputError(
+                f"balance.during: none of the {self.train.steps} steps lies in {self.during}, "
+                "rounded to whole steps; the weights would never act"
+            )
         if not 0 <= self.in_memory_gb < math.inf:
             raise InputError(
                 f"in_memory_gb: expected a finite number from 0 on, got {self.in_memory_gb}"
@@ -154,6 +159,11 @@ class RunConfig:
         fields = {k: v for k, v in self.to_json().items() if k not in skipped}
         fields |= {self.source.kind: self.data, "init_from": start.identity(self.init_from)}
         return files.digest(fields)
+
+    @property
+    def balanced_steps(self) -> range:
+        """The steps, counted from 0, in which a balanced run's weights act."""
+        return range(*(round(share * self.train.steps) for share in self.during))
 
     @property
     def data(self) -> dict[str, Any]:

@@ -2,16 +2,12 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from m4jax import files, models, training
 from m4jax.errors import InputError
-
-# What shapes don't show: with another of them the same parameters are another model.
-UNSEEN = ("heads", "text_heads", "pooling", "text_pooling", "text_mask", "activation",
-          "norm_epsilon", "pixel_mean", "pixel_std")  # fmt: skip
+from m4jax.training.identity import check_model
 
 
 def identity(path: str) -> str:
@@ -51,25 +47,10 @@ def parameters(path: str, module: Any) -> Any:
     folder = Path(path)
     if _is_exported(folder):
         exported, params = models.convert.read_model(folder)
-        _check_same(dataclasses.asdict(exported.variant), module, path)
+        check_model(dataclasses.asdict(exported.variant), module, path)
         return params
-    before = training.describe(folder)["identity"]
-    if before:
-        _check_same(before["model"], module, path)
     return training.load_params(folder, module)
 
 
 def _is_exported(folder: Path) -> bool:
     return (folder / models.convert.VARIANT).exists()
-
-
-def _check_same(before: Mapping[str, Any], module: Any, path: str) -> None:
-    """Raises `InputError` if the model computes otherwise than the one that was trained."""
-    now = dataclasses.asdict(module.variant)
-    for name in UNSEEN:
-        values = [list(x) if isinstance(x, tuple) else x for x in (before.get(name), now[name])]
-        if values[0] != values[1]:
-            raise InputError(
-                f"config.init_from: {path} is a model with {name} {values[0]}, this one has "
-                f"{values[1]}: the parameters would mean something else"
-            )

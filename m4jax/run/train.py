@@ -64,8 +64,8 @@ def stages(config: RunConfig, layout: Layout, uids: np.ndarray) -> tuple[trainin
         return (training.Stage(0, weighted),)
     if config.filter:
         plain = weights.filtered(config, layout, uids).astype(np.float64)
-    steps = config.train.steps
-    start, stop = (round(share * steps) for share in config.during)
+    steps, acting = config.train.steps, config.balanced_steps
+    start, stop = acting.start, acting.stop
     before = (training.Stage(0, plain),) if start > 0 else ()
     after = (training.Stage(stop, plain),) if stop < steps else ()
     return (*before, training.Stage(start, weighted), *after)

@@ -160,6 +160,22 @@ class Checkpoints:
         self._manager.reload()
 
 
+@contextlib.contextmanager
+def alone(run_dir: str | os.PathLike) -> Iterator[None]:
+    """Keeps other processes from training in the same directory meanwhile.
+
+    Raises:
+        InputError: if one is at it: both would write the same checkpoints and one log.
+    """
+    if jax.process_index():
+        yield
+        return
+    with _writing(Path(run_dir)):
+        Path(run_dir).mkdir(parents=True, exist_ok=True)
+    with files.locked(Path(run_dir) / ".lock", wait=False):
+        yield
+
+
 def _items(state: TrainState) -> dict[str, Any]:
     """Splits a state into what evaluation needs and the rest."""
     rest = state._asdict()

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-import math
+import typing
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from m4jax.data.encoded import EncodedPictures
 from m4jax.errors import InputError, nearest
 from m4jax.models import check_tokens
+from m4jax.settings import convert
 from m4jax.training.losses import LOSSES
 from m4jax.training.mesh import DATA
 
@@ -51,9 +52,10 @@ class TrainConfig:
     checkpoint_every: int = 500  # steps between two checkpoints
 
     def __post_init__(self):
-        for field, value in vars(self).items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise InputError(f"{field}: expected a finite number, got {value}")
+        for field, kind in typing.get_type_hints(type(self)).items():
+            value = getattr(self, field)
+            value = value.item() if isinstance(value, np.generic) else value
+            object.__setattr__(self, field, convert(kind, value, field))
         for field in ("batch_size", "steps", "microbatches", "log_every", "checkpoint_every"):
             if getattr(self, field) < 1:
                 raise InputError(f"{field} must be at least 1, got {getattr(self, field)}")
@@ -169,6 +171,11 @@ class TrainData:
             rows = len(getattr(self, field))
             if rows != n:
                 raise InputError(f"{field} has {rows} rows for {n} pictures; expected {n}")
+        captions = self.caption_id
+        if captions.ndim != 1 or not np.issubdtype(captions.dtype, np.integer):
+            raise InputError(
+                f"caption_id: expected integers [n], got {captions.dtype} {list(captions.shape)}"
+            )
         starts = [stage.start for stage in self.stages]
         if starts[:1] != [0] or any(a >= b for a, b in itertools.pairwise(starts)):
             raise InputError(f"stages must start at 0 and then at ever later steps, got {starts}")
@@ -195,6 +202,12 @@ def check_fit(config: TrainConfig, data: TrainData, model: nn.Module, mesh: Mesh
     size = (variant.image_size, variant.image_size, 3)
     if data.images.shape[1:] != size:
         raise InputError(f"the model wants pictures {size}, the data has {data.images.shape[1:]}")
+    last = data.stages[-1].start
+    if last >= config.steps:
+        raise InputError(
+            f"stages: one starts after {last} steps, but there are {config.steps}: it would never "
+            "be drawn from"
+        )
     length = trim(data.tokens).shape[1]
     if variant.text_mask == "none" and data.tokens.shape[1] != variant.context:
         raise InputError(

@@ -15,7 +15,7 @@ import numpy as np
 from m4jax import files, stopping
 from m4jax.errors import NonFiniteError
 from m4jax.training import identity
-from m4jax.training.checkpoint import Checkpoints
+from m4jax.training.checkpoint import Checkpoints, alone
 from m4jax.training.config import TrainConfig, schedule, tokens_for_model
 from m4jax.training.log import Journal, fetch
 from m4jax.training.loop import shared
@@ -105,6 +105,8 @@ class _Fleet:
 
     def run(self, stack: ExitStack) -> list[Any]:
         """Returns for each member its parameters, its `NonFiniteError`, or None: to be gone on."""
+        for member in self._members:
+            stack.enter_context(alone(member.run_dir))
         checkpoints = [
             stack.enter_context(Checkpoints(Path(member.run_dir) / "checkpoints"))
             for member in self._members

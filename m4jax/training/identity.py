@@ -29,6 +29,9 @@ IN_FULL = 2**28  # bytes of decoded pictures up to which all of them are hashed;
 SOME = 2**26  # bytes that are hashed of more than that, in rows that lie evenly
 ROWS = 32  # pictures that are hashed wherever they lie, also encoded on disk
 RANDOM = "random"
+# Of a model, what the shapes of parameters don't show: with another of them they are another model.
+UNSEEN = ("heads", "text_heads", "pooling", "text_pooling", "text_mask", "activation",
+          "norm_epsilon", "pixel_mean", "pixel_std")  # fmt: skip
 # They change how a run is carried out, not what comes of it.
 FREE = ("input_workers", "checkpoint_every")
 
@@ -101,6 +104,24 @@ def check_same(before: Mapping[str, Any] | None, now: Mapping[str, Any], run_dir
             f"{run_dir} holds another run; go on with what it was started with, or choose another "
             f"directory. What differs:{lines}"
         )
+
+
+def check_model(before: Mapping[str, Any], model: nn.Module, path: Any) -> None:
+    """Raises `InputError` if a model computes otherwise than the one whose fields are `before`.
+
+    Args:
+        before: the fields of the `Variant` that the parameters of `path` were trained with.
+        model: to which they are to be given.
+        path: of the run or the exported model.
+    """
+    now = dataclasses.asdict(model.variant)
+    for name in UNSEEN:
+        values = [list(x) if isinstance(x, tuple) else x for x in (before.get(name), now[name])]
+        if values[0] != values[1]:
+            raise InputError(
+                f"{path} is a model with {name} {values[0]}, this one has {values[1]}: the "
+                "parameters would mean something else"
+            )
 
 
 def _differing(part: str, before: Any, now: Any) -> list[str]:

@@ -17,7 +17,7 @@ from m4jax import limits, stopping
 from m4jax.errors import InputError
 from m4jax.training import identity
 from m4jax.training.batches import batches
-from m4jax.training.checkpoint import Checkpoints
+from m4jax.training.checkpoint import Checkpoints, alone
 from m4jax.training.config import TrainConfig, TrainData, check_fit, schedule
 from m4jax.training.log import Journal
 from m4jax.training.mesh import like, make_mesh, place, replicated, split_rows, state_shardings
@@ -74,7 +74,7 @@ def train(
         OSError: if the directory can't be written.
         InputError: if the model doesn't fit the data, the loss or `init`, the batch doesn't fit the
             mesh, or the directory is another run's: settings, model, data or what it started from
-            differ (all that do are named).
+            differ (all that do are named), or another process trains there.
     """
     mesh = make_mesh() if mesh is None else mesh
     check_fit(config, data, model, mesh)
@@ -84,7 +84,11 @@ def train(
     if init:
         what["start"] = identity.start_of(params)
     journal = Journal(config, data, Path(run_dir), on_progress, what)
-    with stopping.later(), Checkpoints(Path(run_dir) / "checkpoints") as checkpoints:
+    with (
+        stopping.later(),
+        alone(run_dir),
+        Checkpoints(Path(run_dir) / "checkpoints") as checkpoints,
+    ):
         restored = checkpoints.restore_latest(program.abstract, check=journal.check)
         state, position = restored or (program.begin(config.seed, params), None)
         start = journal.open(position)

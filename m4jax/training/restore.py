@@ -17,6 +17,7 @@ from jax.experimental import multihost_utils
 
 from m4jax import files
 from m4jax.errors import DamagedError, InputError
+from m4jax.training import identity
 from m4jax.training.mesh import checksums
 from m4jax.training.step import init_params
 
@@ -137,15 +138,22 @@ def load_params(run_dir: str | os.PathLike, model: nn.Module) -> Any:
     """Returns the parameters of a run's newest checkpoint, on this process' first device.
 
     Raises:
-        InputError: if there is none, it is damaged, or it belongs to another model.
+        InputError: if there is none, it is damaged, or it belongs to another model, also one that
+            differs in what shapes don't show (heads, activation).
     """
+
+    def check(position: dict[str, Any]) -> None:
+        before = position.get("identity")
+        if before:
+            identity.check_model(before["model"], model, run_dir)
+
     here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     abstract = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=here),
         {"params": jax.eval_shape(functools.partial(init_params, model, seed=0))},
     )
     with _newest(run_dir) as (manager, step):
-        return read(manager, step, abstract)[0]["params"]
+        return read(manager, step, abstract, check)[0]["params"]
 
 
 def describe(run_dir: str | os.PathLike) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from importlib import resources
 from math import inf, nan
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from configs import base, quickstart
@@ -80,6 +81,10 @@ def test_weights_are_shared_by_seeds():
         ({"train": {"cooldown_steps": 5}}, r"be 0 with a cosine, got 5"),
         ({"balance": {"enabled": 1}}, r"enabled: expected True or False"),
         ({"balance": {"enabled": True, "during": (0.9, 0.1)}}, r"during: expected two shares"),
+        (
+            {"balance": {"enabled": True, "during": (0.999, 1.0)}, "train": {"steps": 60}},
+            r"balance.during: none of the 60 steps lies in \(0.999, 1",
+        ),
         ({"model": {"dtype": "float16"}}, r"unknown dtype 'float16'; did you mean 'bfloat16'"),
         ({"model": {"embed": -1}}, r"model.embed: expected at least 0, got -1"),
         ({"init_from": 3}, r"config.init_from: expected str, got 3"),
@@ -107,6 +112,15 @@ def test_settings_made_in_python_are_finite_too():
         TrainConfig(learning_rate=inf)
     with pytest.raises(InputError, match="in_memory_gb: expected a finite number from 0 on"):
         RunConfig(in_memory_gb=nan)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("steps", "12"), ("seed", 1.5), ("batch_size", 8.0), ("flip", 1)]
+)
+def test_settings_made_in_python_are_of_their_type(field, value):
+    with pytest.raises(InputError, match=f"{field}: expected .*, got {value!r}"):
+        TrainConfig(**{field: value})
+    assert TrainConfig(seed=np.int64(3), learning_rate=1).seed == 3
 
 
 def test_a_run_is_known_by_the_contents_of_what_it_starts_from(tmp_path):

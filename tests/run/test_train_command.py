@@ -12,7 +12,13 @@ import pytest
 from helpers import commands
 from helpers.commands import ROOT
 
+from configs import base
 from m4jax import files, models, training
+from m4jax.errors import InputError
+from m4jax.run import model
+from m4jax.run.config import run_config
+from m4jax.run.evaluate import evaluate_run
+from m4jax.run.state import Layout
 
 SMALL = {"world.examples": 600, "train.steps": 20, "train.warmup_steps": 5}
 SMALL |= {"train.log_every": 5, "train.checkpoint_every": 10, "balance.keep_rate": 0.2}
@@ -64,6 +70,17 @@ def test_pictures_on_disk_train_the_same_model(tmp_path, trained):
 
 def test_what_is_not_trained_is_told_before_anything_else(tmp_path):
     assert "train the run first" in run("evaluate", tmp_path, code=2)
+
+
+def test_a_run_that_is_not_trained_to_its_end_is_not_taken_for_the_model(tmp_path):
+    config, layout = run_config(base.get_config().to_dict()), Layout(tmp_path)
+    (layout.run(config) / "checkpoints" / "500").mkdir(parents=True)
+    for use in (
+        lambda: model.export(config, layout, tmp_path / "out", "m4jax"),
+        lambda: evaluate_run(config, layout, lambda *done: None),
+    ):
+        with pytest.raises(InputError, match="trained up to step 500 of 2000; train the run to"):
+            use()
 
 
 @pytest.mark.slow
@@ -133,8 +150,8 @@ def test_two_processes_train_as_one(tmp_path, trained):
 @pytest.mark.slow
 def test_exports_and_starts_from_what_was_exported(tmp_path, trained):
     run("export", trained, f"--to={tmp_path / 'out'}")
-    model, params = models.convert.read_model(tmp_path / "out")
-    assert model.variant.image_size == 32
+    module, params = models.convert.read_model(tmp_path / "out")
+    assert module.variant.image_size == 32
     assert files.read_sealed(tmp_path / "out" / "model.json")["version"] == 2
     told = run(
         "export", trained, f"--to={tmp_path / 'a.safetensors'}", "--format=open_clip", code=2

@@ -13,7 +13,7 @@ from helpers.runs import CONFIG, metrics, tiny_data, tiny_model
 
 from m4jax.errors import InputError
 from m4jax.training import CheckpointWarning, load_params, train
-from m4jax.training.checkpoint import Checkpoints
+from m4jax.training.checkpoint import Checkpoints, alone
 from m4jax.training.step import TrainState
 
 
@@ -82,6 +82,19 @@ def test_another_model_is_refused_not_thrown_away(copied):
     assert (copied / "checkpoints" / "10").is_dir()
     with pytest.raises(InputError, match="is of another model"):
         load_params(copied, tiny_model(embed=4))
+
+
+@pytest.mark.parametrize("unseen", [{"heads": 2}, {"activation": "relu"}, {"text_mask": "causal"}])
+def test_parameters_are_not_given_to_a_model_that_differs_unseen(whole, unseen):
+    (name,) = unseen
+    with pytest.raises(InputError, match=f"is a model with {name} .* something else"):
+        load_params(whole[0], tiny_model(**unseen))
+
+
+def test_two_processes_dont_train_in_one_directory(tmp_path):
+    with alone(tmp_path), pytest.raises(InputError, match="another process is at work"):
+        train(CONFIG, tiny_data(), tmp_path, model=tiny_model())
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 def test_nothing_to_load_is_told(tmp_path):

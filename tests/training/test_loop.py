@@ -337,6 +337,18 @@ def test_stages_out_of_order_are_told(starts):
         tiny_data(stages=tuple(Stage(start) for start in starts))
 
 
+@pytest.mark.parametrize("wrong", [np.full(32, np.nan), np.zeros((32, 2), int), np.full(32, "a")])
+def test_captions_are_told_apart_by_integers(wrong):
+    with pytest.raises(InputError, match="caption_id: expected integers"):
+        tiny_data(caption_id=wrong)
+
+
+def test_a_stage_that_would_never_begin_is_told(tmp_path):
+    data = tiny_data(stages=(Stage(0), Stage(CONFIG.steps)))
+    with pytest.raises(InputError, match=f"starts after {CONFIG.steps} steps, but there are"):
+        train(CONFIG, data, tmp_path, model=tiny_model())
+
+
 def test_starts_from_the_parameters_of_another_run(tmp_path, whole):
     given = load_params(whole[0], tiny_model())
     still = replace(learning_rate=1e-30, weight_decay=0.0)
