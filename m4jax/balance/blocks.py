@@ -10,6 +10,11 @@ from m4jax.balance.dual import Rows
 from m4jax.balance.folding import make_rows, pad
 from m4jax.balance.problem import Spec
 
+NOTHING = (
+    "the blocks hold no example with counts above 0 (each call for them starts at the first one: a "
+    "generator that was read is empty)"
+)
+
 
 class Block(NamedTuple):
     """Some of the examples.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from m4jax.balance.checks import ProblemError
 from m4jax.balance.diagnostics import finite, summarise
 from m4jax.balance.problem import Problem, Solution
 
@@ -29,8 +30,18 @@ def certificate(problem: Problem, solution: Solution) -> dict[str, Any]:
         problem hash, status and its meaning, objective, gap, η, V; the distribution of the
         weights, by the names of `WeightSummary`; violations with their maximum, the worst by name
         (label None: representation), steps.
+
+    Raises:
+        ProblemError: if the solution is of another number of examples or constraints.
     """
     beyond = solution.violation
+    sizes = (len(solution.weights), *beyond.shape)
+    expected = (len(problem.attributes), *problem.target.shape)
+    if sizes != expected:
+        raise ProblemError(
+            f"the solution has {sizes[0]} weights and {sizes[1]} × {sizes[2]} constraints, the "
+            f"problem {expected[0]} and {expected[1]} × {expected[2]}: it is that of another one"
+        )
     summary = dataclasses.asdict(summarise(solution.weights, problem.counts))
     quantiles = summary.pop("weight_quantiles")
     return {

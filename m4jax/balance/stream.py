@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from m4jax.balance import checks, dual, newton, objectives, subproblems
-from m4jax.balance.blocks import Block, rows_of
+from m4jax.balance.blocks import NOTHING, Block, rows_of
 from m4jax.balance.checks import ProblemError
 from m4jax.balance.dual import Rows, Values
 from m4jax.balance.objectives import Objective, added_cost
@@ -206,7 +206,7 @@ class _Passes:
             total = _add(total, rows, base, place, self.origin, objective=self.objective)
         total = jax.device_get(total)
         if not total.examples > 0:
-            raise ProblemError("the blocks hold no example with counts above 0")
+            raise ProblemError(NOTHING)
         return Sums(total.examples, *(x / total.examples for x in total[1:]))
 
     def _goal(self, point: _Point, damping: float) -> np.ndarray:

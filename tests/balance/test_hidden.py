@@ -23,3 +23,18 @@ def test_what_a_masked_array_hides_is_unknown():
 def test_true_is_no_keep_rate(changes):
     with pytest.raises(balance.ProblemError, match="keep_rate is True; expected a number"):
         balance.Problem([[0], [1]], [[1], [0]], target=0.5, **changes)
+
+
+def test_a_solution_of_another_problem_has_no_certificate():
+    small = balance.Problem([[0], [1]] * 4, [[1], [0]] * 4, target=0.5, keep_rate=0.5)
+    large = balance.Problem([[0], [1]] * 9, [[1], [0]] * 9, target=0.5, keep_rate=0.5)
+    assert balance.certificate(large, balance.solve(large))["status"] == "converged"
+    with pytest.raises(balance.ProblemError, match=r"has 8 weights and .* that of another one"):
+        balance.certificate(large, balance.solve(small))
+
+
+def test_blocks_that_can_be_read_but_once_are_told():
+    problem = balance.Problem([[0], [1]] * 4, [[1], [0]] * 4, target=0.5, keep_rate=0.5)
+    once = iter([balance.stream.Block(problem.attributes, problem.labels)])
+    with pytest.raises(balance.ProblemError, match="a generator that was read is empty"):
+        balance.stream.solve(problem.spec, lambda: once)
