@@ -55,7 +55,7 @@ def assert_close(a, b):
             y = y[key.key]
         # The gradient of a key's bias is 0 but for rounding, which Adam scales up.
         key_bias = "qkv" in str(path) and path[-1].key == "bias"
-        tolerance = 1e-3 if key_bias else rounding(np.float32, CONFIG.steps * TERMS)
+        tolerance = CONFIG.learning_rate if key_bias else rounding(np.float32, CONFIG.steps * TERMS)
         assert np.linalg.norm(np.subtract(x, y)) <= tolerance * max(np.linalg.norm(y), 1)
 
 
