@@ -175,7 +175,8 @@ def draw(rows: Sequence[Row]) -> Figure:
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1.3)
     for (i, j), number in np.ndenumerate(counts):
-        ax.text(j, i, f"{number}\n{shares[i, j]:.1%}", ha="center", va="center")
+        shade = "white" if shares[i, j] > 0.5 else "black"
+        ax.text(j, i, f"{number}\n{shares[i, j]:.1%}", ha="center", va="center", color=shade)
     ax.set_xticks(range(len(CLASSES)), CLASSES)
     ax.set_yticks(range(len(CLASSES)), CLASSES)
     ax.set_xlabel("annotated")
