@@ -11,8 +11,8 @@ from m4jax.run.state import Layout, is_done
 
 FEW = {
     "world": {"examples": 300},
-    "train": {"steps": 4, "warmup_steps": 1, "cooldown_steps": 1, "batch_size": 16,
-              "log_every": 2, "checkpoint_every": 2},
+    "train": {"steps": 6, "warmup_steps": 1, "cooldown_steps": 1, "batch_size": 16,
+              "log_every": 3, "checkpoint_every": 3},
     "evaluate": {"resamples": 100},
     "balance": {"eps_association": 1e-2},
 }  # fmt: skip
@@ -40,5 +40,5 @@ def test_a_fleet_of_the_preset_is_trained_tracked_and_evaluated(tmp_path):
     for config in fleet:
         assert is_done(config, layout)
         folder = layout.run(config)
-        assert [r["step"] for r in files.read_jsonl(folder / "metrics.jsonl")] == [2, 4]
-        assert sorted(path.stem for path in folder.glob("along/*.jsonl")) == ["2", "4"]
+        assert [r["step"] for r in files.read_jsonl(folder / "metrics.jsonl")] == [3, 6]
+        assert sorted(path.stem for path in folder.glob("along/*.jsonl")) == ["3", "6"]
