@@ -31,7 +31,7 @@ def main(console: Console) -> int:
     """Carries out the action."""
     return study.main(
         command.config(),
-        workdir=command.WORKDIR.value,
+        workdir=str(command.workdir()),
         action=_ACTION.value,
         workers=_WORKERS.value or command.default_workers(),
         console=console,

@@ -7,8 +7,6 @@ All jobs must see the directory. `experiments.grid --action=status` says how far
 submitting again does the rest. `--cluster=local` starts processes of this machine instead.
 """
 
-import os
-
 from absl import flags
 from rich.console import Console
 
@@ -28,7 +26,7 @@ def main(console: Console) -> int:
     """Submits the jobs and prints their numbers."""
     work = launch.Work(
         config=command.config(),
-        workdir=os.path.abspath(command.WORKDIR.value),
+        workdir=str(command.workdir()),
         workers=_WORKERS.value,
         fleet=_FLEET.value,
     )

@@ -3,15 +3,19 @@
 import dataclasses
 import hashlib
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from m4jax.balance.bias import group_sums
 from m4jax.balance.checks import ProblemError
 from m4jax.balance.diagnostics import finite, summarise
-from m4jax.balance.problem import Problem, Solution
+from m4jax.balance.dual import violation
+from m4jax.balance.problem import Problem, Solution, Status
 
 WORST = 10  # constraints named in a certificate
+ROUNDING = 1e-6  # relative to the scale; far more than sums of float64 can be off
 HASHED = ("attributes", "labels", "target", "utility", "counts", "keep_rate", "eps_representation",
           "eps_association", "penalty")  # fmt: skip
 
@@ -32,7 +36,8 @@ def certificate(problem: Problem, solution: Solution) -> dict[str, Any]:
         (label None: representation), steps.
 
     Raises:
-        ProblemError: if the solution is of another number of examples or constraints.
+        ProblemError: if the solution is that of another problem: of another size, or its weights do
+            not have the violations and the effective sample size here that it says.
     """
     beyond = solution.violation
     sizes = (len(solution.weights), *beyond.shape)
@@ -43,6 +48,7 @@ def certificate(problem: Problem, solution: Solution) -> dict[str, Any]:
             f"problem {expected[0]} and {expected[1]} × {expected[2]}: it is that of another one"
         )
     summary = dataclasses.asdict(summarise(solution.weights, problem.counts))
+    _check_numbers(problem, solution, summary)
     quantiles = summary.pop("weight_quantiles")
     return {
         "problem": fingerprint(problem),
@@ -60,6 +66,34 @@ def certificate(problem: Problem, solution: Solution) -> dict[str, Any]:
         "association_violation": [[finite(x) for x in row] for row in beyond[:, 1:]],
         "steps": solution.steps,
     }
+
+
+def _check_numbers(problem: Problem, solution: Solution, summary: Mapping[str, Any]) -> None:
+    """Raises `ProblemError` if what a solution says does not follow from problem and weights.
+
+    What is not finite proves nothing: an overflow is told by the status.
+    """
+    weights, counts, rate = solution.weights, problem.counts, problem.keep_rate
+    if not np.isfinite(weights).all():
+        return
+    outside, inside = group_sums(problem.attributes, problem.labels, counts * weights)
+    moments = ((1 - problem.target) * inside - problem.target * outside) / counts.sum()
+    size = summary["effective_sample_size"]
+    pairs = {
+        "violations": (solution.violation, violation(moments, problem.spec.eps), rate),
+        "an effective sample size": (solution.effective_sample_size, size, size),
+    }
+    if solution.status is Status.CONVERGED:
+        pairs["a mean weight"] = (rate, summary["kept"], rate)
+    for name, (said, found, scale) in pairs.items():
+        off = np.abs(np.asarray(said) - found)
+        if np.nanmax(off, initial=0.0) > ROUNDING * scale:
+            place = np.unravel_index(np.nanargmax(off), off.shape)
+            raise ProblemError(
+                f"the solution says {name} of {np.asarray(said)[place]:.6g}, its weights have "
+                f"{np.asarray(found)[place]:.6g} in this problem: it is that of another one; pass "
+                "the problem that was solved"
+            )
 
 
 def _worst(problem: Problem, beyond: np.ndarray) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """A study from its configuration to tables and figures; it does what is missing."""
 
 import functools
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,19 @@ from rich.table import Table
 
 from m4jax import files, limits
 from m4jax.errors import InputError
-from m4jax.grid import collect, cost, pool, tasks
+from m4jax.grid import collect, cost, directory, pool, tasks
 from m4jax.grid.cells import Cell, expand, levels
 from m4jax.progress import Display
-from m4jax.run.config import from_json, looked_at_of
-from m4jax.run.state import LOG, Layout, clear_failed, mark_failed, state, unreadable
+from m4jax.run.config import from_json
+from m4jax.run.state import (
+    LOG,
+    Layout,
+    clear_failed,
+    evaluation_settings,
+    mark_failed,
+    state,
+    unreadable,
+)
 from m4jax.terminal import text
 
 ACTIONS = ("run", "retry", "status", "figures", "plan")
@@ -59,18 +66,18 @@ def main(
     limits.check_threads(workers, "--workers")
     cells, layout = expand(config), Layout(Path(workdir).absolute())
     if action == "status":
-        _check_directory(cells, layout)
+        directory.check(cells, layout)
         _print_status(cells, layout, console)
         return 0 if all(state(cell.config, layout) == "done" for cell in cells) else 1
     if action == "plan":
-        _check_directory(cells, layout)
+        directory.check(cells, layout)
         return cost.show(cells, layout, workers=workers, console=console, flops_per_second=flops)
     if action == "figures":
         return _show(config, cells, layout, console)
     with files.locked(layout.root / "locks" / "config"):
-        _check_directory(cells, layout)
+        directory.check(cells, layout)
         old = files.read_sealed(layout.config) if layout.config.exists() else {}
-        described = _describe(cells)
+        described = directory.described(cells)
         files.write_sealed(layout.config, old | described)
         if action == "retry":
             _forget_failures(cells, layout)
@@ -162,15 +169,21 @@ def _show(
             files.sweep(layout.root, deep=False)
             with console.status("collecting results"):
                 order = levels(config)
-                results.write(layout.results, collect.rows(done, order, layout), order)
+                found, how = collect.rows(done, order, layout), dict(_evaluations(done))
+                results.write(layout.results, found, order, how)
             _tell_of_left_out(done, layout, console)
         if done or not collecting:
-            shown = show.show(layout.root, console, runs={cell.config.id for cell in cells})
+            shown = show.show(layout.root, console, runs=_evaluations(cells))
     if shown < len(cells):
         console.print(
             f"{len(cells) - shown} of {len(cells)} runs are missing; --action=status lists them"
         )
     return int(shown < len(cells))
+
+
+def _evaluations(cells: Sequence[Cell]) -> set[tuple[str, str]]:
+    """Returns the ids of the cells' runs, each with that of how it is to be evaluated."""
+    return {(cell.config.id, evaluation_settings(cell.config)) for cell in cells}
 
 
 def _tell_of_left_out(done: Sequence[Cell], layout: Layout, console: Console) -> None:
@@ -200,6 +213,11 @@ def _print_status(cells: Sequence[Cell], layout: Layout, console: Console) -> No
         )
     console.print(table)
     console.print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
+    if "trained" in counts:
+        console.print(
+            "trained: to the end, and to be evaluated as this configuration says; --action=run "
+            "does it, without training."
+        )
     for run, names in damage.items():
         console.print(f"{run}: damaged, changed or missing: {', '.join(names)}")
     if damage:
@@ -213,45 +231,3 @@ def _step(run_dir: Path) -> int | str:
     except InputError:
         return "?"
     return records[-1]["step"] if records else 0
-
-
-def _describe(cells: Sequence[Cell]) -> dict[str, Any]:
-    """Returns the resolved grid as JSON values."""
-    described = {cell.name: cell.config.to_json() for cell in cells}
-    return json.loads(json.dumps(described))
-
-
-def _check_directory(cells: Sequence[Cell], layout: Layout) -> None:
-    """Raises `InputError` if the directory has a cell as another run, naming the differences."""
-    if not layout.config.exists():
-        return
-    old, new = files.read_sealed(layout.config), _describe(cells)
-    shared = [name for name in new if name in old]
-    old, new = (_flat({name: grid[name] for name in shared}) for grid in (old, new))
-    # How runs are evaluated may change: they are then evaluated again.
-    looked_at = {
-        f"/{c.config.source.kind}/{x}" for c in cells for x in looked_at_of(c.config.source)
-    }
-    differing = [
-        key
-        for key in {**old, **new}
-        if old.get(key) != new.get(key)
-        and "/evaluate/" not in key
-        and not any(key.endswith(name) for name in looked_at)
-    ]
-    if differing:
-        lines = "".join(
-            f"\n  {key}: {old.get(key)!r} there, {new.get(key)!r} here" for key in differing[:5]
-        )
-        more = f"\n  and {len(differing) - 5} more" if len(differing) > 5 else ""
-        raise InputError(
-            f"{layout.root} was made by another configuration; choose another --workdir, or "
-            f"delete it.{lines}{more}"
-        )
-
-
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    """Returns the leaves of nested mappings by their path."""
-    if not isinstance(value, Mapping):
-        return {path: value}
-    return {k: v for name in value for k, v in _flat(value[name], f"{path}/{name}").items()}

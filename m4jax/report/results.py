@@ -20,6 +20,7 @@ from m4jax.files import parquet
 ORACLE = "oracle"  # the version trained on a world at parity: what balancing aims at
 Rows = list[dict[str, Any]]
 LEVELS = b"levels"  # in the metadata of the file
+EVALUATIONS = b"evaluations"  # likewise
 CONTENT = b"content"  # likewise: the checksum of all that is read from it
 UNSEALED = ("it has no checksum of its content: damaged, or of an earlier version; run the study's "
             "command again, which collects it anew")  # fmt: skip
@@ -72,10 +73,12 @@ class Results:
         columns: name -> [n], one for each field of `SCHEMA` and each factor.
         levels: factor -> its levels in their order, the default first; where a table doesn't say,
             they are taken in the order in which its runs have them.
+        evaluations: run -> an id of how it was evaluated; none in tables of earlier versions.
     """
 
     columns: Mapping[str, np.ndarray]
     levels: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    evaluations: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.columns["kind"])
@@ -136,7 +139,8 @@ class Results:
         return self._rows(keep & (~runs | np.isin(self["seed"], shared)) if shared else keep)
 
     def _rows(self, keep: np.ndarray) -> "Results":
-        return Results({name: x[keep] for name, x in self.columns.items()}, self.levels)
+        columns = {name: x[keep] for name, x in self.columns.items()}
+        return dataclasses.replace(self, columns=columns)
 
     @property
     def versions(self) -> list[str]:
@@ -158,6 +162,7 @@ def write(
     path: str | os.PathLike,
     rows: Iterable[Mapping[str, Any]],
     levels: Mapping[str, Sequence[str]] | None = None,
+    evaluations: Mapping[str, str] | None = None,
 ) -> None:
     """Writes the rows as parquet, atomically; the same rows give the same bytes.
 
@@ -165,6 +170,7 @@ def write(
         path: of the file.
         rows: each with the fields of `SCHEMA`, and with the same factors.
         levels: see `Results`.
+        evaluations: likewise.
 
     Raises:
         InputError: for a row whose fields are not those of `SCHEMA` and the first row's factors.
@@ -179,7 +185,10 @@ def write(
     columns = {name: [row[name] for row in rows] for name in schema.names}
     try:
         table = pa.Table.from_pydict(columns, schema=schema)
-        table = table.replace_schema_metadata({LEVELS: json.dumps(levels or {})})
+        metadata = {LEVELS: json.dumps(levels or {})}
+        if evaluations:
+            metadata[EVALUATIONS] = json.dumps(evaluations)
+        table = table.replace_schema_metadata(metadata)
         table = table.replace_schema_metadata({**table.schema.metadata, CONTENT: _digest(table)})
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InputError(f"results: a value is not of its column's type ({error})") from None
@@ -208,11 +217,13 @@ def read(path: str | os.PathLike) -> Results:
     try:
         intact = metadata[CONTENT] == _digest(table)
         levels = json.loads(metadata[LEVELS])
+        evaluations = json.loads(metadata.get(EVALUATIONS, b"{}"))
     except (pa.ArrowException, LookupError, ValueError, RecursionError):
         intact = False
     if not intact:
         raise DamagedError(f"{path}: damaged (the checksum of its content differs); rebuild it")
-    return Results({name: _array(table[name]) for name in table.schema.names}, levels)
+    columns = {name: _array(table[name]) for name in table.schema.names}
+    return Results(columns, levels, evaluations)
 
 
 def _is_results(schema: pa.Schema) -> bool:
@@ -222,11 +233,14 @@ def _is_results(schema: pa.Schema) -> bool:
 
 
 def _digest(table: pa.Table) -> bytes:
-    """Returns the SHA-256 of what is read from a table: levels, names, types and values.
+    """Returns the SHA-256 of what is read from a table: levels, evaluations, names, types, values.
 
     It depends neither on how the file is laid out nor on who writes it.
     """
-    found = hashlib.sha256((table.schema.metadata or {}).get(LEVELS, b""))
+    metadata = table.schema.metadata or {}
+    found = hashlib.sha256(metadata.get(LEVELS, b""))
+    if EVALUATIONS in metadata:
+        found.update(b"\n" + EVALUATIONS + b"\n" + metadata[EVALUATIONS] + b"\n")
     for field, chunks in zip(table.schema, table.columns, strict=True):
         column = chunks.combine_chunks()
         lists = pa.types.is_list(field.type)

@@ -1,7 +1,7 @@
 """Everything that is shown of a study, from its results alone."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -28,7 +28,7 @@ DEFAULTS = (
 )
 
 
-def show(root: str | os.PathLike, console: Console, *, runs: Collection[str]) -> int:
+def show(root: str | os.PathLike, console: Console, *, runs: Collection[tuple[str, str]]) -> int:
     """Writes tables, figures, findings and claims from results.parquet, and prints the gist.
 
     Neither the runs nor an accelerator are needed; the same results give the same bytes.
@@ -36,23 +36,20 @@ def show(root: str | os.PathLike, console: Console, *, runs: Collection[str]) ->
     Args:
         root: the directory of results.parquet, where all else is written.
         console: where to print.
-        runs: ids of the runs that the study consists of.
+        runs: ids of the runs that the study consists of, each with one of how it is evaluated.
 
     Returns:
         The number of runs that the results are from.
 
     Raises:
-        InputError: if there are no results, they are damaged, or of other runs as well.
+        InputError: if there are no results, they are damaged, of other runs as well, or of runs
+            that were evaluated otherwise.
     """
     root = Path(root)
     whole = results.read(root / "results.parquet")
     ids = set(whole.select(kind="run")["run_id"].tolist())
-    strange, done, total = sorted(ids.difference(runs)), len(ids), len(runs)
-    if strange:
-        raise InputError(
-            f"{root / 'results.parquet'}: {len(strange)} of its {done} runs, {strange[0]} for one, "
-            "are not of this configuration; name the one that it was made with"
-        )
+    _check_runs(root / "results.parquet", ids, whole.evaluations, runs)
+    done, total = len(ids), len({run for run, _ in runs})
     plain, part = whole.plain, f"{done} of {total} runs" if done < total else ""
     with console.status("drawing figures"):
         for folder in (root / "tables", root / "figures"):
@@ -77,6 +74,31 @@ def show(root: str | os.PathLike, console: Console, *, runs: Collection[str]) ->
     for name, path in written.items():
         console.print(text(f"{name + ':':8} {path}"))
     return done
+
+
+def _check_runs(
+    path: Path,
+    ids: Collection[str],
+    evaluations: Mapping[str, str],
+    runs: Collection[tuple[str, str]],
+) -> None:
+    """Raises `InputError` unless the runs of a table, `ids`, are among `runs`, evaluated alike.
+
+    Tables of earlier versions don't say how their runs were evaluated.
+    """
+    strange = sorted(set(ids) - {run for run, _ in runs})
+    if strange:
+        raise InputError(
+            f"{path}: {len(strange)} of its {len(ids)} runs, {strange[0]} for one, are not of this "
+            "configuration; name the one that it was made with"
+        )
+    otherwise = sorted(set(evaluations.items()) - set(runs))
+    if otherwise:
+        raise InputError(
+            f"{path}: {len(otherwise)} of its {len(ids)} runs, {otherwise[0][0]} for one, were "
+            "evaluated otherwise than this configuration says (resamples, prompts or evaluation "
+            "sets); name the one that it was made with, or evaluate them anew by --action=run"
+        )
 
 
 def _write_ablation(whole: results.Results, root: Path, *, part: str) -> None:

@@ -14,7 +14,8 @@ def identity(path: str) -> str:
     """Returns what tells parameters to start from, by their contents; "" for none.
 
     Raises:
-        InputError: if there is neither a run with a checkpoint nor an exported model.
+        InputError: if there is neither a run with a checkpoint nor an exported model, or the run is
+            not trained to its end: its parameters will be others.
     """
     if not path:
         return ""
@@ -34,8 +35,15 @@ def identity(path: str) -> str:
 
 @functools.cache  # asked for by every run of a grid
 def _of_run(folder: Path, step: int, changed: int) -> str:
-    del step, changed
-    return training.describe(folder)["params"]
+    del changed
+    found = training.describe(folder)
+    steps = found["identity"]["settings"]["steps"] if found["identity"] else step
+    if step < steps:
+        raise InputError(
+            f"config.init_from: {folder} is trained up to step {step} of {steps}: expected a run "
+            "that is trained to its end; train it to its end first, or name another"
+        )
+    return found["params"]
 
 
 def parameters(path: str, module: Any) -> Any:

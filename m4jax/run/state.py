@@ -9,6 +9,7 @@ from m4jax.errors import InputError
 from m4jax.evaluation.prompts import load as load_prompts
 from m4jax.run import lease
 from m4jax.run.config import RunConfig, looked_at_of
+from m4jax.training import latest_step
 from m4jax.training.fleet import FAILED
 
 DONE, LOG = "DONE", "metrics.jsonl"
@@ -63,14 +64,27 @@ class Layout:
 def evaluation_id(config: RunConfig) -> str:
     """Returns the name of how a run is evaluated; another one asks for another evaluation.
 
+    It is a hash of all that the configuration says of it (see `evaluation_settings`) and of the
+    version of the metrics.
+    """
+    return files.digest([*_how(config), evaluation.VERSION])
+
+
+def evaluation_settings(config: RunConfig) -> str:
+    """Returns the name of what a configuration says of evaluation, whatever the metrics' version.
+
     It is a hash of the settings, of the prompts' content, and of the evaluation sets, as the
     source's fields `looked_at` and its `looked_at_id` tell them.
     """
+    return files.digest(_how(config))
+
+
+def _how(config: RunConfig) -> list[dict[str, Any]]:
     source, prompts = config.source, load_prompts(config.evaluate.prompts)
     sets = {name: getattr(source, name) for name in looked_at_of(source)}
     sets["id"] = getattr(source, "looked_at_id", "")
     evaluate = dataclasses.asdict(config.evaluate) | {"prompts": prompts.digest}
-    return files.digest([evaluate, sets, evaluation.VERSION])
+    return [evaluate, sets]
 
 
 def mark_done(config: RunConfig, layout: Layout, **times: float) -> None:
@@ -109,7 +123,10 @@ def is_done(config: RunConfig, layout: Layout) -> bool:
 
 
 def state(config: RunConfig, layout: Layout) -> str:
-    """Returns how far a run is: done, failed, running (now), started (and left) or pending."""
+    """Returns how far a run is: done, failed, running (now), trained, started (and left), pending.
+
+    "trained": to the end, but not evaluated, or otherwise than its configuration says.
+    """
     if is_done(config, layout):
         return "done"
     folder = layout.run(config)
@@ -117,7 +134,9 @@ def state(config: RunConfig, layout: Layout) -> str:
         return "failed"
     if lease.read(layout.leases, config.id):
         return "running"
-    return "started" if (folder / "config.json").exists() else "pending"
+    if not (folder / "config.json").exists():
+        return "pending"
+    return "trained" if latest_step(folder) >= config.train.steps else "started"
 
 
 def unreadable(config: RunConfig, layout: Layout) -> list[str]:

@@ -10,8 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from m4jax.data.encoded import decoded
-from m4jax.errors import InputError
-from m4jax.training.config import TrainConfig, TrainData, tokens_for_model
+from m4jax.training.config import TrainConfig, TrainData, check_weights, tokens_for_model
 from m4jax.training.mesh import split_rows
 from m4jax.training.step import Batch
 
@@ -38,10 +37,7 @@ class Sampler:
         if weights is None:
             weights = np.ones(n)
         weights = np.asarray(weights, np.float64)
-        if weights.shape != (n,):
-            raise InputError(f"weights: expected shape [{n}] (examples), got {weights.shape}")
-        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
-            raise InputError("weights: expected finite, non-negative numbers with a positive sum")
+        check_weights(weights, n)
         self.probability = weights / weights.sum()
         self._edges = np.cumsum(weights)
         self._last = np.flatnonzero(weights)[-1]

@@ -44,9 +44,9 @@ class TrainConfig:
     b1: float = 0.9  # decay of AdamW's first moment
     b2: float = 0.98  # decay of AdamW's second moment
     clip_norm: float = 1.0  # the gradient's norm is clipped to this
-    shift_pixels: int = 1  # pictures are moved by up to this many pixels; 0: not
+    shift_pixels: int = 1  # up to which pictures are moved, fewer than they have; 0: not
     flip: bool = False  # whether half of the pictures are mirrored
-    jitter: float = 0.0  # strength of random brightness and contrast; 0: none
+    jitter: float = 0.0  # strength of random brightness and contrast, up to 1; 0: none
     input_workers: int = 0  # processes that decode pictures on disk; 0: threads
     log_every: int = 50  # steps between two records of `metrics.jsonl`
     checkpoint_every: int = 500  # steps between two checkpoints
@@ -65,6 +65,10 @@ class TrainConfig:
         for field in ("seed", "input_workers", "shift_pixels", "jitter", "weight_decay"):
             if getattr(self, field) < 0:
                 raise InputError(f"{field} must be at least 0, got {getattr(self, field)}")
+        if self.jitter > 1:
+            raise InputError(
+                f"jitter: expected 0 to 1, got {self.jitter}: more makes negatives of pictures"
+            )
         if self.seed >= 2**32:
             raise InputError(f"seed must be less than 2**32, got {self.seed}")
         for field in ("b1", "b2"):
@@ -176,6 +180,9 @@ class TrainData:
             raise InputError(
                 f"caption_id: expected integers [n], got {captions.dtype} {list(captions.shape)}"
             )
+        for stage in self.stages:
+            if stage.weights is not None:
+                check_weights(np.asarray(stage.weights), n)
         starts = [stage.start for stage in self.stages]
         if starts[:1] != [0] or any(a >= b for a, b in itertools.pairwise(starts)):
             raise InputError(f"stages must start at 0 and then at ever later steps, got {starts}")
@@ -183,6 +190,16 @@ class TrainData:
             raise InputError(
                 f"images: expected uint8 [n, h, w, 3], got {self.images.dtype} {self.images.shape}"
             )
+
+
+def check_weights(weights: np.ndarray, n: int) -> None:
+    """Raises `InputError` unless `weights` can be drawn by: [n] ≥ 0, with a positive sum."""
+    if weights.shape != (n,):
+        raise InputError(f"weights: expected shape [{n}] (examples), got {weights.shape}")
+    with np.errstate(over="ignore"):
+        right = np.isfinite(weights).all() and (weights >= 0).all() and 0 < weights.sum() < np.inf
+    if not right:
+        raise InputError("weights: expected finite, non-negative numbers with a positive sum")
 
 
 def trim(tokens: np.ndarray) -> np.ndarray:
@@ -202,6 +219,11 @@ def check_fit(config: TrainConfig, data: TrainData, model: nn.Module, mesh: Mesh
     size = (variant.image_size, variant.image_size, 3)
     if data.images.shape[1:] != size:
         raise InputError(f"the model wants pictures {size}, the data has {data.images.shape[1:]}")
+    if config.shift_pixels >= variant.image_size:
+        raise InputError(
+            f"shift_pixels: expected 0 to {variant.image_size - 1} for pictures of "
+            f"{variant.image_size} pixels, got {config.shift_pixels}: nothing of them would be left"
+        )
     last = data.stages[-1].start
     if last >= config.steps:
         raise InputError(

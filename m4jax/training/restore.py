@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import gc
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -171,14 +172,26 @@ def describe(run_dir: str | os.PathLike) -> dict[str, Any]:
     return {"params": files.digest(leaves), "identity": record["position"].get("identity")}
 
 
+def _is_no_matter_of_course(record: logging.LogRecord) -> bool:
+    """Leaves out what Orbax warns of each directory that it is to read only."""
+    return not str(record.msg).startswith("Given directory is read only")
+
+
 @contextlib.contextmanager
 def _newest(run_dir: str | os.PathLike) -> Iterator[tuple[ocp.CheckpointManager, int]]:
     """Opens the checkpoints of a run; tells of damage with the mend."""
     directory = Path(run_dir).absolute() / "checkpoints"
-    options = ocp.CheckpointManagerOptions(read_only=True)
+    # Orbax warns of each default that does not go with `read_only`.
+    options = ocp.CheckpointManagerOptions(read_only=True, save_interval_steps=0, create=False)
     if not directory.is_dir():
         raise InputError(f"{directory}: no such directory; train the run first")
-    with ocp.CheckpointManager(directory, options=options) as manager:
+    logger = logging.getLogger("absl")
+    logger.addFilter(_is_no_matter_of_course)
+    try:
+        opened = ocp.CheckpointManager(directory, options=options)
+    finally:
+        logger.removeFilter(_is_no_matter_of_course)
+    with opened as manager:
         step = manager.latest_step()
         if step is None:
             raise InputError(f"{directory} has no checkpoint; train the run first")

@@ -6,6 +6,7 @@ import pytest
 from helpers.balance_problems import random_problem
 
 from m4jax import balance
+from m4jax.balance.certificate import _worst
 
 NAMES = {"attribute_names": ("woman", "old"), "label_names": ("nurse", "pilot", "judge")}
 
@@ -58,21 +59,50 @@ def changed(solution, **changes):
 def test_what_holds_is_not_among_the_worst(problem, solution):
     violation = solution.violation.copy()
     violation[:, 1:] = 0.0
-    holds = changed(solution, violation=violation)
-    assert all(row["label"] is None for row in balance.certificate(problem, holds)["worst"])
+    assert all(row["label"] is None for row in _worst(problem, violation))
 
 
 def test_at_most_ten_are_named_and_what_is_unknown_comes_first():
     problem = random_problem(0, shape=(3, 5))
     association = np.linspace(0.1, 0.2, 15).reshape(3, 5)
     violation = np.column_stack([[0.0, np.nan, 0.0], association])
-    solution = changed(balance.solve(problem), violation=violation)
-    facts = balance.certificate(problem, solution)
-    assert len(facts["worst"]) == 10
-    first, second = facts["worst"][:2]
+    worst = _worst(problem, violation)
+    assert len(worst) == 10
+    first, second = worst[:2]
     assert first == {"attribute": "attribute 1", "label": None, "violation": None}
     assert second == {"attribute": "attribute 2", "label": "label 4", "violation": 0.2}
-    assert facts["violation_max"] is None
+
+
+def other(problem, **changes):
+    """The problem with other examples or settings, of the same size."""
+    fields = {name: getattr(problem, name) for name in ("attributes", "labels", "counts", "spec")}
+    return balance.Problem(**fields | changes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda problem: {"attributes": problem.attributes[::-1]},
+        lambda problem: {"labels": problem.labels[::-1]},
+        lambda problem: {"target": 0.4},
+        lambda problem: {"keep_rate": 0.9},
+        lambda problem: {"counts": 1 + np.arange(200) % 2},
+    ],
+)
+def test_the_solution_of_another_problem_is_refused(problem, solution, change):
+    with pytest.raises(balance.ProblemError, match="it is that of another one; pass the problem"):
+        balance.certificate(other(problem, **change(problem)), solution)
+    mild = other(problem, penalty=10.0, keep_rate=0.3)  # nothing is violated
+    balance.certificate(mild, balance.solve(mild))
+    with pytest.raises(balance.ProblemError, match="the solution says"):
+        balance.certificate(other(mild, **change(problem)), balance.solve(mild))
+
+
+def test_what_a_solution_says_must_follow_from_its_weights(problem, solution):
+    wrong = changed(solution, effective_sample_size=solution.effective_sample_size * 1.001)
+    with pytest.raises(balance.ProblemError, match="says an effective sample size of"):
+        balance.certificate(problem, wrong)
+    balance.certificate(problem, changed(solution, violation=solution.violation + 1e-12))
 
 
 def test_weights_that_are_no_numbers_are_none(problem, solution):

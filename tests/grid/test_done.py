@@ -142,3 +142,23 @@ def test_a_task_that_fails_marks_its_runs_with_the_trace(tmp_path, kind):
     for config in configs:
         assert files.read_json(layout.run(config) / FAILED)["trace"] == "line 1"
         assert state(config, layout) == "failed"
+
+
+def shown(workdir, changes):
+    """What status prints of a grid with changes; its lines, blanks left out."""
+    console = terminal.console(io.StringIO())
+    study.main(merge(grid(), changes), workdir=str(workdir), action="status", workers=1,
+               console=console)  # fmt: skip
+    return " ".join(console.file.getvalue().split())
+
+
+def test_status_tells_what_is_trained_and_to_be_evaluated(finished):
+    run, layout, _ = finished
+    assert "1 done, 3 pending" in shown(layout.root, {})
+    found = shown(layout.root, {"evaluate": {"resamples": 200}})
+    assert "3 pending, 1 trained" in found and "started" not in found
+    assert "to be evaluated as this configuration says; --action=run does it" in found
+    half = layout.run(run) / "checkpoints"
+    half.rename(half.with_name("aside"))
+    assert "1 started" in shown(layout.root, {"evaluate": {"resamples": 200}})
+    half.with_name("aside").rename(half)

@@ -5,16 +5,19 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
 from configs import ablation, quickstart
+from m4jax import evaluation
 from m4jax.errors import InputError
 from m4jax.evaluation.metrics import AB
 from m4jax.grid import study
-from m4jax.grid.cells import expand
+from m4jax.grid.cells import expand, levels, merge
 from m4jax.report import results
 from m4jax.report.contrasts import Runs, difference
+from m4jax.run.state import evaluation_settings
 
 PUBLISHED = Path(__file__).parents[2] / "results" / "ablation-laptop"
 
@@ -73,3 +76,19 @@ def test_the_quickstarts_results_are_those_of_its_configuration(tmp_path):
     config = quickstart.get_config().to_dict()
     options = {"action": "figures", "workers": 1, "console": console}
     assert study.main(config, workdir=str(tmp_path), **options) == 0
+
+
+def test_results_are_not_shown_under_another_evaluation(tmp_path):
+    config, path = quickstart.get_config().to_dict(), tmp_path / "results.parquet"
+    rows = pq.read_table(PUBLISHED.parent / "quickstart" / "results.parquet").to_pylist()
+    how = {cell.config.id: evaluation_settings(cell.config) for cell in expand(config)}
+    results.write(path, rows, levels(config), how)
+    console = Console(file=io.StringIO(), width=110)
+    options = {"action": "figures", "workers": 1, "console": console, "workdir": str(tmp_path)}
+    assert study.main(config, **options) == 0
+    prompts = Path(evaluation.__file__).parent / "prompts" / f"{config['evaluate']['prompts']}.json"
+    own = tmp_path / "own.json"
+    own.write_text(prompts.read_text(encoding="utf-8").replace("a man", "a guy"))
+    for changes in ({"resamples": 200}, {"prompts": str(own)}):
+        with pytest.raises(InputError, match=f"{len(how)} of its {len(how)} runs, .* evaluated"):
+            study.main(merge(config, {"evaluate": changes}), **options)

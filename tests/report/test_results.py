@@ -72,7 +72,7 @@ def same(a, b):
     """Tells whether two tables are read as the same."""
     arrays = [(a[name], b[name]) for name in (*a.columns, *b.columns)]
     alike = all(repr(x.tolist()) == repr(y.tolist()) for x, y in arrays)
-    return a.levels == b.levels and alike
+    return (a.levels, a.evaluations) == (b.levels, b.evaluations) and alike
 
 
 @pytest.mark.parametrize("most", [200, pytest.param(None, marks=pytest.mark.long)])
@@ -80,7 +80,7 @@ def test_every_flipped_bit_is_noticed_or_changes_nothing(tmp_path, most):
     draws = tuple(np.random.default_rng(0).random(8).tolist())
     rows = [r | {"model": "small", "draws": draws} for r in plausible_rows()[:: 1 if most else 40]]
     path = tmp_path / "results.parquet"
-    results.write(path, rows, {"model": ["small", "large"]})
+    results.write(path, rows, {"model": ["small", "large"]}, {"run": "how"})
     expected, noticed = results.read(path), 0
     for bit in flips(path, most):
         try:
@@ -166,3 +166,23 @@ def test_plain_results_are_of_the_seeds_that_all_versions_have():
     assert set(table(fewer).plain.select(kind="run")["seed"].tolist()) == {0, 1}
     none = [r for r in rows if r["kind"] != "run" or (r["seed"] == 2) == (r["version"] == "oracle")]
     assert set(table(none).plain.select(kind="run")["seed"].tolist()) == {0, 1, 2}
+
+
+def test_how_runs_were_evaluated_is_read_back_and_sealed(tmp_path):
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "results.parquet"
+    results.write(path, plausible_rows(), evaluations={"a": "one", "b": "other"})
+    found = results.read(path)
+    assert found.evaluations == found.plain.evaluations == {"a": "one", "b": "other"}
+    table = pq.read_table(path)
+    metadata = table.schema.metadata
+    without = {key: x for key, x in metadata.items() if key != results.EVALUATIONS}
+    changed = metadata | {results.EVALUATIONS: b'{"a": "two", "b": "other"}'}
+    for other in (without, changed):
+        pq.write_table(table.replace_schema_metadata(other), path)
+        with pytest.raises(DamagedError, match="the checksum of its content differs"):
+            results.read(path)
+    results.write(path, plausible_rows())  # as in earlier versions
+    assert results.read(path).evaluations == {}
+    assert results.EVALUATIONS not in pq.read_schema(path).metadata

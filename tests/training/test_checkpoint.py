@@ -12,6 +12,7 @@ from helpers import HELPERS
 from helpers.runs import CONFIG, metrics, tiny_data, tiny_model
 
 from m4jax.errors import InputError
+from m4jax.run import start
 from m4jax.training import CheckpointWarning, load_params, train
 from m4jax.training.checkpoint import Checkpoints, alone
 from m4jax.training.step import TrainState
@@ -22,6 +23,20 @@ def whole(tmp_path_factory):
     """An uninterrupted run with checkpoints of steps 5 and 10, and its parameters."""
     run_dir = tmp_path_factory.mktemp("whole")
     return run_dir, train(CONFIG, tiny_data(), run_dir, model=tiny_model())
+
+
+def test_reading_warns_of_nothing(whole, caplog):
+    with caplog.at_level("WARNING"), caplog.at_level("WARNING", logger="absl"):
+        load_params(whole[0], tiny_model())
+    assert caplog.messages == []
+
+
+def test_a_run_that_is_not_trained_to_its_end_is_nothing_to_start_from(whole, tmp_path):
+    assert start.identity(str(whole[0]))
+    shutil.copytree(whole[0], tmp_path / "half")
+    shutil.rmtree(tmp_path / "half" / "checkpoints" / "10")
+    with pytest.raises(InputError, match=r"init_from: .*half is trained up to step 5 of 10: exp"):
+        start.identity(str(tmp_path / "half"))
 
 
 @pytest.fixture

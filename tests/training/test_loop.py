@@ -210,6 +210,7 @@ def test_bad_data_is_told(tmp_path, data, model, message):
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"warmup_steps": 10}, "warmup_steps must lie in"),
         ({"loss": "softmin"}, "did you mean 'softmax'"),
+        ({"jitter": 5.0}, r"jitter: expected 0 to 1, got 5.0"),
     ],
 )
 def test_bad_settings_are_told(changes, message):
@@ -329,6 +330,17 @@ def test_pictures_are_known_in_memory_and_on_disk(monkeypatch):
     monkeypatch.setattr(identity, "IN_FULL", 0)
     monkeypatch.setattr(identity, "SOME", images[0].nbytes * 4)
     assert identity.pictures_of(images)["all"] != known["all"]
+
+
+def test_pictures_are_not_moved_out_of_sight(tmp_path):
+    with pytest.raises(InputError, match="shift_pixels: expected 0 to 7 for pictures of 8 pixels"):
+        train(replace(shift_pixels=8), tiny_data(), tmp_path, model=tiny_model())
+
+
+@pytest.mark.parametrize("bad", [np.zeros(32), np.full(32, -1.0), np.full(32, 1e308), np.ones(3)])
+def test_weights_that_nothing_can_be_drawn_by_are_told_without_a_warning(bad):
+    with pytest.raises(InputError, match="weights: expected"):
+        tiny_data(stages=(Stage(0), Stage(3, bad)))
 
 
 @pytest.mark.parametrize("starts", [(), (1,), (0, 5, 5)])
