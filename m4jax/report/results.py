@@ -187,7 +187,7 @@ def write(
         table = pa.Table.from_pydict(columns, schema=schema)
         metadata = {LEVELS: json.dumps(levels or {})}
         if evaluations:
-            metadata[EVALUATIONS] = json.dumps(evaluations)
+            metadata[EVALUATIONS] = json.dumps(evaluations, sort_keys=True)
         table = table.replace_schema_metadata(metadata)
         table = table.replace_schema_metadata({**table.schema.metadata, CONTENT: _digest(table)})
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
