@@ -73,12 +73,15 @@ def solve(job: Job, progress: Progress) -> None:
         precision=job.config.precision,
         progress=lambda steps, gap: progress(f"solve, gap {gap:.1e}", steps, request.MAX_STEPS),
     )
-    if job.columns.utility_levels and solution.status is balance.Status.CONVERGED:
+    each = bool(job.columns.utility_levels) and solution.status is balance.Status.CONVERGED
+    if each:  # the certificate is then of the examples, the weights of their cells
         solution, binding = _refined(job, problem, solution, binding, progress)
     request.require(problem, solution, allow_violations=job.config.allow_violations)
     assignment.add_weights(job.fold, solution.weights, job.solution)
     result = DiskSolution(
-        balance.certificate(problem, solution) | binding, solution.multipliers, solution.offset
+        balance.certificate(problem, solution, compare=not each) | binding,
+        solution.multipliers,
+        solution.offset,
     )
     facts = result._asdict() | {"multipliers": result.multipliers.tolist()}
     files.seal_file(job.solution, **facts)
