@@ -51,7 +51,7 @@ def test_bad_parameters_are_told(tmp_path):
         launch.submit(work, jobs=1, cluster="local", hours=1, parameters={"unknown": 1})
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_fleet_of_a_grid_equals_single_runs_to_rounding(tmp_path):
     metrics = {}
     for fleet in (1, 4):

@@ -169,7 +169,7 @@ def benchmark(workdir, *more):
     return commands.run("benchmark_train", f"--workdir={workdir}", *config, *more)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_benchmark_measures_what_it_is_asked_for(tmp_path):
     small = ("--config.input.examples=600", "--config.input.duration=0.5")
     done = benchmark(tmp_path, "--config.what=input", "--config.input.workers=(0,)", *small)
