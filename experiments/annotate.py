@@ -15,7 +15,6 @@ was found. To balance them:
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from experiments import command
@@ -48,18 +47,18 @@ def _show(console: Console, found: Found, path: Path) -> None:
     if len(found.several) == 1:
         rows["name none"] = found.captions - named
     for name, number in rows.items():
-        table.add_row(escape(name), f"{number:,}", f"{number / found.captions:.1%}")
+        table.add_row(name, f"{number:,}", f"{number / found.captions:.1%}")
     console.print(table)
     for title, counts in (("labels", found.labels), ("vetoes", found.vetoes)):
         table = Table(f"commonest {title}", "captions")
         for name, number in counts.most_common(SHOWN):
             if number:
-                table.add_row(escape(name), f"{number:,}")
+                table.add_row(name, f"{number:,}")
         console.print(table)
     console.print(f"Rows left out, for want of a text: {found.left_out:,}")
     for reason in found.reasons:
-        console.print(f"  {reason}", soft_wrap=True, markup=False)
-    console.print(f"Table: {path}", soft_wrap=True, markup=False)
+        console.print(f"  {reason}", soft_wrap=True)
+    console.print(f"Table: {path}", soft_wrap=True)
 
 
 if __name__ == "__main__":

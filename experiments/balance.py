@@ -36,7 +36,7 @@ SHOWN = {
 def main(console: Console) -> int:
     """Carries out the stages that are not done yet; prints the certificate and where all lies."""
     config = tables.table_config(command.config())
-    tell = functools.partial(console.print, soft_wrap=True, markup=False)
+    tell = functools.partial(console.print, soft_wrap=True)
     job = tables.Job(config, command.workdir(), tell)
     stages = {name: functools.partial(tables.STAGES[name], job) for name in tables.stages(config)}
     with files.locked(job.folder / f"lock.{config.shard or 0}", wait=False):
@@ -56,8 +56,8 @@ def _show(console: Console, folder: Path) -> None:
             table.add_row(title, _text(certificate[name]))
     console.print(table)
     weights, shown = folder / "weights.parquet", f"{folder / 'tables'}, {folder / 'figures'}"
-    console.print(f"Weights: {weights}", soft_wrap=True, markup=False)
-    console.print(f"Tables and figures: {shown}", soft_wrap=True, markup=False)
+    console.print(f"Weights: {weights}", soft_wrap=True)
+    console.print(f"Tables and figures: {shown}", soft_wrap=True)
 
 
 def _text(value: object) -> str:

@@ -22,7 +22,7 @@ def main(console: Console) -> int:
     """Exports the model that experiments.train left in the workdir."""
     config, layout = single.run_and_layout()
     model.export(config, layout, Path(_TO.value), _FORMAT.value)
-    console.print(f"Written: {_TO.value}", markup=False)
+    console.print(f"Written: {_TO.value}")
     return 0
 
 

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
-from rich.markup import escape
 
 from experiments import annotation_scores, command
 from experiments.annotation_scores import CLASSES, COLUMNS, Row, entry, share
@@ -47,7 +46,7 @@ def main(console: Console) -> int:
         draw(rows).savefig(folder / "confusion.png", dpi=200, metadata={"Software": None})
     table = markdown(scores, lexicon)
     _fill(folder / "README.md", table)
-    console.print(escape(table), soft_wrap=True)
+    console.print(table, soft_wrap=True)
     return 0
 
 

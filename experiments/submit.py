@@ -38,7 +38,7 @@ def main(console: Console) -> int:
         parameters=dict(_parameter(text) for text in _SLURM.value),
     )
     ids = ", ".join(job.job_id for job in jobs)
-    console.print(f"Jobs: {ids}\nLogs: {work.workdir}/logs/jobs", markup=False)
+    console.print(f"Jobs: {ids}\nLogs: {work.workdir}/logs/jobs")
     return 0
 
 

@@ -41,7 +41,7 @@ def main(console: Console) -> int:
     else:
         _train_together(console, stages)
     if jax.process_index() == 0:
-        console.print(f"Run: {layout.run(config)}", markup=False)
+        console.print(f"Run: {layout.run(config)}")
     return 0
 
 

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from helpers import small_grid
+from helpers.commands import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
@@ -105,3 +106,9 @@ def test_names_in_pictures_are_text():
         figure = Figure()
         figure.subplots().set_title("$\\frac{1 and [/x]")
         figure.savefig(io.BytesIO(), format="png")
+
+
+def test_text_is_made_plain_once():
+    # The commands' console knows no markup: text that was escaped for it shows its backslashes.
+    modules = [path for room in ("m4jax", "experiments") for path in (ROOT / room).rglob("*.py")]
+    assert not [path.name for path in modules if "rich.markup" in path.read_text(encoding="utf-8")]
