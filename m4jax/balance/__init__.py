@@ -12,7 +12,8 @@ from m4jax.balance.diagnostics import (
 from m4jax.balance.feasibility import Conflict, KeepRate, conflict, max_keep_rate
 from m4jax.balance.frontier import Frontier, FrontierPoint, frontier
 from m4jax.balance.objectives import OBJECTIVES, Objective
-from m4jax.balance.problem import Problem, ProblemError, Solution, Spec, Status
+from m4jax.balance.problem import Problem, ProblemError, Spec
+from m4jax.balance.solution import Solution, Status
 from m4jax.balance.solver import solve
 
 __all__ = [

@@ -12,7 +12,9 @@ from m4jax.balance.bias import group_sums
 from m4jax.balance.checks import ProblemError
 from m4jax.balance.diagnostics import finite, summarise
 from m4jax.balance.dual import violation
-from m4jax.balance.problem import Problem, Solution, Status
+from m4jax.balance.moments import fields
+from m4jax.balance.problem import Problem
+from m4jax.balance.solution import Solution, Status
 
 WORST = 10  # constraints named in a certificate
 ROUNDING = 1e-6  # relative to the scale; far more than sums of float64 can be off
@@ -126,6 +128,12 @@ def fingerprint(problem: Problem) -> str:
         bits = array.dtype == np.uint8  # a problem keeps as bytes what is 0 or 1, and only that
         digest.update(f"{name} {'bits' if bits else 'float64'} {array.shape}\n".encode())
         digest.update(np.packbits(array) if bits else _canonical(array))
+    for name, array in fields(problem.spec.moments).items() if len(problem.spec.moments) else ():
+        digest.update(f"{name} {array.shape}\n".encode())
+        digest.update(_canonical(array))
+    for name, array in problem.columns.items():
+        digest.update(f"column {name} {array.shape}\n".encode())
+        digest.update(_canonical(array))
     return digest.hexdigest()
 
 

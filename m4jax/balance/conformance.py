@@ -9,7 +9,8 @@ import numpy as np
 from m4jax.balance import dual
 from m4jax.balance.folding import make_rows
 from m4jax.balance.objectives import Objective
-from m4jax.balance.problem import Problem, Status
+from m4jax.balance.problem import Problem
+from m4jax.balance.solution import Status
 from m4jax.balance.solver import solve
 
 BASES = (1e-6, 1e-3, 0.1, 0.5, 0.9, 1.0, 1.5, 30.0, 1e6)

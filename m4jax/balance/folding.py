@@ -30,6 +30,7 @@ def fold(problem: Problem) -> tuple[Problem, np.ndarray]:
         labels=problem.labels[first],
         utility=problem.utility[first],
         counts=counts,
+        columns={name: column[first] for name, column in problem.columns.items()},
     )
     return folded, inverse
 
@@ -43,7 +44,8 @@ def _keys(problem: Problem) -> np.ndarray:
         if not known.all():
             bits.append(known)
             attributes = np.where(known, attributes, 0.0)
-    for matrix in (attributes, problem.labels):
+    columns = [column[:, None] for column in problem.columns.values()]
+    for matrix in (attributes, problem.labels, *columns):
         if matrix.dtype == np.uint8 or np.array_equal(matrix != 0, matrix):
             bits.append(matrix)
         else:

@@ -8,7 +8,8 @@ from m4jax.balance.bias import bias
 from m4jax.balance.feasibility import KeepRate, max_keep_rate
 from m4jax.balance.folding import fold
 from m4jax.balance.objectives import Objective
-from m4jax.balance.problem import Problem, ProblemError, Solution, Status
+from m4jax.balance.problem import Problem, ProblemError
+from m4jax.balance.solution import Solution, Status
 from m4jax.balance.solver import solve
 
 RATES = tuple(round(0.05 * i, 2) for i in range(1, 21))

@@ -20,7 +20,7 @@ from m4jax.balance.dual import (
     violation,
 )
 from m4jax.balance.objectives import Objective, added_cost
-from m4jax.balance.problem import Status
+from m4jax.balance.solution import Status
 
 Array = jax.Array
 

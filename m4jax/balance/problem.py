@@ -1,8 +1,8 @@
-"""What is to be balanced (`Spec`, `Problem`), and what a solver hands back (`Solution`)."""
+"""What is to be balanced: `Spec`, and `Problem` with its examples."""
 
 import dataclasses
-import enum
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -10,7 +10,12 @@ import numpy as np
 
 from m4jax.balance import checks
 from m4jax.balance.checks import ProblemError
+from m4jax.balance.features import Expression, Names, evaluate
 from m4jax.balance.intersections import find_parts, intersect
+from m4jax.balance.moments import Moments, Ratio, System, gather, make_system
+
+UNASKED = 0.5  # stands for targets where there are none
+Mean = Callable[[Names, Expression], float]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, init=False)
@@ -27,6 +32,7 @@ class Spec:
         eps: `[m, c+1]` ε, the bounds on |E[q (s_k − π_k)]| and |E[q (s_k − π_kr) y_r]|;
             `eps_representation` `[m]` and `eps_association` `[m, c]` are its two parts.
         penalty: V, the level of enforcement; infinity makes the constraints hard.
+        moments: constraints in words: `[K]` ratios and means with bounds of their own.
     """
 
     attribute_names: tuple[str, ...]
@@ -35,6 +41,7 @@ class Spec:
     keep_rate: float
     eps: np.ndarray
     penalty: float
+    moments: Moments
 
     eps_representation = property(lambda self: self.eps[:, 0])
     eps_association = property(lambda self: self.eps[:, 1:])
@@ -44,12 +51,16 @@ class Spec:
         *,
         attributes: int | Iterable[str],
         labels: int | Iterable[str],
-        target: Any,
+        target: Any = None,
         intersections: Iterable[Sequence[str]] = (),
         keep_rate: float = 0.9,
-        eps_representation: Any = 1e-3,
-        eps_association: Any = 1e-3,
+        eps_representation: Any = None,
+        eps_association: Any = None,
         penalty: float = 10.0,
+        constraints: Iterable[Any] = (),
+        columns: Iterable[str] = (),
+        moments: Moments | None = None,
+        mean: Mean | None = None,
     ):
         """Checks what is asked for.
 
@@ -59,13 +70,18 @@ class Spec:
             target: π in [0, 1], a number or `[m]`, or `[m, c+1]` with the overall prevalence in
                 column 0 and one column per label; or a mapping from each attribute name to a
                 number or `[c+1]`. Intersections may be left out: the product of their parts'
-                targets then stands in.
+                targets then stands in. Needed unless there are constraints in words: without it
+                nothing is asked of the moments with targets.
             intersections: tuples of attribute names, as in (("man", "dark skin"),): each is one
                 more attribute, named "man × dark skin". Examples come with that column too.
             keep_rate: η in (0, 1].
-            eps_representation: ε ≥ 0 of representation, a number or `[m]`.
-            eps_association: ε ≥ 0 of association, a number or `[m, c]`.
+            eps_representation: ε ≥ 0 of representation, a number or `[m]`; 1e-3 by default.
+            eps_association: ε ≥ 0 of association, a number or `[m, c]`; 1e-3 by default.
             penalty: V > 0, or infinity.
+            constraints: in words, such as `share`; or `Ratio` records.
+            columns: distinct names of further columns of numbers that constraints speak of.
+            moments: constraints that were read before, in place of `constraints`.
+            mean: (names, expression) -> E[expression], for bounds that are taken from the data.
 
         Raises:
             ProblemError: if a name, a shape or a value is not as above.
@@ -76,6 +92,14 @@ class Spec:
         parts = find_parts(intersections, own)
         products = tuple(" × ".join(own[k] for k in columns) for columns in parts)
         names = checks.names("attribute", own + products)
+        if moments is None:
+            known = Names(names, labels, checks.names("column", columns))
+            moments = _read(constraints, known, mean)
+        asked = 1e-3 if target is not None or not len(moments) else np.inf  # nothing without target
+        if target is None and len(moments):
+            target = UNASKED
+        eps_representation = asked if eps_representation is None else eps_representation
+        eps_association = asked if eps_association is None else eps_association
         eps = [
             checks.bound("eps_representation", eps_representation, (names,))[:, None],
             checks.bound("eps_association", eps_association, (names, labels)),
@@ -88,7 +112,13 @@ class Spec:
             keep_rate=checks.number("keep_rate", keep_rate, "in (0, 1]", lambda x: 0 < x <= 1),
             eps=np.concatenate(eps, axis=1),
             penalty=checks.number("penalty", penalty, "> 0, or infinity", lambda x: x > 0),
+            moments=moments,
         )
+
+    @functools.cached_property
+    def system(self) -> System:
+        """All constraints as rows with bounds: those on targets, then those in words."""
+        return make_system(self.moments, self.target, self.eps, self.penalty)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, init=False)
@@ -110,6 +140,7 @@ class Problem:
         labels: `[n, c]` y, 0 or 1, or soft in [0, 1].
         utility: `[n]` u > 0, used as given.
         counts: `[n]` multiplicity of each row, at least 0.
+        columns: further columns of numbers `[n]` by name, of those that constraints speak of.
         spec: names, targets, bounds, keep rate and penalty.
     """
 
@@ -117,6 +148,7 @@ class Problem:
     labels: np.ndarray
     utility: np.ndarray
     counts: np.ndarray
+    columns: Mapping[str, np.ndarray]
     spec: Spec
 
     target = property(attrgetter("spec.target"))
@@ -124,6 +156,7 @@ class Problem:
     penalty = property(attrgetter("spec.penalty"))
     attribute_names = property(attrgetter("spec.attribute_names"))
     label_names = property(attrgetter("spec.label_names"))
+    moments = property(attrgetter("spec.moments"))
     eps_representation = property(attrgetter("spec.eps_representation"))
     eps_association = property(attrgetter("spec.eps_association"))
 
@@ -142,6 +175,8 @@ class Problem:
         attribute_names: Iterable[str] | None = None,
         label_names: Iterable[str] | None = None,
         intersections: Iterable[Sequence[str]] = (),
+        constraints: Iterable[Any] = (),
+        columns: Mapping[str, Any] | None = None,
         spec: Spec | None = None,
     ):
         """Checks the examples and what is asked of them.
@@ -149,7 +184,7 @@ class Problem:
         Args:
             attributes: `[n, m]` as above, without the columns of `intersections`.
             labels: `[n, c]` as above.
-            target: π, see `Spec`; always needed.
+            target: π, see `Spec`; needed unless there are constraints in words.
             utility: `[n]` as above; ones by default.
             counts: `[n]` as above; ones by default.
             keep_rate: η; 0.9 by default, as in the paper.
@@ -159,6 +194,9 @@ class Problem:
             attribute_names: of the columns of `attributes`; "attribute 0" and so on by default.
             label_names: of the columns of `labels`; "label 0" and so on by default.
             intersections: see `Spec`; each adds a column, see `intersect`.
+            constraints: in words: `share`, `prevalence`, `gap`, `ratio`, `cap`, `floor`, `budget`,
+                `equalized_odds`; mixed freely, instead of or beside `target`.
+            columns: further columns of finite numbers `[n]` by name, tokens or prices say.
             spec: what no other argument says; `dataclasses.replace` uses it.
 
         Raises:
@@ -170,23 +208,70 @@ class Problem:
         given = (target, keep_rate, eps_representation, eps_association, penalty)
         settings = {k: x for k, x in zip(names, given, strict=True) if x is not None}
         if spec is not None:
-            settings = {name: getattr(spec, name) for name in names} | settings
+            settings = {name: getattr(spec, name) for name in (*names, "moments")} | settings
             attribute_names = spec.attribute_names if attribute_names is None else attribute_names
             label_names = spec.label_names if label_names is None else label_names
         own = checks.names("attribute", m if attribute_names is None else attribute_names, m)
         label_names = checks.names("label", c if label_names is None else label_names, c)
         intersections = tuple(intersections)
-        settings = {"target": None, "intersections": intersections} | settings
-        spec = Spec(attributes=own, labels=label_names, **settings)
+        settings = {"intersections": intersections} | settings
         attributes = checks.unit_interval("attributes", attributes, names=own, unknown=True)
         attributes = intersect(attributes, own, intersections)
         labels = checks.unit_interval("labels", labels, names=label_names)
         utility = checks.positive_vector("utility", utility, n)
         counts = checks.nonnegative_vector("counts", counts, n)
-        checks.groups(attributes, None if counts.all() else counts > 0, spec.attribute_names)
+        columns = {k: _column(k, x, n) for k, x in (columns or {}).items()}
         _set_fields(
-            self, attributes=attributes, labels=labels, utility=utility, counts=counts, spec=spec
+            self,
+            attributes=attributes,
+            labels=labels,
+            utility=utility,
+            counts=counts,
+            columns=columns,
         )
+        spec = Spec(
+            attributes=own,
+            labels=label_names,
+            constraints=constraints,
+            columns=columns,
+            mean=self._mean,
+            **settings,
+        )
+        checks.groups(attributes, None if counts.all() else counts > 0, spec.attribute_names)
+        _set_fields(self, spec=spec)
+
+    def _mean(self, names: Names, expression: Expression) -> float:
+        """Returns E[expression] over the examples."""
+        values = evaluate(expression, names, self.attributes, self.labels, self.columns)
+        return float(self.counts @ values / self.counts.sum())
+
+
+def _read(constraints: Iterable[Any], names: Names, mean: Mean | None) -> Moments:
+    """Returns the moments of constraints in words, or of `Ratio` records."""
+    found = None if mean is None else functools.partial(mean, names)
+    ratios: list[Ratio] = []
+    for word in constraints:
+        if not isinstance(word, Ratio) and not hasattr(word, "ratios"):
+            raise ProblemError(
+                f"constraints has {word!r}; expected words such as balance.share(...)"
+            )
+        ratios += [word] if isinstance(word, Ratio) else word.ratios(names, found)
+    return gather(names, ratios)
+
+
+def _column(name: str, values: Any, n: int) -> np.ndarray:
+    """Returns a new `[n]` vector of finite numbers, bytes if all are 0 or 1."""
+    array = checks.numbers(f"columns[{name!r}]", values)
+    if array.shape != (n,):
+        raise ProblemError(
+            f"columns[{name!r}] has shape {array.shape}; expected ({n},), one per example"
+        )
+    array = np.array(array, dtype=float)
+    wrong = ~(np.abs(array) <= checks.LARGEST)
+    checks.refuse(
+        f"columns[{name!r}]", array, wrong, f"a finite number, at most {checks.LARGEST:g} in size"
+    )
+    return array.astype(np.uint8) if np.isin(array, (0, 1)).all() else array
 
 
 def _set_fields(record: Spec | Problem, **fields: Any) -> None:
@@ -195,67 +280,3 @@ def _set_fields(record: Spec | Problem, **fields: Any) -> None:
         if isinstance(value, np.ndarray):
             value.flags.writeable = False
         object.__setattr__(record, name, value)
-
-
-class Status(enum.Enum):
-    """Why the solver stopped; the value says it in words."""
-
-    CONVERGED = "the duality gap is within the tolerance"
-    MAX_STEPS = "the step limit was reached before the duality gap was within the tolerance"
-    INFEASIBLE = "no weights meet the hard constraints at this keep rate"
-    NON_FINITE = "a value overflowed or lost all its digits: rescale the utility"
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Certificate:
-    """How good weights are, proven by dual variables. Check `status` before using the weights.
-
-    Attributes:
-        status: why the solver stopped.
-        objective: the value of the problem at q, penalties included.
-        duality_gap: by how much `objective` can exceed the optimum, at most. With hard
-            constraints it holds up to the violations.
-        violation: `[m, c+1]` [|E[q (s_k − π_k)]| − ε_k]₊ in column 0, then
-            [|E[q (s_k − π_kr) y_r]| − ε_kr]₊.
-        effective_sample_size: (Σ q)² / Σ q², each example counted as often as `counts` says.
-        steps: Newton steps, or passes over the examples.
-        multipliers: `[m, c+1]` the dual variables w of the constraints, the paper's v⁺ − v⁻.
-        offset: the dual variable μ of E[q] = η.
-    """
-
-    status: Status
-    objective: float
-    duality_gap: float
-    violation: np.ndarray
-    effective_sample_size: float
-    steps: int
-    multipliers: np.ndarray
-    offset: float
-
-
-class Certified:
-    """What has a `certificate`: its fields can be read from the record itself."""
-
-    status = property(attrgetter("certificate.status"))
-    objective = property(attrgetter("certificate.objective"))
-    duality_gap = property(attrgetter("certificate.duality_gap"))
-    violation = property(attrgetter("certificate.violation"))
-    representation_violation = property(lambda self: self.violation[:, 0])
-    association_violation = property(lambda self: self.violation[:, 1:])
-    effective_sample_size = property(attrgetter("certificate.effective_sample_size"))
-    steps = property(attrgetter("certificate.steps"))
-    multipliers = property(attrgetter("certificate.multipliers"))
-    offset = property(attrgetter("certificate.offset"))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Solution(Certified):
-    """Weights with their certificate.
-
-    Attributes:
-        weights: `[n]` q in [0, 1].
-        certificate: see `Certificate`.
-    """
-
-    weights: np.ndarray
-    certificate: Certificate

@@ -15,7 +15,8 @@ from m4jax.balance.dual import WIDEST, Dual, scaled, violation
 from m4jax.balance.folding import fold, make_rows, pad
 from m4jax.balance.newton import State
 from m4jax.balance.objectives import Objective
-from m4jax.balance.problem import Certificate, Problem, Solution, Status
+from m4jax.balance.problem import Problem
+from m4jax.balance.solution import Certificate, Solution, Status
 
 COARSE = 1e-5  # the gap that single precision can reach on every problem of moderate size
 PROMISING = 50  # Newton steps after which another method has better prospects

@@ -20,7 +20,8 @@ from m4jax.balance.blocks import NOTHING, Block, rows_of
 from m4jax.balance.checks import ProblemError
 from m4jax.balance.dual import Rows, Values
 from m4jax.balance.objectives import Objective, added_cost
-from m4jax.balance.problem import Certificate, Certified, Spec, Status
+from m4jax.balance.problem import Spec
+from m4jax.balance.solution import Certificate, Certified, Status
 from m4jax.balance.subproblems import minimise_model
 
 Array = jax.Array
