@@ -169,8 +169,7 @@ class _Passes:
 
     def _at(self, place: np.ndarray, progress: Callable | None) -> _Point:
         """Makes one pass."""
-        sums, spec = self._sums(place), self.spec
-        self.passes += 1
+        sums, spec, self.passes = self._sums(place), self.spec, self.passes + 1
         rate = sums.kept - spec.keep_rate
         rates = (place[0] * rate, (place[0] - self.origin) * rate)
         limits = {"eps": self.eps, "penalty": np.full(self.eps.size, spec.penalty)}
