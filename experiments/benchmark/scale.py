@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from experiments.benchmark import instances
 from m4jax import balance, files
 from m4jax.tables import folding, sql
-from m4jax.tables.table import Columns, open_table
+from m4jax.tables.columns import Columns
+from m4jax.tables.table import open_table
 
 KIND = "tail"
 HALF = instances.LABELS // 2  # labels that are drawn at once

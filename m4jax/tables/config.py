@@ -9,8 +9,8 @@ from m4jax.data.testbed.world import World
 from m4jax.errors import InputError, nearest
 from m4jax.settings import record
 from m4jax.tables import selection
+from m4jax.tables.columns import Columns
 from m4jax.tables.request import LARGEST, MARGIN, Request
-from m4jax.tables.table import Columns
 
 EXAMPLE = "configs/balance.py"
 PRECISIONS = ("float32", "float64")
@@ -26,6 +26,7 @@ class TableConfig(Request):
     attributes: tuple[str, ...] = ()  # columns of 0 and 1, or between; NULL: unknown
     labels: tuple[str, ...] = ()  # the same, never NULL; proxies are further labels
     packed: str = ""  # or the one column whose bit j is the j-th of attributes and labels
+    columns: tuple[str, ...] = ()  # further columns of numbers that constraints speak of: tokens
     counts: str = ""  # column that says how often each row counts; "": once
     utility: str = ""  # column with the utility u > 0 of each example; "": 1
     # Where utilities hardly repeat, fold them rounded to this many levels an octave; passes over
@@ -58,8 +59,11 @@ class TableConfig(Request):
         super().__post_init__()
         if self.files and not self.attributes:
             raise InputError("config.attributes: expected names of columns of the files")
-        if not self.files and (self.attributes or self.labels):
-            raise InputError("config.attributes, config.labels: name columns, but no files are set")
+        if not self.files and (self.attributes or self.labels or self.columns):
+            raise InputError(
+                "config.attributes, config.labels, config.columns: name columns, but no files are "
+                "set"
+            )
         for name in self.world_labels:
             if name not in LABEL_SETS:
                 hint = nearest(name, LABEL_SETS)
@@ -79,7 +83,7 @@ class TableConfig(Request):
         _check_target(self.target)
 
     @property
-    def columns(self) -> Columns:
+    def meaning(self) -> Columns:
         """What the columns of the files mean."""
         return Columns(
             uid=self.uid,
@@ -89,6 +93,7 @@ class TableConfig(Request):
             counts=self.counts,
             utility=self.utility,
             utility_levels=self.utility_levels,
+            numbers=self.columns,
         )
 
     @property

@@ -1,9 +1,9 @@
 """Folding: from a table of examples of any size to its distinct patterns with counts.
 
 DuckDB groups the rows; it streams and spills, so that memory is bounded. A fold lies on disk as
-parquet: `a0`, … (attributes) and `y0`, … (labels), or `bits` (packed); `level` (the utility, or its
-level); `counts`, with levels `total` (the sums of 1 and of u over the cell, the latter in units of
-the level), and `valid`.
+parquet: `a0`, … (attributes) and `y0`, … (labels), or `bits` (packed); `x0`, … (further columns of
+numbers); `level` (the utility, or its level); `counts`, with levels `total` (the sums of 1 and of u
+over the cell, the latter in units of the level), and `valid`.
 """
 
 import dataclasses
@@ -21,7 +21,8 @@ from m4jax import files
 from m4jax.errors import DamagedError, InputError
 from m4jax.files import parquet
 from m4jax.tables import queries, sql
-from m4jax.tables.table import Columns, Table
+from m4jax.tables.columns import Columns
+from m4jax.tables.table import Table
 
 MOST = 20_000_000  # patterns that are read into memory: about 1 GB with 32 attributes and labels
 EXACT = decimal.Context(prec=40)
@@ -39,12 +40,14 @@ class Patterns:
         labels: [p, c] in [0, 1]; bytes where all are 0 or 1.
         counts: [p] number of examples.
         utility: [p] mean utility of the pattern's examples, or None if there is no such column.
+        numbers: [p] by the name of the further column.
     """
 
     attributes: np.ndarray
     labels: np.ndarray
     counts: np.ndarray
     utility: np.ndarray | None
+    numbers: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 def fold(
@@ -109,7 +112,9 @@ def load(path: str | os.PathLike, columns: Columns) -> Patterns:
     table = parquet.read(path)
     _check_total(path, table, facts)
     attributes, labels = _values(table, columns)
-    return Patterns(attributes, labels, _floats(table, "counts"), _utility(table, columns))
+    numbers = {name: _floats(table, f"x{i}") for i, name in enumerate(columns.numbers)}
+    counts = _floats(table, "counts")
+    return Patterns(attributes, labels, counts, _utility(table, columns), numbers)
 
 
 def _check_total(path: str | os.PathLike, table: pa.Table, facts: dict[str, Any]) -> None:

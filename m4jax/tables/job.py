@@ -12,9 +12,10 @@ from m4jax.balance.intersections import intersect
 from m4jax.errors import DamagedError, InputError
 from m4jax.files import parquet
 from m4jax.tables import folding, request, sql
+from m4jax.tables.columns import Columns
 from m4jax.tables.config import TableConfig
 from m4jax.tables.folding import Patterns
-from m4jax.tables.table import Columns, Rows, Table, open_table
+from m4jax.tables.table import Rows, Table, open_table
 
 ATTRIBUTES = b"attributes"  # in the schema of `examples.parquet`: how many of the columns they are
 
@@ -37,7 +38,7 @@ class Job:
     def columns(self) -> Columns:
         """What the columns mean: as configured, or those of `examples.parquet`."""
         if self.config.files:
-            return self.config.columns
+            return self.config.meaning
         schema, _ = parquet.schema(self.folder / "examples.parquet")
         # Without the note the table is of a time when there was one attribute.
         names, m = schema.names[1:], int((schema.metadata or {}).get(ATTRIBUTES, 1))
@@ -114,6 +115,7 @@ class Job:
             target=self.config.targets,
             utility=patterns.utility,
             counts=patterns.counts,
+            columns=patterns.numbers,
             attribute_names=self.columns.attributes,
             label_names=self.columns.labels,
             intersections=self.config.intersections,

@@ -9,7 +9,8 @@ import os
 from collections.abc import Sequence
 
 from m4jax.tables import sql
-from m4jax.tables.table import BROKEN, Columns, Table
+from m4jax.tables.columns import BROKEN, Columns
+from m4jax.tables.table import Table
 
 COUNT = "DECIMAL(28, 9)"  # sums of decimals are exact, so the order of the rows plays no role
 MOMENT = "DECIMAL(28, 15)"
@@ -49,7 +50,7 @@ def keys(table: Table) -> dict[str, str]:
     columns = table.columns
     expressions = {}
     for role, column in columns.roles().items():
-        if role[0] in "ay" or role == "bits":
+        if role[0] in "ayx" or role == "bits":
             broken, value = table.types[column] in BROKEN, f"examples.{role}"
             nan = f"CASE WHEN isnan({value}) THEN NULL ELSE {value} END"
             expressions[role] = nan if broken else value
@@ -164,6 +165,9 @@ def faults(table: Table) -> list[Fault]:
             attribute = role[0] == "a"
             expected = "0 to 1, or NULL for unknown" if attribute else "0 to 1, never NULL"
             test = "NOT {0} BETWEEN 0 AND 1" if attribute else "({0} BETWEEN 0 AND 1) IS NOT TRUE"
+            keys_of = (f"CAST({role} AS DOUBLE)", f"CAST({of[role]} AS DOUBLE)")
+        elif role[0] == "x":
+            expected, test = "a finite number", "isfinite({0}) IS NOT TRUE"
             keys_of = (f"CAST({role} AS DOUBLE)", f"CAST({of[role]} AS DOUBLE)")
         elif role == "utility":
             expected, test = "a finite number above 0", "{0} IS NULL"

@@ -1,4 +1,4 @@
-"""Tables of examples in parquet: which columns mean what, checked at once, read in blocks."""
+"""Tables of examples in parquet: their columns checked at once, read in blocks."""
 
 import dataclasses
 import glob
@@ -13,76 +13,10 @@ from m4jax import files
 from m4jax.errors import DamagedError, InputError, nearest
 from m4jax.files import parquet
 from m4jax.tables import sql
-
-WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
-UNSIGNED = ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
-BROKEN = ("FLOAT", "DOUBLE")
-NUMBERS = ("BOOLEAN", *WHOLE, *UNSIGNED, *BROKEN)
+from m4jax.tables.columns import Columns
 
 ROWS = 1 << 18  # examples in a block: with 32 attributes and labels as bytes about 10 MB
 DECIMALS = 9  # of counts, as folding reads them
-
-
-@dataclasses.dataclass(frozen=True)
-class Columns:
-    """Which columns of a table mean what.
-
-    Attributes:
-        uid: text or whole numbers, unique to each example.
-        attributes: names of columns with 0 or 1 (bool, int, float), or soft in [0, 1]; NULL and NaN
-            stand for unknown.
-        labels: the same, but never unknown.
-        packed: "" or the one column of unsigned whole numbers whose bit j is the j-th of the
-            attributes and labels, attributes first; these are then only names.
-        counts: "" or the column that says how often each row counts. Fractions are read to nine
-            decimal places, so that a sum doesn't depend on the order of the rows.
-        utility: "" or the column with the utility u > 0.
-        utility_levels: 0: rows share a pattern only if their utilities are equal; else the number
-            of geometric levels to an octave into which utilities are put, the mean of each cell
-            kept.
-
-    Raises:
-        InputError: if a name is missing or comes twice.
-    """
-
-    uid: str
-    attributes: tuple[str, ...]
-    labels: tuple[str, ...]
-    packed: str = ""
-    counts: str = ""
-    utility: str = ""
-    utility_levels: int = 0
-
-    def __post_init__(self):
-        if not self.uid or not self.attributes:
-            raise InputError("columns: expected a name for uid and at least one attribute")
-        names = [*self.attributes, *self.labels]
-        twice = [name for name in names if names.count(name) > 1]
-        if twice:
-            raise InputError(f"columns: {twice[0]!r} comes twice among the attributes and labels")
-        if self.utility_levels < 0:
-            raise InputError(f"utility_levels: expected at least 0, got {self.utility_levels}")
-        if self.packed and len(names) > 64:
-            raise InputError(f"packed: a column has 64 bits at most, and {len(names)} are named")
-
-    def roles(self) -> dict[str, str]:
-        """Returns role -> column, for every column that is read: what queries call them.
-
-        `uid`; `a0`, … (attributes) and `y0`, … (labels), or `bits` (packed); `times` (counts) and
-        `utility`.
-        """
-        values = {f"a{i}": name for i, name in enumerate(self.attributes)}
-        values |= {f"y{i}": name for i, name in enumerate(self.labels)}
-        values = {"bits": self.packed} if self.packed else values
-        numbers = {"times": self.counts, "utility": self.utility}
-        return {"uid": self.uid} | values | {role: name for role, name in numbers.items() if name}
-
-    def read(self) -> dict[str, tuple[str, ...]]:
-        """Returns column -> the types it may have, for every column that is read."""
-        bits = {self.packed: UNSIGNED} if self.packed else {}
-        values = {} if self.packed else dict.fromkeys((*self.attributes, *self.labels), NUMBERS)
-        numbers = {name: NUMBERS[1:] for name in (self.counts, self.utility) if name}
-        return {self.uid: ("VARCHAR", *WHOLE, *UNSIGNED)} | bits | values | numbers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +76,10 @@ class Table:
             full: read large files in full; see `files.fingerprint`.
         """
         contents = [files.fingerprint(path, full=full) for path in self.paths]
-        return [dataclasses.asdict(self.columns), contents]
+        columns = dataclasses.asdict(self.columns)
+        if not self.columns.numbers:  # folds without them are called what they always were
+            del columns["numbers"]
+        return [columns, contents]
 
 
 class Rows(NamedTuple):
@@ -154,6 +91,7 @@ class Rows(NamedTuple):
         labels: `[b, c]` in [0, 1]; bytes unless a column holds fractions.
         utility: `[b]`, or None.
         counts: `[b]`, or None.
+        numbers: `[b]` by the name of the column.
     """
 
     uid: pa.Array
@@ -161,6 +99,7 @@ class Rows(NamedTuple):
     labels: np.ndarray
     utility: np.ndarray | None
     counts: np.ndarray | None
+    numbers: dict[str, np.ndarray]
 
 
 def open_table(connection: sql.Connection, patterns: Sequence[str], columns: Columns) -> Table:
@@ -252,7 +191,8 @@ def _rows(table: pa.Table, columns: Columns) -> Rows:
         labels = _matrix(table, columns.labels, "float64" if fractions else "uint8")
     utility = _floats(table, columns.utility) if columns.utility else None
     counts = _floats(table, columns.counts).round(DECIMALS) if columns.counts else None
-    return Rows(uid, attributes, labels, utility, counts)
+    numbers = {name: _floats(table, name) for name in columns.numbers}
+    return Rows(uid, attributes, labels, utility, counts, numbers)
 
 
 def _matrix(table: pa.Table, names: tuple[str, ...], dtype: str) -> np.ndarray:

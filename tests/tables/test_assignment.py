@@ -7,7 +7,8 @@ from helpers.tables_of_examples import ATTRIBUTES, LABELS, draw, write
 
 from m4jax.errors import InputError
 from m4jax.tables import assignment, folding, sql, weights
-from m4jax.tables.table import Columns, open_table
+from m4jax.tables.columns import Columns
+from m4jax.tables.table import open_table
 
 COLUMNS = Columns(uid="uid", attributes=ATTRIBUTES, labels=LABELS, utility="quality")
 

@@ -5,7 +5,8 @@ import pytest
 from helpers.tables_of_examples import ATTRIBUTES, LABELS, draw, write
 
 from m4jax.tables import sql
-from m4jax.tables.table import Columns, open_table
+from m4jax.tables.columns import Columns
+from m4jax.tables.table import open_table
 
 COLUMNS = {"uid": "uid", "attributes": ATTRIBUTES, "labels": LABELS}
 

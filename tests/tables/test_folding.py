@@ -6,7 +6,8 @@ from helpers.tables_of_examples import ATTRIBUTES, LABELS, distinct, draw, write
 
 from m4jax.errors import InputError
 from m4jax.tables import folding, sql
-from m4jax.tables.table import Columns, open_table
+from m4jax.tables.columns import Columns
+from m4jax.tables.table import open_table
 
 COLUMNS = {"uid": "uid", "attributes": ATTRIBUTES, "labels": LABELS}
 
@@ -33,6 +34,22 @@ def test_a_fold_has_the_distinct_rows_and_their_counts(tmp_path, kind, more):
     np.testing.assert_array_equal(np.concatenate(columns, axis=1), rows)
     np.testing.assert_array_equal(found.counts, expected)
     assert found.labels.dtype == (float if kind == "soft" else np.uint8)
+
+
+def test_columns_of_numbers_are_part_of_the_pattern(tmp_path):
+    data = draw(np.random.default_rng(4), 300)
+    data |= {"tokens": np.arange(300) % 3 + 7, "price": np.arange(300) % 2 / 4}
+    write(tmp_path / "data.parquet", data)
+    columns = Columns(**COLUMNS, numbers=("tokens", "price"))
+    found = fold(tmp_path, [tmp_path / "data.parquet"], columns)
+    rows, expected = distinct(data, (*ATTRIBUTES, *LABELS, "tokens", "price"), np.ones(300))
+    parts = [found.attributes, found.labels, np.stack(list(found.numbers.values()), axis=1)]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), rows)
+    np.testing.assert_array_equal(found.counts, expected)
+    data["price"] = np.where(np.arange(300) == 7, np.inf, data["price"])
+    write(tmp_path / "data.parquet", data)
+    with pytest.raises(InputError, match=r"'price' is inf for the example .*; expected a finite"):
+        fold(tmp_path, [tmp_path / "data.parquet"], columns)
 
 
 def test_packed_bits_fold_like_their_columns(tmp_path):
