@@ -1,6 +1,8 @@
 """Weights that give data its target moments at the least loss, with a certificate."""
 
-from m4jax.balance import conformance, online, stream
+import importlib
+from typing import Any
+
 from m4jax.balance.bias import Bias, bias
 from m4jax.balance.certificate import certificate, fingerprint
 from m4jax.balance.diagnostics import (
@@ -9,12 +11,15 @@ from m4jax.balance.diagnostics import (
     diagnose,
     effective_sample_size,
 )
-from m4jax.balance.feasibility import Conflict, KeepRate, conflict, max_keep_rate
 from m4jax.balance.frontier import Frontier, FrontierPoint, frontier
 from m4jax.balance.objectives import OBJECTIVES, Objective
 from m4jax.balance.problem import Problem, ProblemError, Spec
 from m4jax.balance.solution import Solution, Status
 from m4jax.balance.solver import solve
+
+# Loaded on demand: who solves once need not wait for JAX.
+_MODULES = ("conformance", "online", "stream")
+_FEASIBILITY = ("Conflict", "KeepRate", "conflict", "max_keep_rate")
 
 __all__ = [
     "OBJECTIVES",
@@ -44,3 +49,11 @@ __all__ = [
     "solve",
     "stream",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _FEASIBILITY:
+        return getattr(importlib.import_module(f"{__name__}.feasibility"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

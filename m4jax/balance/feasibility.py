@@ -7,11 +7,11 @@ import jax
 import numpy as np
 
 from m4jax.balance import interior
+from m4jax.balance.device_solver import make_dual
 from m4jax.balance.devices import run
 from m4jax.balance.dual import WIDEST, Dual
 from m4jax.balance.folding import fold, pad
 from m4jax.balance.problem import Problem
-from m4jax.balance.solver import make_dual
 
 Array = jax.Array
 

@@ -4,13 +4,16 @@ A number of rows that the solver has compiled already is reached by padding with
 """
 
 import dataclasses
+import typing
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from m4jax.balance.dual import Rows
+from m4jax.balance.objectives import namespace
 from m4jax.balance.problem import Problem
+
+if typing.TYPE_CHECKING:
+    from m4jax.balance.dual import Rows
 
 LONGEST_WORD = 48  # bytes up to which sorting by counting beats comparing whole keys
 
@@ -79,7 +82,7 @@ def _distinct(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def make_rows(
     attributes: Any, labels: Any, share: Any, target: Any, size: int, axis: str | None = None
-) -> Rows:
+) -> "Rows":
     """Returns the rows of examples in the precision of `share`; all scales are 1.
 
     Args:
@@ -90,7 +93,9 @@ def make_rows(
         size: number of rows p ≥ n; those of padding have share 0.
         axis: see `Rows`.
     """
-    xp = np if isinstance(share, np.ndarray) else jnp
+    from m4jax.balance.dual import Rows  # JAX takes its time to load
+
+    xp = namespace(share)
     known, dtype = ~xp.isnan(attributes), share.dtype
     return Rows(
         attributes=pad(xp.where(known, attributes, 0), size).astype(dtype),
@@ -105,6 +110,6 @@ def make_rows(
 
 def pad(values: Any, size: int, value: float = 0) -> Any:
     """Returns `[size, ...]`, the values `[n, ...]` with more rows of one value."""
-    xp = np if isinstance(values, np.ndarray) else jnp
+    xp = namespace(values)
     widths = [(0, size - len(values))] + [(0, 0)] * (values.ndim - 1)
     return xp.pad(values, widths, constant_values=value)

@@ -2,15 +2,18 @@
 
 import dataclasses
 import math
+import typing
 from collections.abc import Callable, Sequence
 
 from m4jax.balance.bias import bias
-from m4jax.balance.feasibility import KeepRate, max_keep_rate
 from m4jax.balance.folding import fold
 from m4jax.balance.objectives import Objective
 from m4jax.balance.problem import Problem, ProblemError
 from m4jax.balance.solution import Solution, Status
 from m4jax.balance.solver import solve
+
+if typing.TYPE_CHECKING:
+    from m4jax.balance.feasibility import KeepRate
 
 RATES = tuple(round(0.05 * i, 2) for i in range(1, 21))
 STRICT = 1e3  # V in place of infinity: beyond the largest keep rate hard constraints give nothing
@@ -51,7 +54,7 @@ class Frontier:
     """
 
     points: tuple[FrontierPoint, ...]
-    largest: KeepRate
+    largest: "KeepRate"
 
 
 def frontier(
@@ -75,6 +78,8 @@ def frontier(
     Raises:
         ProblemError: if a keep rate is not in (0, 1], or there is none.
     """
+    from m4jax.balance.feasibility import max_keep_rate  # JAX takes its time to load
+
     if not len(keep_rates):
         raise ProblemError("keep_rates is empty; expected at least one rate in (0, 1]")
     rates = sorted(set(map(float, keep_rates)))

@@ -1,12 +1,15 @@
-"""What a change of the weights costs: an objective is a record of three functions."""
+"""What a change of the weights costs: an objective is a record of three functions.
+
+NumPy's arrays in, NumPy's out; JAX's in, JAX's out.
+"""
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
-import jax
-import jax.numpy as jnp
+import numpy as np
 
-Array = jax.Array
+Array = Any  # of NumPy or JAX
 
 # keep_most: the smaller, the nearer to |q − b|, and the more steps. On 100,000 examples with 62
 # constraints κ = 1 took 9 steps and touched 52%, 0.1 took 17 and 48%, 0.01 took 40 and 47%.
@@ -20,7 +23,8 @@ class Objective:
 
     With the multipliers' score t = w·z + μ of an example, the dual needs the minimiser of
     ψ(q; b) + q t over [0, 1] and how fast it moves. All functions work elementwise, under
-    `jax.jit`, in the precision of their arguments. `conformance.check` tests all that is said here.
+    `jax.jit`, in the precision of their arguments; those of one's own may be written with
+    `jax.numpy` alone. `conformance.check` tests all that is said here.
 
     Attributes:
         name: what `solve` knows it by.
@@ -35,6 +39,15 @@ class Objective:
     curvature: Callable[[Array, Array], Array]
 
 
+def namespace(array: Array) -> Any:
+    """Returns `numpy` for its arrays and numbers, `jax.numpy` for others; only these load JAX."""
+    if isinstance(array, np.ndarray | np.generic | float | int):
+        return np
+    import jax.numpy as jnp
+
+    return jnp
+
+
 def _quadratic_curvature(score: Array, base: Array) -> Array:
     free = base - score
     return ((free > 0) & (free < 1)).astype(score.dtype)
@@ -46,25 +59,27 @@ def _quadratic_curvature(score: Array, base: Array) -> Array:
 QUADRATIC = Objective(
     name="quadratic",
     cost=lambda weight, base: 0.5 * (weight - base) ** 2,
-    weight=lambda score, base: jnp.clip(base - score, 0.0, 1.0),
+    weight=lambda score, base: (base - score).clip(0.0, 1.0),
     curvature=_quadratic_curvature,
 )
 
 
 def _kl_cost(weight: Array, base: Array) -> Array:
-    change = weight - base
+    xp, change = namespace(base), weight - base
     # Near b, log q − log b would lose the digits that log1p keeps; near 0, the other way round.
-    near = jnp.log1p(jnp.maximum(change, -0.5 * base) / base)
-    far = jnp.log(jnp.where(weight > 0, weight, 1.0)) - jnp.log(base)
-    return weight * jnp.where(2 * weight > base, near, far) - change
+    near = xp.log1p(xp.maximum(change, -0.5 * base) / base)
+    far = xp.log(xp.where(weight > 0, weight, 1.0)) - xp.log(base)
+    return weight * xp.where(2 * weight > base, near, far) - change
 
 
 def _kl_weight(score: Array, base: Array) -> Array:
-    return jnp.exp(jnp.minimum(jnp.log(base) - score, 0.0))
+    xp = namespace(base)
+    return xp.exp(xp.minimum(xp.log(base) - score, 0.0))
 
 
 def _kl_curvature(score: Array, base: Array) -> Array:
-    return jnp.where(jnp.log(base) > score, 0.0, _kl_weight(score, base))
+    xp = namespace(base)
+    return xp.where(xp.log(base) > score, 0.0, _kl_weight(score, base))
 
 
 # Entropy balancing, raking: weights change by factors, and no example is dropped for good.
@@ -75,14 +90,21 @@ KL = Objective(name="kl", cost=_kl_cost, weight=_kl_weight, curvature=_kl_curvat
 
 def _hellinger_root(score: Array, base: Array) -> tuple[Array, Array]:
     """Returns √q and 1 + t/2, the latter no less than where q = 1."""
-    root = jnp.sqrt(base)
-    level = jnp.maximum(1 + 0.5 * score, root)
+    xp = namespace(base)
+    root = xp.sqrt(base)
+    level = xp.maximum(1 + 0.5 * score, root)
     return root / level, level
 
 
 def _hellinger_curvature(score: Array, base: Array) -> Array:
+    xp = namespace(base)
     root, level = _hellinger_root(score, base)
-    return jnp.where(1 + 0.5 * score > jnp.sqrt(base), root**2 / level, 0.0)
+    return xp.where(1 + 0.5 * score > xp.sqrt(base), root**2 / level, 0.0)
+
+
+def _hellinger_cost(weight: Array, base: Array) -> Array:
+    xp = namespace(base)
+    return 2 * (xp.sqrt(weight) - xp.sqrt(base)) ** 2
 
 
 # Hellinger distance: between quadratic and kl in spirit. Weights change by factors, large scores
@@ -91,29 +113,30 @@ def _hellinger_curvature(score: Array, base: Array) -> Array:
 # "Calibration Estimators in Survey Sampling", JASA 87(418), case 3; the upper bound derived.
 HELLINGER = Objective(
     name="hellinger",
-    cost=lambda weight, base: 2 * (jnp.sqrt(weight) - jnp.sqrt(base)) ** 2,
+    cost=_hellinger_cost,
     weight=lambda score, base: _hellinger_root(score, base)[0] ** 2,
     curvature=_hellinger_curvature,
 )
 
 
 def _keep_most_cost(weight: Array, base: Array) -> Array:
-    size = jnp.abs(weight - base)
-    inner = jnp.minimum(size, NEARLY_UNTOUCHED)
+    size = abs(weight - base)
+    inner = size.clip(None, NEARLY_UNTOUCHED)
     outer = size - inner
     return 0.5 * inner**2 / NEARLY_UNTOUCHED + outer + 0.5 * EVENNESS * outer**2
 
 
 def _keep_most_weight(score: Array, base: Array) -> Array:
-    inner = jnp.clip(score, -1.0, 1.0)
+    inner = score.clip(-1.0, 1.0)
     change = NEARLY_UNTOUCHED * inner + (score - inner) / EVENNESS
-    return jnp.clip(base - change, 0.0, 1.0)
+    return (base - change).clip(0.0, 1.0)
 
 
 def _keep_most_curvature(score: Array, base: Array) -> Array:
+    xp = namespace(base)
     weight = _keep_most_weight(score, base)
-    slope = jnp.where(jnp.abs(score) < 1, NEARLY_UNTOUCHED, 1 / EVENNESS)
-    return jnp.where((weight > 0) & (weight < 1), slope, 0.0).astype(score.dtype)
+    slope = xp.where(abs(score) < 1, NEARLY_UNTOUCHED, 1 / EVENNESS)
+    return xp.where((weight > 0) & (weight < 1), slope, 0.0).astype(score.dtype)
 
 
 # As few examples touched as possible: most stay within δ of b, a few are dropped or taken whole.
@@ -134,9 +157,39 @@ def added_cost(objective: Objective, weight: Array, before: Array, base: Array) 
     alone. Where both terms are so large that they cancel to nothing, the result is too low, never
     too high.
     """
+    xp = namespace(base)
     costs = objective.cost(weight, base), objective.cost(before, base)
-    rounding = 4 * jnp.finfo(base.dtype).eps * (costs[0] + costs[1])
-    return jnp.where(weight == before, 0.0, costs[0] - costs[1] - rounding)
+    rounding = 4 * xp.finfo(base.dtype).eps * (costs[0] + costs[1])
+    return xp.where(weight == before, 0.0, costs[0] - costs[1] - rounding)
+
+
+def on_host(objective: Objective) -> Objective:
+    """Returns the objective for NumPy's float64 arrays; one written with JAX is compiled."""
+    one = np.full(1, 0.5)
+    own = (objective.cost, objective.weight, objective.curvature)
+    if objective in OBJECTIVES.values() or all(_by_numpy(function, one) for function in own):
+        return objective
+    cost, weight, curvature = map(_compiled, own)
+    return Objective(name=objective.name, cost=cost, weight=weight, curvature=curvature)
+
+
+def _by_numpy(function: Callable, one: np.ndarray) -> bool:
+    try:
+        return isinstance(function(one, one), np.ndarray)
+    except Exception:  # whatever JAX's functions say to NumPy's arrays
+        return False
+
+
+def _compiled(function: Callable) -> Callable:
+    import jax
+
+    compiled = jax.jit(function)
+
+    def on_numpy(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        with jax.enable_x64(True):
+            return np.asarray(compiled(first, second))
+
+    return on_numpy
 
 
 OBJECTIVES = {objective.name: objective for objective in (QUADRATIC, KL, HELLINGER, KEEP_MOST)}

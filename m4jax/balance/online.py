@@ -9,11 +9,11 @@ import numpy as np
 
 from m4jax.balance import checks, dual, newton, objectives
 from m4jax.balance.checks import ProblemError
+from m4jax.balance.device_solver import make_dual
 from m4jax.balance.devices import run
 from m4jax.balance.folding import fold, make_rows, pad
 from m4jax.balance.objectives import Objective
 from m4jax.balance.problem import Problem, Spec
-from m4jax.balance.solver import make_dual
 from m4jax.balance.subproblems import shrink
 
 Array = jax.Array

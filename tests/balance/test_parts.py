@@ -10,7 +10,16 @@ import pytest
 from helpers.balance_judge import constraint_rows
 from helpers.balance_problems import random_problem
 
-from m4jax.balance import OBJECTIVES, devices, dual, folding, interior, newton, solver, subproblems
+from m4jax.balance import (
+    OBJECTIVES,
+    device_solver,
+    devices,
+    dual,
+    folding,
+    interior,
+    newton,
+    subproblems,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -142,7 +151,7 @@ def test_step_length_keeps_to_its_limit():
 
 def records():
     """Returns one of each record that the solver lays out over devices, and their rows."""
-    made = solver.make_dual(folding.fold(random_problem(0))[0], 1e-6)
+    made = device_solver.make_dual(folding.fold(random_problem(0))[0], 1e-6)
     size = made.eps.size
     start = (jnp.zeros(size), jnp.zeros(()), jnp.zeros((), int))
     quadratic = OBJECTIVES["quadratic"]

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m4jax import balance
+from m4jax.balance.device_solver import make_dual
 from m4jax.balance.folding import fold
-from m4jax.balance.solver import make_dual
 from m4jax.errors import InputError
 
 GOOD = {"attributes": [[0, 1], [1, 0], [1, 1]], "labels": [[1], [0], [1]], "target": [0.5, 0.5]}
