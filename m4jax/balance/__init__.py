@@ -12,10 +12,26 @@ from m4jax.balance.diagnostics import (
     effective_sample_size,
 )
 from m4jax.balance.frontier import Frontier, FrontierPoint, frontier
+from m4jax.balance.moments import Ratio
 from m4jax.balance.objectives import OBJECTIVES, Objective
 from m4jax.balance.problem import Problem, ProblemError, Spec
 from m4jax.balance.solution import Solution, Status
 from m4jax.balance.solver import solve
+from m4jax.balance.words import (
+    band,
+    budget,
+    cap,
+    equalized_odds,
+    floor,
+    from_config,
+    gap,
+    mean,
+    no,
+    parse,
+    prevalence,
+    ratio,
+    share,
+)
 
 # Loaded on demand: who solves once need not wait for JAX.
 _MODULES = ("conformance", "online", "stream")
@@ -32,20 +48,34 @@ __all__ = [
     "Objective",
     "Problem",
     "ProblemError",
+    "Ratio",
     "Solution",
     "Spec",
     "Status",
+    "band",
     "bias",
+    "budget",
+    "cap",
     "certificate",
     "conflict",
     "conformance",
     "design_effect",
     "diagnose",
     "effective_sample_size",
+    "equalized_odds",
     "fingerprint",
+    "floor",
+    "from_config",
     "frontier",
+    "gap",
     "max_keep_rate",
+    "mean",
+    "no",
     "online",
+    "parse",
+    "prevalence",
+    "ratio",
+    "share",
     "solve",
     "stream",
 ]

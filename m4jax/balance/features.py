@@ -136,7 +136,11 @@ class Recipe:
         """Returns the flat index g R + r of a product; see `split`."""
         side, part = split(product, self.names)
         g = self._place[side] if side else 0
-        return g * self.parts + (self._place[part] if part else 0)
+        return g * self.parts + self.part_place(part)
+
+    def part_place(self, part: tuple[Atom, ...]) -> int:
+        """Returns the index r of a part."""
+        return self._place[part] if part else 0
 
     def row(self, expression: Expression) -> tuple[np.ndarray, np.ndarray]:
         """Returns the places of an expression's products among the features, and coefficients."""

@@ -5,6 +5,7 @@ A constraint bounds a ratio, lower ≤ E[q part] / E[q whole] ≤ upper, or a me
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ class Ratio:
         unit: "share", "rate", or what the numbers of `part` are.
         penalty: V of the lower and of the upper bound; None: the problem's.
         scale: what E[q part] is multiplied by to be shown: the number of examples, for totals.
+        imposed: False: no weights are asked to meet it, verdicts alone speak of it.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Ratio:
     unit: str = "share"
     penalty: tuple[float, float] | None = None
     scale: float = 1.0
+    imposed: bool = True
 
     def __post_init__(self):
         if not self.lower <= self.upper or (np.isinf(self.lower) and np.isinf(self.upper)):
@@ -61,6 +64,7 @@ class Moments:
         upper: `[K]`.
         penalty: `[2, K]` V of the lower and of the upper bounds; NaN: the problem's.
         scale: `[K]` what the mean is multiplied by to be shown.
+        imposed: `[K]` whether weights have to meet it; if not it has no row in the `System`.
     """
 
     recipe: Recipe
@@ -72,6 +76,7 @@ class Moments:
     upper: np.ndarray
     penalty: np.ndarray
     scale: np.ndarray
+    imposed: np.ndarray
 
     def __len__(self) -> int:
         return len(self.names)
@@ -82,22 +87,69 @@ class Moments:
         return np.diff(self.whole.indptr) > 0
 
 
-def gather(names: Names, ratios: Sequence[Ratio]) -> Moments:
-    """Returns the moments of ratios."""
-    none = Expression({})
-    wholes = [none if x.whole is None else x.whole for x in ratios]
-    features = recipe(names, [*(x.part for x in ratios), *wholes])
-    free = (np.nan, np.nan)
+def gather(names: Names, items: Sequence[Ratio | Moments]) -> Moments:
+    """Returns the moments of ratios and of blocks of moments, in their order."""
+    ratios = [x for x in items if isinstance(x, Ratio)]
+    expressions = [y for x in ratios for y in (x.part, x.whole) if y is not None]
+    products = {y for x in items if isinstance(x, Moments) for y in x.recipe.products}
+    features = Recipe(names, tuple(sorted(products.union(recipe(names, expressions).products))))
+    pieces = [_from_ratios(features, [])]
+    for blocks, group in itertools.groupby(items, lambda x: isinstance(x, Moments)):
+        run = list(group)
+        pieces += [moved(x, features) for x in run] if blocks else [_from_ratios(features, run)]
+    return joined(pieces) if len(pieces) > 1 else pieces[0]
+
+
+def joined(pieces: Sequence[Moments]) -> Moments:
+    """Returns moments of the same features one after the other."""
+    alike = {
+        name: np.concatenate([getattr(x, name) for x in pieces], axis=-1)
+        for name in ("lower", "upper", "penalty", "scale", "imposed")
+    }
+    return Moments(
+        recipe=pieces[0].recipe,
+        names=tuple(itertools.chain.from_iterable(x.names for x in pieces)),
+        units=tuple(itertools.chain.from_iterable(x.units for x in pieces)),
+        part=sparse.csr_array(sparse.vstack([x.part for x in pieces], format="csr")),
+        whole=sparse.csr_array(sparse.vstack([x.whole for x in pieces], format="csr")),
+        **alike,
+    )
+
+
+def moved(moments: Moments, features: Recipe) -> Moments:
+    """Returns the same moments by the places of features that hold all of theirs."""
+    old = moments.recipe
+    if old == features:
+        return moments
+    plain = old.parts - len(old.products)
+    place = [features.part_place(x) for x in old.products]
+    part = np.concatenate([np.arange(plain), np.array(place, np.int64)])
+
+    def move(rows: sparse.csr_array) -> sparse.csr_array:
+        side, r = np.divmod(rows.indices.astype(np.int64), old.parts)
+        indices = side * features.parts + part[r]
+        return sparse.csr_array(
+            (rows.data, indices, rows.indptr), shape=(rows.shape[0], features.size)
+        )
+
+    return dataclasses.replace(
+        moments, recipe=features, part=move(moments.part), whole=move(moments.whole)
+    )
+
+
+def _from_ratios(features: Recipe, ratios: Sequence[Ratio]) -> Moments:
+    none, free = Expression({}), (np.nan, np.nan)
     return Moments(
         recipe=features,
         names=tuple(x.name for x in ratios),
         units=tuple(x.unit for x in ratios),
         part=features.rows(x.part for x in ratios),
-        whole=features.rows(wholes),
+        whole=features.rows(none if x.whole is None else x.whole for x in ratios),
         lower=np.array([x.lower for x in ratios], float),
         upper=np.array([x.upper for x in ratios], float),
         penalty=np.array([x.penalty or free for x in ratios], float).reshape(-1, 2).T,
         scale=np.array([x.scale for x in ratios], float),
+        imposed=np.array([x.imposed for x in ratios], bool),
     )
 
 
@@ -145,7 +197,8 @@ def make_system(moments: Moments, target: np.ndarray, eps: np.ndarray, penalty: 
     place = np.flatnonzero(eps < 1)
     bound = eps.ravel()[place]
     two = _two_sided(moments)
-    single, pairs = np.flatnonzero(two), np.flatnonzero(~two)
+    single = np.flatnonzero(two & moments.imposed)
+    pairs = np.flatnonzero(~two & moments.imposed)
     high = pairs[np.isfinite(moments.upper[pairs])]
     low = pairs[np.isfinite(moments.lower[pairs])]
     # The bounds of ratios go into the rows, E[q (part − bound · whole)]; those of means stay.
@@ -218,4 +271,5 @@ def fields(moments: Moments) -> dict[str, Any]:
         "lower": moments.lower,
         "upper": moments.upper,
         "moment_penalty": moments.penalty,
+        "imposed": moments.imposed,
     }

@@ -10,12 +10,12 @@ import numpy as np
 
 from m4jax.balance import checks
 from m4jax.balance.checks import ProblemError
-from m4jax.balance.features import Expression, Names, evaluate
+from m4jax.balance.features import Names
 from m4jax.balance.intersections import find_parts, intersect
+from m4jax.balance.means import Means
 from m4jax.balance.moments import Moments, Ratio, System, gather, make_system
 
 UNASKED = 0.5  # stands for targets where there are none
-Mean = Callable[[Names, Expression], float]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, init=False)
@@ -60,7 +60,7 @@ class Spec:
         constraints: Iterable[Any] = (),
         columns: Iterable[str] = (),
         moments: Moments | None = None,
-        mean: Mean | None = None,
+        mean: Callable[[Names], Means] | None = None,
     ):
         """Checks what is asked for.
 
@@ -81,7 +81,7 @@ class Spec:
             constraints: in words, such as `share`; or `Ratio` records.
             columns: distinct names of further columns of numbers that constraints speak of.
             moments: constraints that were read before, in place of `constraints`.
-            mean: (names, expression) -> E[expression], for bounds that are taken from the data.
+            mean: names -> `Means` of the data, for bounds that are taken from it.
 
         Raises:
             ProblemError: if a name, a shape or a value is not as above.
@@ -240,16 +240,17 @@ class Problem:
         checks.groups(attributes, None if counts.all() else counts > 0, spec.attribute_names)
         _set_fields(self, spec=spec)
 
-    def _mean(self, names: Names, expression: Expression) -> float:
-        """Returns E[expression] over the examples."""
-        values = evaluate(expression, names, self.attributes, self.labels, self.columns)
-        return float(self.counts @ values / self.counts.sum())
+    def _mean(self, names: Names) -> Means:
+        """Returns what words may ask of the examples."""
+        return Means(names, self.attributes, self.labels, self.columns, self.counts)
 
 
-def _read(constraints: Iterable[Any], names: Names, mean: Mean | None) -> Moments:
+def _read(
+    constraints: Iterable[Any], names: Names, mean: Callable[[Names], Means] | None
+) -> Moments:
     """Returns the moments of constraints in words, or of `Ratio` records."""
-    found = None if mean is None else functools.partial(mean, names)
-    ratios: list[Ratio] = []
+    found = None if mean is None else mean(names)
+    ratios: list[Ratio | Moments] = []
     for word in constraints:
         if not isinstance(word, Ratio) and not hasattr(word, "ratios"):
             raise ProblemError(
