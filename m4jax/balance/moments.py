@@ -81,6 +81,17 @@ class Moments:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __eq__(self, other: Any) -> bool:
+        if not isinstance(other, Moments) or (self.names, self.recipe) != (
+            other.names,
+            other.recipe,
+        ):
+            return False
+        pairs = zip(fields(self).values(), fields(other).values(), strict=True)
+        return all(np.array_equal(one, two, equal_nan=True) for one, two in pairs)
+
+    __hash__ = None
+
     @property
     def relative(self) -> np.ndarray:
         """`[K]` whether a ratio is bounded, and not the mean."""
