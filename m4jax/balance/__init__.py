@@ -3,6 +3,7 @@
 import importlib
 from typing import Any
 
+from m4jax.balance import verdicts
 from m4jax.balance.bias import Bias, bias
 from m4jax.balance.certificate import certificate, fingerprint
 from m4jax.balance.diagnostics import (
@@ -15,7 +16,7 @@ from m4jax.balance.frontier import Frontier, FrontierPoint, frontier
 from m4jax.balance.moments import Ratio
 from m4jax.balance.objectives import OBJECTIVES, Objective
 from m4jax.balance.problem import Problem, ProblemError, Spec
-from m4jax.balance.solution import Solution, Status
+from m4jax.balance.solution import BalanceWarning, Solution, Status
 from m4jax.balance.solver import solve
 from m4jax.balance.words import (
     band,
@@ -39,6 +40,7 @@ _FEASIBILITY = ("Conflict", "KeepRate", "conflict", "max_keep_rate")
 
 __all__ = [
     "OBJECTIVES",
+    "BalanceWarning",
     "Bias",
     "Conflict",
     "Diagnostics",
@@ -78,6 +80,7 @@ __all__ = [
     "share",
     "solve",
     "stream",
+    "verdicts",
 ]
 
 

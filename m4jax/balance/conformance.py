@@ -186,7 +186,7 @@ def _problem(seed: int) -> Problem:
 
 def _check_solution(objective: Objective, seed: int) -> None:
     problem = _problem(seed)
-    solution = solve(problem, objective=objective, tolerance=TOLERANCE)
+    solution = solve(problem, objective=objective, tolerance=TOLERANCE, warn=False)
     if solution.status is not Status.CONVERGED:
         raise ConformanceError(
             f"solve does not converge on small problem {seed}: {solution.status.value}; its gap "

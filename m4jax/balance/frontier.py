@@ -90,7 +90,7 @@ def frontier(
         if progress is not None:
             progress(done, len(rates))
         one = dataclasses.replace(folded, keep_rate=rate, penalty=soft)
-        solution = solve(one, objective=objective, start=solution)
+        solution = solve(one, objective=objective, start=solution, warn=False)
         points.append(_point(one, solution))
     return Frontier(points=tuple(points), largest=max_keep_rate(folded))
 

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from m4jax.balance.features import Expression, Names, evaluate
 
-CHUNK = 1 << 19  # numbers at a time
+CHUNK = 1 << 20  # numbers at a time
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

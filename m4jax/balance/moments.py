@@ -48,6 +48,8 @@ class Ratio:
                 f"{self.name}: expected bounds, the lower one not above the upper one, got "
                 f"{self.lower} and {self.upper}"
             )
+        if self.whole is not None and not any(self.whole.terms.values()):
+            raise ProblemError(f"{self.name}: no example can be what it speaks of")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -2,9 +2,21 @@
 
 import dataclasses
 import enum
+import functools
+import warnings
 from operator import attrgetter
 
 import numpy as np
+
+from m4jax.balance.checks import ProblemError
+from m4jax.balance.judgement import judge
+from m4jax.balance.phrases import SAID_BALANCED, summary
+from m4jax.balance.problem import Problem
+from m4jax.balance.verdicts import Verdict, verdicts
+
+
+class BalanceWarning(UserWarning):
+    """The weights are what was asked for, and the data are not balanced by them."""
 
 
 class Status(enum.Enum):
@@ -65,14 +77,56 @@ class Certified:
     moment_multipliers = property(attrgetter("certificate.moment_multipliers"))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Solution(Certified):
-    """Weights with their certificate.
+    """Weights with their certificate, and with the problem they are for.
+
+    A certificate says that no other weights cost less, `verdicts` whether the data are balanced.
 
     Attributes:
         weights: `[n]` q in [0, 1].
         certificate: see `Certificate`.
+        problem: what was solved; without it there are no verdicts.
     """
 
     weights: np.ndarray
     certificate: Certificate
+    problem: Problem | None = None
+
+    @functools.cached_property
+    def verdicts(self) -> list[Verdict]:
+        """What became of each constraint; see `verdicts.verdicts`."""
+        return verdicts(self._known(), self.weights)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every constraint is met, and none is vacuous or beyond what the data can tell."""
+        return self.summary.startswith(SAID_BALANCED)
+
+    @functools.cached_property
+    def summary(self) -> str:
+        """What all constraints have come to, in one line."""
+        return summary(judge(self._known(), self.weights))
+
+    def _known(self) -> Problem:
+        if self.problem is None:
+            raise ProblemError(
+                "the solution has no problem; call balance.verdicts.verdicts(problem, weights)"
+            )
+        return self.problem
+
+    def __repr__(self) -> str:
+        told = "" if self.problem is None else self.summary + "\n"
+        return (
+            f"{told}Solution of {len(self.weights):,} weights: {self.status.name} ("
+            f"{self.status.value}), gap {self.duality_gap:.3g}, effective sample size "
+            f"{self.effective_sample_size:,.1f}, {self.steps} steps"
+        )
+
+
+def warn_of(solution: Solution) -> Solution:
+    """Warns unless a solution balances the data; returns it."""
+    if not solution.balanced:
+        text = f"{solution.summary}. See solution.verdicts"
+        warnings.warn(text, BalanceWarning, stacklevel=3)
+    return solution

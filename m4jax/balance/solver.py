@@ -1,12 +1,13 @@
 """The exact solver: checks what is asked, and has the devices do it."""
 
+import dataclasses
 import typing
 from collections.abc import Callable, Sequence
 
 from m4jax.balance import checks, objectives
 from m4jax.balance.objectives import Objective
 from m4jax.balance.problem import Problem
-from m4jax.balance.solution import Solution
+from m4jax.balance.solution import Solution, warn_of
 
 if typing.TYPE_CHECKING:
     import jax
@@ -24,6 +25,7 @@ def solve(
     devices: Sequence["jax.Device"] | None = None,
     start: Solution | None = None,
     progress: Progress | None = None,
+    warn: bool = True,
 ) -> Solution:
     """Returns the weights that solve `problem`, with a certificate of how well.
 
@@ -47,6 +49,8 @@ def solve(
             processes every one calls with the same problem and gets all weights.
         start: a solution of a similar problem, with as many attributes and labels.
         progress: called after every step with the number of steps and the duality gap.
+        warn: whether weights that don't balance the data, whatever their status, are warned of
+            (`BalanceWarning`); who reads `Solution.verdicts` need not be.
 
     Returns:
         A `Solution`; failure is told by its status, never by an exception.
@@ -59,7 +63,7 @@ def solve(
     checks.settings(tolerance, max_steps, precision)
     from m4jax.balance import device_solver  # JAX takes its time to load
 
-    return device_solver.solve(
+    found = device_solver.solve(
         problem,
         objective=chosen,
         tolerance=tolerance,
@@ -69,3 +73,5 @@ def solve(
         start=start,
         progress=progress,
     )
+    solution = dataclasses.replace(found, problem=problem)
+    return warn_of(solution) if warn else solution

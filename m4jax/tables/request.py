@@ -112,6 +112,7 @@ def solve(
         max_steps=MAX_STEPS,
         precision=precision,
         progress=progress,
+        warn=False,  # `require` and the verdicts tell more
     )
 
 

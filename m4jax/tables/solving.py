@@ -135,4 +135,4 @@ def _refined(
     cells = stream.Block(problem.attributes, problem.labels, problem.utility)
     weights = stream.weights(problem.spec, exact, cells, objective=job.config.objective)
     certificate = dataclasses.replace(exact.certificate, steps=solution.steps)
-    return balance.Solution(weights, certificate), more | {"passes": exact.steps}
+    return balance.Solution(weights, certificate, problem), more | {"passes": exact.steps}
