@@ -1,13 +1,15 @@
 """Blocks of examples: what solvers for streams read, checked."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from m4jax.balance import checks, dual
 from m4jax.balance.checks import ProblemError
+from m4jax.balance.device_rows import make_rows
 from m4jax.balance.dual import Rows
-from m4jax.balance.folding import make_rows, pad
+from m4jax.balance.folding import pad
 from m4jax.balance.problem import Spec
 
 NOTHING = (
@@ -24,24 +26,42 @@ class Block(NamedTuple):
         labels: `[b, c]` y in [0, 1].
         utility: `[b]` u > 0, or None for ones.
         counts: `[b]` how often each row occurs, or None for once.
+        columns: further columns of numbers `[b]` by name, of those that constraints speak of.
     """
 
     attributes: Any
     labels: Any
     utility: Any = None
     counts: Any = None
+    columns: Mapping[str, Any] | None = None
 
 
 def rows_of(spec: Spec, block: Block) -> tuple[Rows, np.ndarray, int]:
     """Returns the block's rows and b = ηu, padded with rows of count 0, and its own number."""
-    attributes, labels, utility, counts = _checked(spec, block)
+    attributes, labels, utility, counts, columns = _checked(spec, block)
     size = dual.padded(len(counts))
-    rows = make_rows(attributes, labels, counts, spec.target, size)
+    rows = make_rows(spec.system, attributes, labels, columns, counts, size)
     return rows, spec.keep_rate * pad(utility, size, 1.0), len(counts)
 
 
-def _checked(spec: Spec, block: Block) -> tuple[np.ndarray, ...]:
-    attributes, labels, utility, counts = block
+def columns_of(names: tuple[str, ...], columns: Mapping[str, Any] | None, n: int) -> dict:
+    """Returns the columns `[n]` of those names, checked.
+
+    Raises:
+        ProblemError: if one is missing or holds something else than finite numbers.
+    """
+    given = columns or {}
+    for name in names:
+        if name not in given:
+            raise ProblemError(
+                f"columns lacks {name!r}, of which the constraints speak; expected a mapping from "
+                "names to numbers, one per example"
+            )
+    return {name: checks.column(name, given[name], n) for name in names}
+
+
+def _checked(spec: Spec, block: Block) -> tuple[Any, ...]:
+    attributes, labels, utility, counts, columns = block
     attributes = checks.unit_matrix("attributes", attributes, unknown=True)
     labels = checks.unit_matrix("labels", labels)
     shape = (attributes.shape[1], len(labels), labels.shape[1])
@@ -58,4 +78,5 @@ def _checked(spec: Spec, block: Block) -> tuple[np.ndarray, ...]:
         counts = np.zeros(len(labels))
     else:
         counts = checks.nonnegative_vector("counts", counts, len(labels))
-    return attributes.astype(float), labels, utility, np.asarray(counts, float)
+    columns = columns_of(spec.moments.recipe.names.columns, columns, len(labels))
+    return attributes.astype(float), labels, utility, np.asarray(counts, float), columns

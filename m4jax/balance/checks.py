@@ -241,6 +241,19 @@ def _named_target(values: Mapping, names: Sequence[str], m: int, width: int) -> 
     return result
 
 
+def column(name: str, values: Any, n: int) -> np.ndarray:
+    """Returns a new `[n]` vector of finite numbers, bytes if all are 0 or 1."""
+    array = numbers(f"columns[{name!r}]", values)
+    if array.shape != (n,):
+        raise ProblemError(
+            f"columns[{name!r}] has shape {array.shape}; expected ({n},), one per example"
+        )
+    array = np.array(array, dtype=float)
+    wrong = ~(np.abs(array) <= LARGEST)
+    refuse(f"columns[{name!r}]", array, wrong, f"a finite number, at most {LARGEST:g} in size")
+    return array.astype(np.uint8) if np.isin(array, (0, 1)).all() else array
+
+
 def bound(name: str, values: Any, axes: tuple[Sequence[str], ...]) -> np.ndarray:
     """Returns ε ≥ 0 as an array with one number for each place of `axes`."""
     array, shape = numbers(name, values).astype(float), tuple(map(len, axes))
@@ -278,20 +291,3 @@ def settings(tolerance: float, max_steps: int, precision: str) -> None:
         )
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
-
-
-def start(record: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.float64]:
-    """Returns w `[K]` and μ of a record of dual variables; zeros if it is None.
-
-    Args:
-        record: with `multipliers` `[m, c+1]` and `offset`.
-        shape: that of the multipliers.
-    """
-    if record is None:
-        return np.zeros(shape).ravel(), np.float64(0)
-    if record.multipliers.shape != shape:
-        raise ProblemError(
-            f"start has multipliers {record.multipliers.shape}; expected {shape}, those of a "
-            "problem with as many attributes and labels"
-        )
-    return record.multipliers.ravel(), np.float64(record.offset)

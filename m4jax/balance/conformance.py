@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from m4jax.balance import dual
-from m4jax.balance.folding import make_rows
+from m4jax.balance.bounds import make_bounds
+from m4jax.balance.device_rows import of_problem
 from m4jax.balance.objectives import Objective
 from m4jax.balance.problem import Problem
 from m4jax.balance.solution import Status
@@ -212,11 +213,11 @@ def _rivals(weights: np.ndarray, keep_rate: float, seed: int) -> np.ndarray:
 
 def _values(objective: Objective, problem: Problem, rivals: np.ndarray) -> np.ndarray:
     """Returns the primal value `[r]` at weights `[r, n]` with E[q] = η."""
-    spec, n = problem.spec, len(problem.counts)
-    base = spec.keep_rate * problem.utility
+    system, n = problem.spec.system, len(problem.counts)
+    base = problem.keep_rate * problem.utility
     with jax.enable_x64(True):
         cost = jax.jit(objective.cost)(rivals, base[None]).mean(1)
-        share = np.full(n, 1 / n)
-        rows = make_rows(problem.attributes, problem.labels, share, spec.target, n)
+        rows = of_problem(problem, np.full(n, 1 / n), n)
+        bounds = make_bounds(system.lower, system.upper, system.penalty)
         moments = jax.vmap(lambda q: dual.moments(rows, q))(rivals)
-        return np.asarray(dual.primal_value(moments, cost, spec.eps.ravel(), spec.penalty))
+        return np.asarray(dual.primal_value(moments, cost, bounds))

@@ -8,11 +8,13 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from m4jax.balance import checks, interior, newton
+from m4jax.balance import interior, newton, places
+from m4jax.balance.bounds import make_bounds
+from m4jax.balance.device_rows import of_problem
 from m4jax.balance.devices import AXIS, fetch, make_mesh, put, run
 from m4jax.balance.diagnostics import effective_sample_size
-from m4jax.balance.dual import WIDEST, Dual, scaled, violation
-from m4jax.balance.folding import fold, make_rows, pad
+from m4jax.balance.dual import Dual, scaled
+from m4jax.balance.folding import fold, pad
 from m4jax.balance.newton import State
 from m4jax.balance.objectives import Objective
 from m4jax.balance.problem import Problem
@@ -38,7 +40,7 @@ def solve(
     progress: Progress | None,
 ) -> Solution:
     """Returns what `solver.solve` does, by compiled programs on the devices."""
-    begin = _Begin(*checks.start(start, problem.target.shape))
+    begin = _Begin(*places.start(problem.spec, start))
     folded, inverse = fold(problem)
     method = _Method(folded, objective, make_mesh(devices), tolerance, max_steps, progress)
     with jax.enable_x64(True):
@@ -52,24 +54,23 @@ def make_dual(
     problem: Problem, tolerance: float, *, mesh: Mesh | None = None, precision: str = "float64"
 ) -> Dual:
     """Returns the dual of a folded problem on the device or devices, with columns of unit size."""
-    spec, parts = problem.spec, 1 if mesh is None else mesh.size
+    system, parts = problem.spec.system, 1 if mesh is None else mesh.size
     each = 1 << (-(-len(problem.counts) // parts) - 1).bit_length()  # few shapes to compile
     size = parts * max(-(-SMALLEST // parts), each)
     share = (problem.counts / problem.counts.sum()).astype(precision)
     axis = None if mesh is None else AXIS
     dual = Dual(
-        rows=make_rows(problem.attributes, problem.labels, share, spec.target, size, axis),
-        base=(spec.keep_rate * pad(problem.utility, size, 1.0)).astype(precision),
-        keep_rate=np.float64(spec.keep_rate),
-        eps=np.minimum(spec.eps.ravel(), WIDEST),
-        penalty=np.full(spec.eps.size, spec.penalty),
+        rows=of_problem(problem, share, size, axis),
+        base=(problem.keep_rate * pad(problem.utility, size, 1.0)).astype(precision),
+        keep_rate=np.float64(problem.keep_rate),
+        bounds=make_bounds(system.lower, system.upper, system.penalty),
         tolerance=np.float64(tolerance),
     )
     return run(scaled, mesh, put(dual, mesh), result=Dual)
 
 
 class _Begin(NamedTuple):
-    """Where to begin: w `[K]` in the scale of the given columns, μ, and the steps so far."""
+    """Where to begin: w `[J]` in the scale of the given columns, μ, and the steps so far."""
 
     multipliers: np.ndarray
     offset: np.ndarray
@@ -94,11 +95,11 @@ class _Method:
         state = self._newton(dual, begin, min(self.max_steps, COARSE_STEPS))
         small = (state.multipliers, state.offset, state.steps, dual.rows.scale)
         w, offset, steps, scale = fetch(small, self.mesh)
-        w = w / scale.reshape(-1)
+        w = w / scale
         return _Begin(w, offset, np.int64(steps)) if np.isfinite(w).all() else begin
 
     def fine(self, begin: _Begin) -> tuple[State, np.ndarray]:
-        """Returns the last state and the columns' scale `[m, c+1]`."""
+        """Returns the last state and the columns' scale `[J]`."""
         dual = make_dual(self.problem, self.tolerance, mesh=self.mesh)
         state = self._newton(dual, begin, min(self.max_steps, int(begin.steps) + PROMISING))
         if self._promising(state):
@@ -129,12 +130,13 @@ class _Method:
 
     def _rescue(self, dual: Dual, state: State) -> State:
         """Goes on from where the interior point method ends; returns the better state."""
-        if np.isinf(self.problem.penalty) and interior.none_exist(dual, self.mesh):
+        hard = np.isinf(self.problem.spec.system.penalty).any()
+        if hard and interior.none_exist(dual, self.mesh):
             return state._replace(status=newton.CODES.index(Status.INFEASIBLE))
         end = interior.solve(dual, self.mesh, cost=self.objective.cost, fixed_rate=True)
         small = (interior.multipliers(end.point), end.point.offset, end.steps, dual.rows.scale)
         w, offset, steps, scale = fetch(small, self.mesh)
-        begin = _Begin(w / scale.reshape(-1), offset, np.int64(int(state.steps) + steps))
+        begin = _Begin(w / scale, offset, np.int64(int(state.steps) + steps))
         again = self._newton(dual, begin, self.max_steps)
         return again if float(again.values.gap) <= float(state.values.gap) else state
 
@@ -143,17 +145,20 @@ def _unfold(
     problem: Problem, folded: Problem, inverse: np.ndarray, state: State, scale: np.ndarray
 ) -> Solution:
     """Returns the record for all examples, from the state of the folded ones."""
-    moments = state.moments.reshape(scale.shape) * scale
+    violation, beyond = places.violations(problem.spec, state.moments * scale)
+    multipliers, own = places.from_rows(problem.spec, state.multipliers / scale)
     share = pad(folded.counts / folded.counts.sum(), len(state.weights))
     running = state.status == newton.RUNNING
     certificate = Certificate(
         status=Status.MAX_STEPS if running else newton.CODES[state.status],
         objective=float(state.values.primal),
         duality_gap=float(state.values.gap),
-        violation=violation(moments, problem.spec.eps),
+        violation=violation,
         effective_sample_size=effective_sample_size(state.weights, share * problem.counts.sum()),
         steps=int(state.steps),
-        multipliers=state.multipliers.reshape(scale.shape) / scale,
+        multipliers=multipliers,
         offset=float(state.offset),
+        moment_violation=beyond,
+        moment_multipliers=own,
     )
     return Solution(state.weights[inverse], certificate)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from m4jax.balance import interior
+from m4jax.balance import interior, places
 from m4jax.balance.device_solver import make_dual
 from m4jax.balance.devices import run
-from m4jax.balance.dual import WIDEST, Dual
+from m4jax.balance.dual import Dual
 from m4jax.balance.folding import fold, pad
 from m4jax.balance.problem import Problem
 
@@ -70,7 +70,7 @@ def max_keep_rate(problem: Problem) -> KeepRate:
     folded, inverse = fold(problem)
     with jax.enable_x64(True):
         dual = make_dual(folded, 0.0)
-        dual = dual._replace(penalty=jax.device_put(np.full(dual.eps.shape, np.inf)))
+        dual = _with(dual, np.inf)
         end = interior.solve(dual, None, cost=_dropped, fixed_rate=False)
         point = end.point._replace(offset=jax.device_put(np.float64(-1)))
         # With μ = −1 that is −E[(1 − z·w)₊] − ε·|w| + η: η less the upper bound.
@@ -79,9 +79,9 @@ def max_keep_rate(problem: Problem) -> KeepRate:
     share = pad(folded.counts / folded.counts.sum(), len(point.weights))
     kept = float(share @ point.weights)
     weights = np.clip(point.weights, 0.0, 1.0) * (kept > interior.CERTAIN)
-    w = interior.multipliers(point).reshape(scale.shape)
-    tight = (point.pull > point.slack).any(axis=0).reshape(scale.shape)
-    w = np.where(tight & (np.abs(w) > TIGHT * np.abs(w).max()), w, 0.0) / scale
+    w, tight = interior.multipliers(point), (point.pull > point.slack).any(axis=0)
+    w = np.where(tight & (np.abs(w) > TIGHT * np.abs(w).max(initial=0.0)), w, 0.0) / scale
+    w = places.from_rows(problem.spec, w)[0]
     return KeepRate(
         keep_rate=min(kept, 1.0) if kept > interior.CERTAIN else 0.0,
         upper_bound=float(min(problem.keep_rate - least, 1.0)),
@@ -108,14 +108,14 @@ def conflict(
     folded, _ = fold(problem)
     with jax.enable_x64(True):
         dual = make_dual(folded, 0.0)
-        proof = _proof(dual, np.ones(dual.eps.size, bool))
+        proof = _proof(dual, np.ones(len(problem.spec.system), bool))
         if proof is None:
             return None
         rest = list(np.flatnonzero(proof[0]))
         total, kept = len(rest), []
         while rest:
             candidate = rest.pop()
-            shorter = _proof(dual, _mask(dual.eps.size, kept + rest))
+            shorter = _proof(dual, _mask(len(problem.spec.system), kept + rest))
             if shorter is None:
                 kept.append(candidate)
             else:
@@ -124,7 +124,7 @@ def conflict(
             if progress is not None:
                 progress(total - len(rest), total)
         scale = jax.device_get(dual.rows.scale)
-    w = (proof[0]).reshape(scale.shape) / scale
+    w = places.from_rows(problem.spec, proof[0] / scale)[0]
     return Conflict(constraints=_named(problem, w), multipliers=w, violation=proof[1])
 
 
@@ -137,15 +137,20 @@ def _named(problem: Problem, w: np.ndarray) -> tuple[tuple[str, str | None], ...
 
 def _proof(dual: Dual, used: np.ndarray) -> tuple[np.ndarray, float] | None:
     """Returns w `[K]`, 0 where not `used`, that proves a conflict, and by how much; or None."""
-    unbounded = WIDEST / jax.device_get(dual.rows.scale).reshape(-1)
-    eps = np.where(used, jax.device_get(dual.eps), unbounded)
-    elastic = jax.device_put(dual._replace(eps=eps, penalty=np.ones(eps.size)))
+    elastic = _with(dual, np.where(used, 1.0, 0.0))
     end = interior.solve(elastic, None, cost=interior.no_cost, fixed_rate=True, decide=True)
     w = jax.device_get(interior.multipliers(end.point))
-    w = np.where(used & (np.abs(w) > TIGHT * np.abs(w).max()), w, 0.0)
+    w = np.where(used & (np.abs(w) > TIGHT * np.abs(w).max(initial=0.0)), w, 0.0)
     point = end.point._replace(pull=jax.device_put(np.stack([np.maximum(w, 0), np.maximum(-w, 0)])))
     violation = float(run(interior.bound_without_cost, None, elastic, point))
     return (w, violation) if violation > interior.CERTAIN else None
+
+
+def _with(dual: Dual, penalty: float | np.ndarray) -> Dual:
+    """Returns the problem with another V of all sides that are not closed."""
+    own = jax.device_get(dual.bounds.penalty)
+    changed = np.where(own > 0, penalty, 0.0)
+    return dual._replace(bounds=dual.bounds._replace(penalty=jax.device_put(changed)))
 
 
 def _mask(size: int, chosen: list[int]) -> np.ndarray:

@@ -4,16 +4,12 @@ A number of rows that the solver has compiled already is reached by padding with
 """
 
 import dataclasses
-import typing
 from typing import Any
 
 import numpy as np
 
 from m4jax.balance.objectives import namespace
 from m4jax.balance.problem import Problem
-
-if typing.TYPE_CHECKING:
-    from m4jax.balance.dual import Rows
 
 LONGEST_WORD = 48  # bytes up to which sorting by counting beats comparing whole keys
 
@@ -78,34 +74,6 @@ def _distinct(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     inverse = np.empty(n, np.int64)
     inverse[order] = np.cumsum(new) - 1
     return order[new], inverse
-
-
-def make_rows(
-    attributes: Any, labels: Any, share: Any, target: Any, size: int, axis: str | None = None
-) -> "Rows":
-    """Returns the rows of examples in the precision of `share`; all scales are 1.
-
-    Args:
-        attributes: `[n, m]` s, NaN where unknown.
-        labels: `[n, c]` y.
-        share: `[n]`, of NumPy outside of compiled functions.
-        target: `[m, c+1]` π.
-        size: number of rows p ≥ n; those of padding have share 0.
-        axis: see `Rows`.
-    """
-    from m4jax.balance.dual import Rows  # JAX takes its time to load
-
-    xp = namespace(share)
-    known, dtype = ~xp.isnan(attributes), share.dtype
-    return Rows(
-        attributes=pad(xp.where(known, attributes, 0), size).astype(dtype),
-        known=pad(known, size).astype(dtype),
-        labels=pad(labels, size).astype(labels.dtype if labels.dtype == np.uint8 else dtype),
-        share=pad(share, size),
-        target=target,
-        scale=xp.ones_like(target),
-        axis=axis,
-    )
 
 
 def pad(values: Any, size: int, value: float = 0) -> Any:

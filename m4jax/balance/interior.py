@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jax.sharding import Mesh
 
 from m4jax.balance import devices
+from m4jax.balance.bounds import box, support, violation
 from m4jax.balance.devices import PerRow, Shared
-from m4jax.balance.dual import Dual, add_gram, mean, moments, scores, violation
+from m4jax.balance.dual import Dual, add_gram, mean, moments, scores
 
 Array = jax.Array
 
@@ -23,6 +23,7 @@ STEPS = 100
 ENOUGH = 1e-13  # of the complementarity: about what float64 resolves
 FEASIBLE = 1e-11  # of the residuals
 CERTAIN = 1e-9  # a proven violation above this is no rounding
+BEYOND = 2.0  # |r| is at most 1 where a² has the mean 1
 BACK = 0.995  # share of the way to the nearest border that is gone at most
 
 
@@ -89,8 +90,8 @@ def multipliers(point: Point) -> Array:
 def _decided(dual: Dual, point: Point) -> Array:
     """Tells whether the value at cost 0 is proven to be above `CERTAIN`, or seen to be below."""
     above = bound_without_cost(dual, point) > CERTAIN
-    beyond = violation(moments(dual.rows, point.weights), dual.eps)
-    missed = jnp.sum(dual.penalty * beyond)
+    beyond = violation(moments(dual.rows, point.weights), dual.bounds)
+    missed = jnp.sum(dual.bounds.penalty * beyond)
     missed += jnp.abs(mean(dual.rows, point.weights) - dual.keep_rate)
     return above | (missed < 0.1 * CERTAIN)
 
@@ -100,15 +101,16 @@ def bound_without_cost(dual: Dual, point: Point) -> Array:
 
     It is the dual value g(w, μ) = E[min(0, z·w + μ)] − ε·|w| − μη of the problem of cost 0.
     """
-    w = jnp.clip(multipliers(point), -dual.penalty, dual.penalty)
+    w = box(dual.bounds, multipliers(point))
     score = scores(dual.rows, w) + point.offset
     least = mean(dual.rows, jnp.minimum(score, 0.0))
-    return least - dual.eps @ jnp.abs(w) - point.offset * dual.keep_rate
+    return least - jnp.sum(support(w, dual.bounds)) - point.offset * dual.keep_rate
 
 
 def none_exist(dual: Dual, mesh: Mesh | None) -> bool:
     """Tells whether it is proven that no weights meet all constraints at E[q] = η."""
-    elastic = dual._replace(penalty=np.ones_like(dual.penalty))
+    penalty = jnp.where(dual.bounds.penalty > 0, 1.0, 0.0)
+    elastic = dual._replace(bounds=dual.bounds._replace(penalty=penalty))
     state = solve(elastic, mesh, cost=no_cost, fixed_rate=True, decide=True)
     bound = devices.run(bound_without_cost, mesh, elastic, state.point)
     return float(bound) > CERTAIN
@@ -128,15 +130,16 @@ def _start(dual: Dual, cost: Callable, fixed_rate: bool) -> State:
     zero = jnp.zeros_like(dual.base)
     weights = zero + jnp.clip(dual.keep_rate, 0.1, 0.9)
     size = jnp.maximum(1.0, jnp.abs(_derivatives(cost, weights, dual.base)[0]))
-    hard = jnp.isinf(dual.penalty)
-    pull = jnp.where(hard, 1.0, jnp.minimum(1.0, 0.5 * dual.penalty))
+    limit, penalty = _sides(dual)
+    hard = jnp.isinf(penalty)
+    pull = jnp.where(hard, 1.0, jnp.minimum(1.0, 0.5 * penalty))
     point = Point(
         weights=weights,
         below=size,
         above=size,
-        pull=jnp.stack([pull, pull]),
-        slack=jnp.ones((2, pull.size)) + dual.eps,
-        excess=jnp.where(hard, 0.0, jnp.ones((2, pull.size))),
+        pull=pull,
+        slack=1.0 + jnp.maximum(limit, 0.0),
+        excess=jnp.where(hard, 0.0, 1.0),
         offset=jnp.zeros(()),
     )
     return _measured(dual, cost, fixed_rate, point, jnp.zeros((), int))
@@ -169,7 +172,7 @@ class _System:
         _, bend = _derivatives(cost, q, dual.base)
         self.pressure, self.miss, self.rate = _residuals(dual, cost, point)
         self.diagonal = bend + point.below / q + point.above / (1 - q)
-        room = dual.penalty - point.pull
+        room = _sides(dual)[1] - point.pull
         self.give = point.slack / point.pull + point.excess / room
         self.stiff = jnp.sum(1 / self.give, axis=0)
         gram = jnp.zeros((len(self.stiff) + 1, len(self.stiff) + 1))
@@ -192,7 +195,7 @@ class _System:
         lower, upper, slack, excess = second
         q, rows = point.weights, dual.rows
         inner = center / point.pull.shape[1]  # a constraint's pair counts as one of K examples
-        room = dual.penalty - point.pull
+        room = _sides(dual)[1] - point.pull
         below, above = (center - lower) / q, (center - upper) / (1 - q)
         push = below - above - self.pressure
         slack, excess = (inner - slack) / point.pull, (inner - excess) / room
@@ -216,6 +219,17 @@ class _System:
             excess=excess - point.excess + point.excess / room * pull,
             offset=offset,
         )
+
+
+def _sides(dual: Dual) -> tuple[Array, Array]:
+    """Returns the limits of r and of −r `[2, J]`, and V of each.
+
+    A closed side has a limit that columns of unit second moment never reach.
+    """
+    lower, upper, penalty = dual.bounds
+    penalty = penalty[::-1]
+    limit = jnp.where(penalty > 0, jnp.stack([upper, -lower]), BEYOND)
+    return limit, jnp.where(penalty > 0, penalty, 1.0)
 
 
 def _derivatives(cost: Callable, weights: Array, base: Array) -> tuple[Array, Array]:
@@ -243,7 +257,7 @@ def _longest(dual: Dual, point: Point, move: Point) -> Array:
         (point.pull, move.pull, True),
         (point.slack, move.slack, True),
         (point.excess, move.excess, True),
-        (dual.penalty - point.pull, -move.pull, True),
+        (_sides(dual)[1] - point.pull, -move.pull, True),
     )
     limits = [jnp.min(jnp.where((by < 0) & ok, -here / by, jnp.inf)) for here, by, ok in pairs]
     shortest = jnp.minimum(1.0, jnp.min(jnp.stack(limits)))
@@ -254,9 +268,10 @@ def _center(dual: Dual, point: Point) -> Array:
     """Returns the average product of a bound and its multiplier, 0 at a solution."""
     q = point.weights
     examples = mean(dual.rows, point.below * q + point.above * (1 - q))
-    room = jnp.where(jnp.isinf(dual.penalty), 0.0, dual.penalty - point.pull)
+    penalty = _sides(dual)[1]
+    room = jnp.where(jnp.isinf(penalty), 0.0, penalty - point.pull)
     constraints = jnp.sum(point.pull * point.slack + room * point.excess)
-    return (examples + constraints) / (2 + 2 + 2 * jnp.any(jnp.isfinite(dual.penalty)))
+    return (examples + constraints) / (2 + 2 + 2 * jnp.any(jnp.isfinite(penalty)))
 
 
 def _residuals(dual: Dual, cost: Callable, point: Point) -> tuple[Array, Array, Array]:
@@ -265,7 +280,7 @@ def _residuals(dual: Dual, cost: Callable, point: Point) -> tuple[Array, Array, 
     slope, _ = _derivatives(cost, q, dual.base)
     pressure = slope + scores(rows, multipliers(point)) + point.offset
     moment = moments(rows, q)
-    miss = point.slack - point.excess + jnp.stack([moment, -moment]) - dual.eps
+    miss = point.slack - point.excess + jnp.stack([moment, -moment]) - _sides(dual)[0]
     return pressure, miss, mean(rows, q) - dual.keep_rate
 
 

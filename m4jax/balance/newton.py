@@ -6,19 +6,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from m4jax.balance import bounds as limits
 from m4jax.balance import subproblems
 from m4jax.balance.devices import PerRow, Shared
-from m4jax.balance.dual import (
-    Dual,
-    Values,
-    add_gram,
-    mean,
-    moments,
-    penalties,
-    scores,
-    values,
-    violation,
-)
+from m4jax.balance.dual import Dual, Values, add_gram, mean, moments, scores, values
 from m4jax.balance.objectives import Objective, added_cost
 from m4jax.balance.solution import Status
 
@@ -41,16 +32,16 @@ CODES = tuple(Status)
 class State(NamedTuple):
     """One iterate, with μ always at its optimum for w."""
 
-    multipliers: Shared  # [K] w
+    multipliers: Shared  # [J] w
     offset: Shared  # μ
-    score: PerRow  # [p] t = z·w + μ
+    score: PerRow  # [p] t = a·w + μ
     weights: PerRow  # [p] q
-    moments: Shared  # [K] r = E[q z]
+    moments: Shared  # [J] r = E[q a]
     values: Values  # of primal and dual
     origin: Shared  # the μ at which E[q] = η without any constraint, w = 0
     change: Shared  # what balancing costs: E[ψ(q) − ψ(q⁰)] and penalties; q⁰ is at w = 0, `origin`
     curvature: PerRow  # [p] share × −dq/dt, as it is in `gram`
-    gram: Shared  # [K+1, K+1] Σ curvature [1, z] [1, z]ᵀ
+    gram: Shared  # [J+1, J+1] Σ curvature [1, a] [1, a]ᵀ
     damping: Shared  # the Levenberg term
     window: Shared  # the width over which the curvature is averaged
     best: Shared  # the smallest gap so far
@@ -62,12 +53,11 @@ class State(NamedTuple):
 def init(
     dual: Dual, multipliers: Array, offset: Array, steps: Array, *, objective: Objective
 ) -> State:
-    """Returns the state at w `[K]`, given in the columns' own scale; μ is searched from `offset`.
+    """Returns the state at w `[J]`, given in the columns' own scale; μ is searched from `offset`.
 
     `steps` were taken before.
     """
-    multipliers = multipliers * dual.rows.scale.reshape(-1)
-    multipliers = jnp.clip(multipliers, -dual.penalty, dual.penalty)
+    multipliers = limits.box(dual.bounds, multipliers * dual.rows.scale)
     origin = _offset(dual, jnp.zeros_like(dual.base), jnp.zeros(()), objective)
     width = multipliers.size
     score = scores(dual.rows, multipliers) + _like(dual.base, offset)
@@ -109,8 +99,8 @@ def advance(dual: Dual, state: State, stop: Array, *, objective: Objective) -> S
 def step(dual: Dual, state: State, objective: Objective) -> State:
     """Takes one damped Newton step in w, then puts μ at its optimum.
 
-    With H = E[−dq/dt [1, z] [1, z]ᵀ], the step leads to the w that maximises the dual's model
-    (w' − w)·r − ½ (w' − w)ᵀ(S + damping)(w' − w) − ε·|w'| in the box, where r = E[q z] and S is
+    With H = E[−dq/dt [1, a] [1, a]ᵀ], the step leads to the w that maximises the dual's model
+    (w' − w)·r − ½ (w' − w)ᵀ(S + damping)(w' − w) − σ(w') in the box, where r = E[q a] and S is
     what H leaves of the constraints when μ follows w: their Schur complement.
     """
     curvature = dual.rows.share * _curvature(dual, state, objective)
@@ -118,13 +108,11 @@ def step(dual: Dual, state: State, objective: Objective) -> State:
     width = len(state.multipliers)
     row = gram[0, 1:] / jnp.where(gram[0, 0] > 0, gram[0, 0], jnp.inf)
     hessian = gram[1:, 1:] - jnp.outer(row, gram[0, 1:]) + state.damping * jnp.eye(width)
-    goal = subproblems.minimise_model(
-        hessian, state.moments, state.multipliers, dual.eps, dual.penalty
-    )
+    goal = subproblems.minimise_model(hessian, state.moments, state.multipliers, dual.bounds)
     rate, free = scores(dual.rows, goal - state.multipliers, goal)
     length = _length(dual, state, goal, rate, objective)
     moved = state.multipliers + length * (goal - state.multipliers)
-    multipliers = jnp.where(length == 1, goal, jnp.clip(moved, -dual.penalty, dual.penalty))
+    multipliers = jnp.where(length == 1, goal, limits.box(dual.bounds, moved))
     free = lax.cond(length == 1, lambda: free, lambda: scores(dual.rows, multipliers))
     score = free + _like(free, state.offset)
     long, short = length >= 1, length < 0.3
@@ -166,22 +154,23 @@ def _curvature(dual: Dual, state: State, objective: Objective) -> Array:
 def _length(dual: Dual, state: State, goal: Array, rate: Array, objective: Objective) -> Array:
     """Returns how far to go from w towards `goal` and beyond, μ being at its optimum all along.
 
-    `rate` `[p]` is z·(goal − w).
+    `rate` `[p]` is a·(goal − w).
     """
     move = goal - state.multipliers
-    room = (jnp.sign(move) * dual.penalty - state.multipliers) / move
-    limit = jnp.min(jnp.where(move == 0, jnp.inf, room))
+    border = jnp.where(move > 0, dual.bounds.penalty[1], -dual.bounds.penalty[0])
+    room = (border - state.multipliers) / move
+    limit = jnp.min(jnp.where(move == 0, jnp.inf, room), initial=jnp.inf)
 
     def slope(length: Array) -> Array:
         free = state.score + _like(rate, length) * rate - _like(rate, state.offset)
         offset = _offset(dual, free, state.offset, objective)
         weight = objective.weight(free + _like(free, offset), dual.base)
         w = jnp.where(length == 1, goal, state.multipliers + length * move)
-        sign = jnp.sign(jnp.where(w == 0, -move, w))
-        return mean(dual.rows, weight * rate) - jnp.sum(dual.eps * sign * move)
+        side = jnp.where(w == 0, -move, w)
+        return mean(dual.rows, weight * rate) - limits.slope(side, dual.bounds) @ move
 
-    sign = jnp.sign(jnp.where(state.multipliers == 0, move, state.multipliers))
-    first = move @ (state.moments - dual.eps * sign)
+    side = jnp.where(state.multipliers == 0, move, state.multipliers)
+    first = move @ (state.moments - limits.slope(side, dual.bounds))
     return subproblems.step_length(slope, first, jnp.clip(limit, 1.0, LONGEST))
 
 
@@ -206,17 +195,11 @@ def settle(dual: Dual, state: State, objective: Objective) -> State:
     moment = moments(dual.rows, weight)
     cost = mean(dual.rows, objective.cost(weight, dual.base))
     rate = mean(dual.rows, weight) - dual.keep_rate
-    level = values(
-        state.multipliers,
-        moment,
-        cost,
-        (offset * rate, (offset - state.origin) * rate),
-        eps=dual.eps,
-        penalty=dual.penalty,
-    )
+    rates = (offset * rate, (offset - state.origin) * rate)
+    level = values(state.multipliers, moment, cost, rates, dual.bounds)
     before = objective.weight(jnp.zeros_like(score) + _like(score, state.origin), dual.base)
     moved = mean(dual.rows, added_cost(objective, weight, before, dual.base))
-    price = jnp.sum(penalties(moment, dual.eps, dual.penalty))
+    price = jnp.sum(limits.penalties(moment, dual.bounds))
     return state._replace(
         offset=offset,
         score=score,
@@ -234,8 +217,10 @@ def terminate(dual: Dual, state: State, objective: Objective) -> State:
     """
     primal, gap = state.values.primal, state.values.gap
     waited = jnp.where(gap < 0.9 * state.best, 0, state.waited + 1)
-    beyond = violation(state.moments, dual.eps) * dual.rows.scale.reshape(-1)
-    held = jnp.all(jnp.where(jnp.isinf(dual.penalty), beyond <= 1e-3 * dual.tolerance, True))
+    # In the units of the constraints, or of their root mean squares where those are above 1.
+    beyond = limits.violation(state.moments, dual.bounds) * jnp.minimum(dual.rows.scale, 1.0)
+    hard = jnp.isinf(dual.bounds.penalty)
+    held = jnp.all(~hard | (beyond <= 1e-3 * dual.tolerance))
     tight = gap <= jnp.maximum(dual.tolerance * state.change, NOTHING)
     late = waited >= PATIENCE[dual.base.dtype]
     settled = (gap <= dual.tolerance * jnp.maximum(1.0, state.change)) & late
@@ -263,4 +248,4 @@ def _infeasible(dual: Dual, state: State, objective: Objective) -> Array:
     ceiling = mean(dual.rows, worst)
     size = jnp.sum(jnp.abs(state.multipliers)) + jnp.abs(state.offset)
     margin = 1e-9 * (1 + ceiling) + ROUNDING * size
-    return jnp.any(jnp.isinf(dual.penalty)) & (state.values.dual > ceiling + margin)
+    return jnp.any(jnp.isinf(dual.bounds.penalty)) & (state.values.dual > ceiling + margin)

@@ -7,14 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from m4jax.balance import checks, dual, newton, objectives
+from m4jax.balance import checks, dual, newton, objectives, online_state
+from m4jax.balance.bounds import shrink
 from m4jax.balance.checks import ProblemError
 from m4jax.balance.device_solver import make_dual
 from m4jax.balance.devices import run
-from m4jax.balance.folding import fold, make_rows, pad
+from m4jax.balance.folding import fold, pad
 from m4jax.balance.objectives import Objective
+from m4jax.balance.online_state import State
 from m4jax.balance.problem import Problem, Spec
-from m4jax.balance.subproblems import shrink
 
 Array = jax.Array
 
@@ -22,38 +23,6 @@ Array = jax.Array
 # never far behind the best of 0.1, 0.3, 0.5, 1 and 3.
 STEP_SIZE = 1.0
 FORGETTING = 3.0  # iterate t has weight t³ in the average; Shamir and Zhang (2013)
-
-
-class State(NamedTuple):
-    """All that the online solver knows: a record of small arrays, to be saved as it is.
-
-    Attributes:
-        multipliers: `[m, c+1]` w, the paper's v⁺ − v⁻.
-        offset: μ.
-        mean_multipliers: `[m, c+1]` the average of w over the steps, the later ones weighing more.
-        mean_offset: the same of μ.
-        second_moments: `[m, c+1]` mean of z² over the batches.
-        steps: batches seen.
-        target: `[m, c+1]` π.
-        eps: `[m, c+1]` ε.
-        penalty: V.
-        keep_rate: η.
-        step_size: τ of the first step.
-        scaled: whether the step of each constraint is divided by its second moment.
-    """
-
-    multipliers: Array
-    offset: Array
-    mean_multipliers: Array
-    mean_offset: Array
-    second_moments: Array
-    steps: Array
-    target: Array
-    eps: Array
-    penalty: Array
-    keep_rate: Array
-    step_size: Array
-    scaled: Array
 
 
 class Values(NamedTuple):
@@ -99,6 +68,7 @@ def init(problem: Spec | Problem, *, step_size: float = STEP_SIZE, scaled: bool 
         keep_rate=np.asarray(spec.keep_rate),
         step_size=np.asarray(size),
         scaled=np.asarray(bool(scaled)),
+        **online_state.of_rows(spec),
     )
     return jax.tree.map(jnp.array, state)  # a copy each, in JAX's own precision
 
@@ -108,6 +78,7 @@ def update(
     attributes: Any,
     labels: Any,
     utility: Any = None,
+    columns: Any = None,
     *,
     objective: str | Objective = "quadratic",
 ) -> tuple[State, Array]:
@@ -120,12 +91,13 @@ def update(
         attributes: `[b, m]` s in [0, 1], NaN where unknown.
         labels: `[b, c]` y in [0, 1].
         utility: `[b]` u > 0, used as given; ones by default. The paper has mean 1.
+        columns: `[b, d]` further columns of numbers, in the order in which the problem names them.
         objective: a name in `objectives.OBJECTIVES`, or a record like those; always the same.
 
     Raises:
         ProblemError: if a shape or a value is not as above.
     """
-    checked = _checked(state, attributes, labels, utility)
+    checked = _checked(state, attributes, labels, utility, columns)
     return _step(state, *checked, objective=objectives.find(objective))
 
 
@@ -134,6 +106,7 @@ def weights(
     attributes: Any,
     labels: Any,
     utility: Any = None,
+    columns: Any = None,
     *,
     objective: str | Objective = "quadratic",
 ) -> Array:
@@ -141,49 +114,51 @@ def weights(
 
     Args and Raises: as for `update`.
     """
-    checked = _checked(state, attributes, labels, utility)
+    checked = _checked(state, attributes, labels, utility, columns)
     return _weights(state, *checked, objective=objectives.find(objective))
 
 
 def step(
-    state: State, attributes: Array, labels: Array, utility: Array, *, objective: Objective
+    state: State,
+    attributes: Array,
+    labels: Array,
+    utility: Array,
+    columns: Array | None = None,
+    *,
+    objective: Objective,
 ) -> tuple[State, Array]:
     """Returns the state after one batch and the batch's weights q, as a pure function.
 
-    With r = mean(q z) over the batch, a = the mean of z² so far (1 if not `scaled`):
+    With r = mean(q a) over the batch, A = the mean of a² so far (1 if not `scaled`):
 
-        w ← shrink(w + τ_t r / a, τ_t ε / a, V),   μ ← μ + τ_t (mean(q) − η)
+        w ← shrink(w + τ_t r / A, τ_t / A),   μ ← μ + τ_t (mean(q) − η)
 
-    where `subproblems.shrink` stands for the two terms −ε of v⁺ and v⁻. Nothing is checked, so it
-    can be used within `jax.jit` and `lax.scan`. Source: "CLIP the Bias", M4, Propositions 1 and 2;
-    the proximal step, the scaling and the average are derived.
+    where `bounds.shrink` stands for the bounds and the box: of |r| ≤ ε, for the two terms −ε of v⁺
+    and v⁻. Nothing is checked, so it can be used within `jax.jit` and `lax.scan`. Source: "CLIP the
+    Bias", M4, Propositions 1 and 2; the proximal step, the scaling and the average are derived.
 
     Args:
         state: see `State`.
         attributes: `[b, m]` s in [0, 1], NaN where unknown.
         labels: `[b, c]` y in [0, 1].
         utility: `[b]` u > 0.
+        columns: `[b, d]`, see `update`.
         objective: the record; static under `jax.jit`.
     """
     t = state.steps + 1
-    rows, base = _rows(state, attributes, labels, utility)
-    score = dual.scores(rows, state.multipliers.ravel()) + state.offset
-    q = objective.weight(score, base)
-    moments = dual.moments(rows, q).reshape(state.eps.shape)
-    squares = dual.second_moments(rows)
-    seen = state.second_moments + (squares - state.second_moments) / t
-    rate = state.step_size / jnp.sqrt(t.astype(state.multipliers.dtype))
+    rows, base = _rows(state, attributes, labels, utility, columns)
+    now = online_state.flat(state)
+    q = objective.weight(dual.scores(rows, now.multipliers) + state.offset, base)
+    seen = now.second_moments + (dual.second_moments(rows) - now.second_moments) / t
+    rate = state.step_size / jnp.sqrt(t.astype(seen.dtype))
     size = rate / jnp.where(state.scaled & (seen > 0), seen, 1.0)
-    w = state.multipliers + size * moments
-    w = shrink(w, size * state.eps, state.penalty)
+    w = shrink(now.multipliers + size * dual.moments(rows, q), online_state.bounds(state), size)
     offset = state.offset + rate * (dual.mean(rows, q) - state.keep_rate)
     share = (1 + FORGETTING) / (t + FORGETTING)
-    state = state._replace(
-        multipliers=w,
+    mean = now.mean_multipliers + share * (w - now.mean_multipliers)
+    state = online_state.replaced(state, online_state.Flat(w, mean, seen))._replace(
         offset=offset,
-        mean_multipliers=state.mean_multipliers + share * (w - state.mean_multipliers),
         mean_offset=state.mean_offset + share * (offset - state.mean_offset),
-        second_moments=seen,
         steps=t,
     )
     return state, q[: len(labels)]
@@ -201,8 +176,8 @@ def values(state: State, problem: Problem, *, objective: str | Objective = "quad
     """
     with jax.enable_x64(True):
         exact = make_dual(fold(problem)[0], 0.0)
-        w, offset = np.asarray(state.mean_multipliers, float), np.float64(state.mean_offset)
-        start = (exact, w.ravel(), offset, np.int64(0))
+        w = online_state.mean_of_system(state, problem.spec.system)
+        start = (exact, w, np.float64(state.mean_offset), np.int64(0))
         chosen = objectives.find(objective)
         primal, bound, _ = run(
             newton.init, None, *start, result=newton.State, objective=chosen
@@ -211,12 +186,11 @@ def values(state: State, problem: Problem, *, objective: str | Objective = "quad
 
 
 def _rows(
-    state: State, attributes: Array, labels: Array, utility: Array
+    state: State, attributes: Array, labels: Array, utility: Array, columns: Array | None
 ) -> tuple[dual.Rows, Array]:
     """Returns the rows of a batch and b = ηu, padded to whole chunks with rows of share 0."""
     size = dual.padded(len(labels))
-    share = jnp.full(len(labels), 1 / len(labels), state.multipliers.dtype)
-    rows = make_rows(attributes, labels, share, state.target, size)
+    rows = online_state.batch(state, attributes, labels, columns, size)
     return rows, state.keep_rate * pad(jnp.asarray(utility), size, 1.0)
 
 
@@ -225,14 +199,22 @@ _step = jax.jit(step, static_argnames="objective")
 
 @functools.partial(jax.jit, static_argnames="objective")
 def _weights(
-    state: State, attributes: Array, labels: Array, utility: Array, *, objective: Objective
+    state: State,
+    attributes: Array,
+    labels: Array,
+    utility: Array,
+    columns: Array,
+    *,
+    objective: Objective,
 ) -> Array:
-    rows, base = _rows(state, attributes, labels, utility)
-    free = dual.scores(rows, state.mean_multipliers.ravel())
+    rows, base = _rows(state, attributes, labels, utility, columns)
+    free = dual.scores(rows, online_state.flat(state).mean_multipliers)
     return objective.weight(free + state.mean_offset, base)[: len(labels)]
 
 
-def _checked(state: State, attributes: Any, labels: Any, utility: Any) -> tuple[np.ndarray, ...]:
+def _checked(
+    state: State, attributes: Any, labels: Any, utility: Any, columns: Any
+) -> tuple[np.ndarray, ...]:
     """Returns the batch in the precision of the state."""
     attributes = checks.unit_matrix("attributes", attributes, unknown=True)
     labels = checks.unit_matrix("labels", labels)
@@ -248,4 +230,14 @@ def _checked(state: State, attributes: Any, labels: Any, utility: Any) -> tuple[
             "each per example, and at least one example"
         )
     utility = checks.positive_vector("utility", utility, len(labels))
-    return tuple(x.astype(state.multipliers.dtype) for x in (attributes, labels, utility))
+    shape = (len(labels), state.products.shape[1] - 2 * m - width)
+    columns = np.zeros((len(labels), 0)) if columns is None else np.asarray(columns)
+    if columns.shape != shape:
+        raise ProblemError(
+            f"columns has shape {columns.shape}; expected {shape}, one row per example and one "
+            "column for each that the problem names"
+        )
+    if shape[1]:
+        columns = np.stack([checks.column(str(k), x, len(x)) for k, x in enumerate(columns.T)], 1)
+    batch = (attributes, labels, utility, columns)
+    return tuple(x.astype(state.multipliers.dtype) for x in batch)

@@ -44,13 +44,14 @@ def violations(spec: Spec, moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return _on_targets(spec, beyond), own
 
 
-def start(spec: Spec, record: Any) -> tuple[np.ndarray, np.float64]:
+def start(spec: Spec, record: Any, *, whole: bool = False) -> tuple[np.ndarray, np.float64]:
     """Returns w `[J]` and μ of a record of dual variables; zeros if it is None.
 
     Args:
         spec: the constraints.
         record: with `multipliers` `[m, c+1]`, `offset`, and `moment_multipliers` `[2, k]` if it
             has constraints in words: the first k of those in `spec`. The others begin at 0.
+        whole: whether none may be missing.
     """
     if record is None:
         return np.zeros(len(spec.system)), np.float64(0)
@@ -61,10 +62,10 @@ def start(spec: Spec, record: Any) -> tuple[np.ndarray, np.float64]:
             "problem with as many attributes and labels"
         )
     own = np.asarray(getattr(record, "moment_multipliers", np.zeros((2, 0))), float)
-    if own.shape[1] > k:
+    if own.shape[1] > k or (whole and own.shape[1] < k):
         raise ProblemError(
-            f"start has multipliers of {own.shape[1]} constraints in words; expected at most {k}, "
-            "those of the problem's first ones"
+            f"the solution has multipliers of {own.shape[1]} constraints in words; expected "
+            f"{'' if whole else 'at most '}{k}, those of the problem in the same order"
         )
     own = np.pad(own, [(0, 0), (0, k - own.shape[1])])
     return to_rows(spec.system, np.asarray(record.multipliers), own), np.float64(record.offset)

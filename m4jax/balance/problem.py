@@ -220,7 +220,7 @@ class Problem:
         labels = checks.unit_interval("labels", labels, names=label_names)
         utility = checks.positive_vector("utility", utility, n)
         counts = checks.nonnegative_vector("counts", counts, n)
-        columns = {k: _column(k, x, n) for k, x in (columns or {}).items()}
+        columns = {k: checks.column(k, x, n) for k, x in (columns or {}).items()}
         _set_fields(
             self,
             attributes=attributes,
@@ -258,21 +258,6 @@ def _read(
             )
         ratios += [word] if isinstance(word, Ratio) else word.ratios(names, found)
     return gather(names, ratios)
-
-
-def _column(name: str, values: Any, n: int) -> np.ndarray:
-    """Returns a new `[n]` vector of finite numbers, bytes if all are 0 or 1."""
-    array = checks.numbers(f"columns[{name!r}]", values)
-    if array.shape != (n,):
-        raise ProblemError(
-            f"columns[{name!r}] has shape {array.shape}; expected ({n},), one per example"
-        )
-    array = np.array(array, dtype=float)
-    wrong = ~(np.abs(array) <= checks.LARGEST)
-    checks.refuse(
-        f"columns[{name!r}]", array, wrong, f"a finite number, at most {checks.LARGEST:g} in size"
-    )
-    return array.astype(np.uint8) if np.isin(array, (0, 1)).all() else array
 
 
 def _set_fields(record: Spec | Problem, **fields: Any) -> None:

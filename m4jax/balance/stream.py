@@ -7,7 +7,6 @@ multipliers exact, and the certificate is that of the examples.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
@@ -15,18 +14,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from m4jax.balance import checks, dual, newton, objectives, subproblems
-from m4jax.balance.blocks import NOTHING, Block, rows_of
-from m4jax.balance.checks import ProblemError
-from m4jax.balance.dual import Rows, Values
-from m4jax.balance.objectives import Objective, added_cost
+from m4jax.balance import bounds as limits
+from m4jax.balance import dual, newton, objectives, passes, places
+from m4jax.balance.blocks import Block, rows_of
+from m4jax.balance.bounds import Bounds, make_bounds
+from m4jax.balance.dual import Values
+from m4jax.balance.objectives import Objective
+from m4jax.balance.passes import Sums
 from m4jax.balance.problem import Spec
 from m4jax.balance.solution import Certificate, Certified, Status
 from m4jax.balance.subproblems import minimise_model
 
 Array = jax.Array
 
-RATE_ACCURACY = 1e-9  # of E[q] = η
 SHORTEST = 1e-3  # of a Newton step; where even that brings nothing, rounding is what is left
 
 
@@ -34,27 +34,13 @@ class Multipliers(Protocol):
     """Any record of the dual variables.
 
     Attributes:
-        multipliers: `[m, c+1]` w.
+        multipliers: `[m, c+1]` w. Where there are constraints in words, `moment_multipliers`
+            `[2, K]` are read too.
         offset: μ.
     """
 
     multipliers: np.ndarray
     offset: float
-
-
-class Sums(NamedTuple):
-    """Sums over examples at one w and μ, later means."""
-
-    examples: Array  # Σ counts
-    kept: Array  # E[q]
-    squares: Array  # E[q²]
-    cost: Array  # E[ψ(q)]
-    change: Array  # E[ψ(q) − ψ(q⁰)], q⁰ being the weights at w = 0 and `origin`
-    before: Array  # E[q⁰]
-    slope: Array  # E[−dq⁰/dt]
-    moments: Array  # [K] E[q z]
-    second: Array  # [K] E[z²]
-    gram: Array  # [K+1, K+1] E[−dq/dt [1, z] [1, z]ᵀ]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,9 +70,9 @@ def solve(
 ) -> StreamSolution:
     """Returns the solution of the problem that all blocks together make.
 
-    Each pass sums E[q], E[q z] and the Gram matrix at one (w, μ); the step maximises the dual's
+    Each pass sums E[q], E[q a] and the Gram matrix at one (w, μ); the step maximises the dual's
     quadratic model in all of them, and is shortened until the dual rises. Memory: one block and a
-    matrix of (K+1)². It stops when the gap is at most tolerance × Δ and E[q] = η to 1e-9; a gap
+    matrix of (J+1)². It stops when the gap is at most tolerance × Δ and E[q] = η to 1e-9; a gap
     that no step improves is accepted if it is at most tolerance × max(1, Δ). Δ is what balancing
     costs, see `solver.solve`.
     Infeasible hard constraints are not recognised here but end with the last pass: ask
@@ -120,7 +106,8 @@ def weights(
     """Returns the weights `[b]` of a block's examples at the solution's w and μ."""
     with jax.enable_x64(True):
         rows, base, size = rows_of(spec, block)
-        score = _scores(rows, np.asarray(solution.multipliers).ravel()) + solution.offset
+        w, offset = places.start(spec, solution, whole=True)
+        score = _scores(rows, w) + offset
         q = objectives.find(objective).weight(score, jnp.asarray(base))
         return np.asarray(jax.device_get(q))[:size]
 
@@ -128,9 +115,9 @@ def weights(
 class _Point(NamedTuple):
     """Where a pass was made and what it brought."""
 
-    place: np.ndarray  # [K+1] μ and w
+    place: np.ndarray  # [J+1] μ and w
     sums: Sums
-    violation: np.ndarray  # [m, c+1]
+    violation: np.ndarray  # [2, J] of the lower and of the upper bounds
     values: Values
     change: float  # Δ, at least
 
@@ -146,12 +133,13 @@ class _Passes:
     passes: int = 0
 
     def __post_init__(self):
-        self.eps = np.minimum(self.spec.eps.ravel(), dual.WIDEST)
-        self.origin = _origin(self.spec, self.blocks(), self.objective)
+        system = self.spec.system
+        self.bounds = make_bounds(system.lower, system.upper, system.penalty)
+        self.origin = passes.origin(self.spec, self.blocks(), self.objective)
 
     def run(self, start: Any, limit: int, progress: Callable | None) -> StreamSolution:
         """Steps until nothing is left to gain or `limit` passes are made."""
-        multipliers, offset = checks.start(start, self.spec.target.shape)
+        multipliers, offset = places.start(self.spec, start)
         place = np.concatenate([[self.origin if start is None else offset], multipliers])
         point, damping, stuck = self._at(place, progress), newton.DAMPING, False
         while not (self._tight(point) or stuck) and self.passes < limit:
@@ -169,17 +157,18 @@ class _Passes:
 
     def _at(self, place: np.ndarray, progress: Callable | None) -> _Point:
         """Makes one pass."""
-        sums, spec, self.passes = self._sums(place), self.spec, self.passes + 1
+        spec, self.passes = self.spec, self.passes + 1
+        sums = passes.sums(spec, self.blocks(), place, self.origin, self.objective)
         rate = sums.kept - spec.keep_rate
         rates = (place[0] * rate, (place[0] - self.origin) * rate)
-        limits = {"eps": self.eps, "penalty": np.full(self.eps.size, spec.penalty)}
-        values = dual.values(place[1:], sums.moments, sums.cost, rates, **limits)
+        values = dual.values(place[1:], sums.moments, sums.cost, rates, self.bounds)
+        price = limits.penalties(sums.moments, self.bounds).sum()
         point = _Point(
             place=place,
             sums=sums,
-            violation=dual.violation(sums.moments.reshape(spec.eps.shape), spec.eps),
+            violation=np.asarray(limits.violation(sums.moments, self.bounds)),
             values=Values(*map(float, values)),
-            change=self._change(sums) + float(dual.penalties(sums.moments, **limits).sum()),
+            change=self._change(sums) + float(price),
         )
         if sums.slope > 0:  # a step of Newton's method towards the μ at w = 0
             self.origin += float((sums.before - spec.keep_rate) / sums.slope)
@@ -197,37 +186,27 @@ class _Passes:
         doubt = missed**2 / sums.slope if sums.slope > 0 else np.inf if missed else 0.0
         return float(max(0.0, sums.change + shift - doubt))
 
-    def _sums(self, place: np.ndarray) -> Sums:
-        width = len(place)
-        total = Sums(*[0.0] * 7, np.zeros(width - 1), np.zeros(width - 1), np.zeros((width, width)))
-        total = jax.device_put(total)
-        for block in self.blocks():
-            rows, base, _ = rows_of(self.spec, block)
-            total = _add(total, rows, base, place, self.origin, objective=self.objective)
-        total = jax.device_get(total)
-        if not total.examples > 0:
-            raise ProblemError(NOTHING)
-        return Sums(total.examples, *(x / total.examples for x in total[1:]))
-
     def _goal(self, point: _Point, damping: float) -> np.ndarray:
         """Returns the (μ, w) that is best for the dual's model, μ being without a bound."""
         sums = point.sums
         size = np.sqrt(np.where(sums.second > 0, sums.second, 1.0))
         size = np.concatenate([[1.0], size])
         slope = np.concatenate([[sums.kept - self.spec.keep_rate], sums.moments]) / size
-        eps = np.concatenate([[0.0], self.eps]) / size
-        bound = np.concatenate([[np.inf], np.full(len(size) - 1, self.spec.penalty)]) * size
+        free = ([0.0], [0.0], np.full((2, 1), np.inf))
+        bounds = (np.concatenate(x, axis=-1) for x in zip(free, self.bounds, strict=True))
+        bounds = limits.scaled(Bounds(*bounds), size)
         model = sums.gram / size[:, None] / size + damping * np.eye(len(size))
-        goal = jax.device_get(_minimise(model, slope, point.place * size, eps, bound))
+        goal = jax.device_get(_minimise(model, slope, point.place * size, bounds))
         return goal / size
 
     def _held(self, point: _Point) -> bool:
         """Tells whether the constraints hold if they are hard."""
-        soft = not np.isinf(self.spec.penalty)
-        return soft or bool(point.violation.max(initial=0.0) <= 1e-3 * self.tolerance)
+        beyond = point.violation / np.maximum(np.sqrt(point.sums.second), 1.0)
+        hard = beyond[np.isinf(self.bounds.penalty)]
+        return bool(hard.max(initial=0.0) <= 1e-3 * self.tolerance)
 
     def _tight(self, point: _Point) -> bool:
-        close = abs(point.sums.kept - self.spec.keep_rate) <= RATE_ACCURACY
+        close = abs(point.sums.kept - self.spec.keep_rate) <= passes.RATE_ACCURACY
         tight = point.values.gap <= max(self.tolerance * point.change, newton.NOTHING)
         return self._held(point) and close and tight
 
@@ -238,63 +217,21 @@ class _Passes:
         status = Status.CONVERGED if good else Status.MAX_STEPS
         squares = sums.squares * sums.examples
         size = (sums.kept * sums.examples) ** 2 / squares if squares > 0 else np.nan
+        violation, beyond = places.violations(self.spec, sums.moments)
+        multipliers, own = places.from_rows(self.spec, point.place[1:])
         certificate = Certificate(
             status=status if np.isfinite(gap + primal) else Status.NON_FINITE,
             objective=primal,
             duality_gap=gap,
-            violation=point.violation,
+            violation=violation,
             effective_sample_size=float(size),
             steps=self.passes,
-            multipliers=point.place[1:].reshape(self.spec.eps.shape),
+            multipliers=multipliers,
             offset=float(point.place[0]),
+            moment_violation=beyond,
+            moment_multipliers=own,
         )
         return StreamSolution(certificate, float(sums.examples), float(sums.kept))
 
 
 _minimise, _scores = jax.jit(minimise_model), jax.jit(dual.scores)
-
-
-@functools.partial(jax.jit, static_argnames="objective")
-def _add(
-    total: Sums, rows: Rows, base: Array, place: Array, origin: Array, *, objective: Objective
-) -> Sums:
-    """Returns the sums with those of a block added, whose `share` holds the counts."""
-    score = dual.scores(rows, place[1:]) + place[0]
-    q = objective.weight(score, base)
-    start = jnp.full_like(base, origin)
-    before = objective.weight(start, base)
-    curvature = rows.share * objective.curvature(score, base)
-    part = Sums(
-        examples=jnp.sum(rows.share),
-        kept=dual.mean(rows, q),
-        squares=dual.mean(rows, q**2),
-        cost=dual.mean(rows, objective.cost(q, base)),
-        change=dual.mean(rows, added_cost(objective, q, before, base)),
-        before=dual.mean(rows, before),
-        slope=dual.mean(rows, objective.curvature(start, base)),
-        moments=dual.moments(rows, q),
-        second=dual.second_moments(rows).reshape(-1),
-        gram=dual.add_gram(rows, jnp.zeros_like(total.gram), curvature),
-    )
-    return jax.tree.map(jnp.add, total, part)
-
-
-def _origin(spec: Spec, blocks: Iterable[Block], objective: Objective) -> float:
-    """Returns the μ at which the first block's weights have the mean η without constraints."""
-    for block in blocks:
-        rows, base, _ = rows_of(spec, block)
-        if rows.share.any():
-            return float(_root(rows.share, base, spec.keep_rate, objective=objective))
-    return 0.0
-
-
-@functools.partial(jax.jit, static_argnames="objective")
-def _root(share: Array, base: Array, keep_rate: Array, *, objective: Objective) -> Array:
-    share = share / share.sum()
-
-    def excess(offset: Array) -> tuple[Array, Array]:
-        score = jnp.full_like(base, offset)
-        kept = jnp.sum(share * objective.weight(score, base))
-        return kept - keep_rate, -jnp.sum(share * objective.curvature(score, base))
-
-    return subproblems.root(excess, jnp.zeros(()), accuracy=RATE_ACCURACY)

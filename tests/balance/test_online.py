@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from m4jax import balance
-from m4jax.balance import dual, folding, objectives, online
+from m4jax.balance import dual, folding, objectives, online, online_state
 
 BATCH = 64
 
@@ -123,13 +123,14 @@ def test_batch_algebra_equals_the_dense_rows():
     extended = np.column_stack([np.ones(50), labels])
     z = np.nan_to_num(attributes[:, :, None] - target) * extended[:, None]
     with jax.enable_x64(True):
-        rows = folding.make_rows(attributes, labels, np.full(50, 0.02), target, size=64)
+        state = online.init(spec(target=target))
+        rows = online_state.batch(state, attributes, labels, None, 64)
         scores = dual.scores(rows, w.ravel())
         np.testing.assert_allclose(scores, np.append((z * w).sum((1, 2)), np.zeros(14)), atol=1e-12)
         sums = np.einsum("b,bkr->kr", mass, z) / 50
         moments = dual.moments(rows, folding.pad(mass, 64)).reshape(2, 4)
         np.testing.assert_allclose(moments, sums, atol=1e-12)
-        squares = dual.second_moments(rows)
+        squares = dual.second_moments(rows).reshape(2, 4)
         np.testing.assert_allclose(squares, (z**2).mean(0), atol=1e-12)
 
 
@@ -148,7 +149,7 @@ def test_values_do_not_depend_on_the_chunks(monkeypatch):
     problem = problem_of(0)
     *_, state = passes(problem, online.init(problem), 2)
     whole = online.values(state, problem)
-    for name in ("CHUNK", "LABELS_CHUNK"):
+    for name in ("CHUNK", "PARTS_CHUNK"):
         monkeypatch.setattr(dual, name, {"cpu": 32})
     jax.clear_caches()  # or the old chunks would stay in what is compiled
     np.testing.assert_allclose(online.values(state, problem), whole, rtol=1e-12)

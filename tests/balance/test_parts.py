@@ -12,6 +12,8 @@ from helpers.balance_problems import random_problem
 
 from m4jax.balance import (
     OBJECTIVES,
+    bounds,
+    device_rows,
     device_solver,
     devices,
     dual,
@@ -29,18 +31,17 @@ def float64():
 
 
 def dense_and_rows(monkeypatch):
-    for name, rows in (("CHUNK", 16), ("LABELS_CHUNK", 32)):  # several even for a small problem
+    for name, rows in (("CHUNK", 16), ("PARTS_CHUNK", 32)):  # several even for a small problem
         monkeypatch.setattr(dual, name, {"cpu": rows})
     problem = random_problem(0, n=64, shape=(2, 3), target=[0.3, 0.6], counts=None)
-    attributes = problem.attributes.copy()
+    attributes = problem.attributes.astype(float)
     attributes[5:15, 0] = np.nan
+    problem = dataclasses.replace(problem, attributes=attributes)
     draw = np.random.default_rng(0)
-    scale, share = draw.uniform(0.5, 2, problem.target.shape), draw.random(64)
-    object.__setattr__(problem, "attributes", attributes)
-    z = constraint_rows(problem)[0] / scale.ravel()
-    known = ~np.isnan(attributes)
-    parts = (np.where(known, attributes, 0.0), known.astype(float), problem.labels)
-    return z, dual.Rows(*map(jnp.asarray, (*parts, share, problem.target, scale)))
+    scale, share = draw.uniform(0.5, 2, problem.target.size), draw.random(64)
+    z = constraint_rows(problem)[0] / scale
+    rows = dataclasses.replace(device_rows.of_problem(problem, share, 64), scale=scale)
+    return z, jax.tree.map(jnp.asarray, rows)
 
 
 @pytest.mark.parametrize("size", [1, 5, 16, 17, 32, 33, 100])
@@ -63,12 +64,12 @@ def test_rows_equal_the_dense_matrix(monkeypatch):
     moments = dual.moments(rows, jnp.asarray(values))
     np.testing.assert_allclose(moments, (share * values) @ z, atol=1e-12)
     squares = dual.second_moments(rows)
-    np.testing.assert_allclose(squares.ravel(), share @ z**2, atol=1e-12)
+    np.testing.assert_allclose(squares, share @ z**2, atol=1e-12)
 
 
 def test_sums_in_single_precision_lose_little(monkeypatch):
     z, rows = dense_and_rows(monkeypatch)
-    narrow = {"attributes", "known", "labels", "share"}
+    narrow = {"sides", "parts", "share"}
     parts = {name: getattr(rows, name).astype(np.float32) for name in narrow}
     single = dataclasses.replace(rows, **parts)
     values = np.random.default_rng(1).random(len(z)).astype(np.float32)
@@ -98,8 +99,8 @@ def test_inner_model_is_minimised(seed, bound):
     a, slope = root @ root.T + 1e-3 * np.eye(12), draw.normal(size=12)
     start = np.clip(draw.normal(size=12), -bound, bound)
     eps = draw.choice([0.0, 0.5], 12)
-    limit = np.full(12, bound)
-    x = np.asarray(jax.jit(subproblems.minimise_model)(a, slope, start, eps, limit))
+    limits = bounds.Bounds(-eps, eps, np.full((2, 12), bound))
+    x = np.asarray(jax.jit(subproblems.minimise_model)(a, slope, start, limits))
     down = slope - a @ (x - start)  # minus the gradient of the smooth part
     inside = (x != 0) & (np.abs(x) < bound)
     np.testing.assert_allclose(down[inside], (eps * np.sign(x))[inside], atol=1e-8)
@@ -115,11 +116,9 @@ def test_inner_steps_are_few(monkeypatch):
         draw = np.random.default_rng(seed)
         root = draw.normal(size=(12, 12))
         a, slope = root @ root.T + 1e-3 * np.eye(12), draw.normal(size=12)
-        x = np.asarray(
-            subproblems.minimise_model(
-                a, slope, np.zeros(12), np.full(12, 0.5), np.full(12, np.inf)
-            )
-        )
+        eps, hard = np.full(12, 0.5), np.full((2, 12), np.inf)
+        limits = bounds.Bounds(-eps, eps, hard)
+        x = np.asarray(subproblems.minimise_model(a, slope, np.zeros(12), limits))
         down = slope - a @ x
         np.testing.assert_allclose(down[x != 0], 0.5 * np.sign(x[x != 0]), atol=1e-8)
 
@@ -152,7 +151,7 @@ def test_step_length_keeps_to_its_limit():
 def records():
     """Returns one of each record that the solver lays out over devices, and their rows."""
     made = device_solver.make_dual(folding.fold(random_problem(0))[0], 1e-6)
-    size = made.eps.size
+    size = made.bounds.lower.size
     start = (jnp.zeros(size), jnp.zeros(()), jnp.zeros((), int))
     quadratic = OBJECTIVES["quadratic"]
     state = newton.init(made, *start, objective=quadratic)
