@@ -152,9 +152,9 @@ def test_folding_is_exact(soft, utilities):
     np.testing.assert_array_equal(folded.utility[inverse], problem.utility)
     with jax.enable_x64(True):
         padded = jax.device_get(make_dual(folded, 0.0).rows)
-    values = np.where(padded.known == 1, padded.attributes, np.nan)
+    values = np.where(padded.sides[:, 2:] == 1, padded.sides[:, :2], np.nan)
     np.testing.assert_array_equal(values[inverse], attributes)
-    np.testing.assert_array_equal(padded.labels[inverse], labels)
+    np.testing.assert_array_equal(padded.parts[inverse, 1:], labels)
     rows = np.column_stack([np.nan_to_num(attributes, nan=-1), labels, problem.utility])
     distinct = np.unique(rows, axis=0, return_inverse=True)
     assert len(folded.counts) == np.count_nonzero(padded.share) == len(distinct[0])
