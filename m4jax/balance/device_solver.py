@@ -167,10 +167,11 @@ def _unfold(
 def interior_end(
     problem: Problem, objective: Objective, tolerance: float
 ) -> tuple[np.ndarray | None, float, int]:
-    """Returns w `[K]`, μ and the steps of the interior point method; w is None if none exist."""
+    """Returns w `[J]`, μ and the steps of the interior point method; w is None if none exist."""
     with jax.enable_x64(True):
         dual = make_dual(problem, tolerance)
-        if np.isinf(problem.penalty) and interior.none_exist(dual, None):
+        hard = np.isinf(problem.spec.system.penalty).any()
+        if hard and interior.none_exist(dual, None):
             return None, 0.0, 0
         end = interior.solve(dual, None, cost=objective.cost, fixed_rate=True)
         small = (interior.multipliers(end.point), end.point.offset, end.steps, dual.rows.scale)

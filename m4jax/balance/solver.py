@@ -65,26 +65,13 @@ def solve(
     """
     chosen = objectives.find(objective)
     checks.settings(tolerance, max_steps, precision)
+    common = {"objective": chosen, "tolerance": tolerance, "max_steps": max_steps}
+    common |= {"start": start, "progress": progress}
     if devices is None and precision == "float64":
-        return host.solve(
-            problem,
-            objective=chosen,
-            tolerance=tolerance,
-            max_steps=max_steps,
-            start=start,
-            progress=progress,
-        )
-    from m4jax.balance import device_solver  # JAX takes its time to load
+        found = host.solve(problem, **common)
+    else:
+        from m4jax.balance import device_solver  # JAX takes its time to load
 
-    found = device_solver.solve(
-        problem,
-        objective=chosen,
-        tolerance=tolerance,
-        max_steps=max_steps,
-        precision=precision,
-        devices=devices,
-        start=start,
-        progress=progress,
-    )
+        found = device_solver.solve(problem, precision=precision, devices=devices, **common)
     solution = dataclasses.replace(found, problem=problem)
     return warn_of(solution) if warn else solution
