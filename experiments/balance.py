@@ -2,29 +2,39 @@
 
     python -m experiments.balance --config=configs/balance.py --workdir=runs/balance
 
-Weights that miss a constraint are refused, with the worst ones named. Interrupted at any point,
-the same command goes on. For several machines with one disk: each runs it with --config.shards=K
---config.shard=I (0 to K - 1), which folds its share of the files; the same command without
---config.shard then does the rest.
+By default the share of each attribute, among all and within each label, is brought within 5 points
+of 50%, and as much of the data is kept as that allows. Exit codes follow the verdicts:
+
+    0  all that was asked for holds
+    1  something does not (with --config.allow_violations), or a bound asks for nothing
+    2  bad input, or no weights do what was asked; none are written
+    3  all holds that the data can decide, but there are labels that it can't (only men among the
+       cooks, say): they are left as they are. --config.one_sided=keep accepts that, and =drop
+       gives their examples weight 0; the code is 0 then
+
+Interrupted at any point, the same command goes on. For several machines with one disk: each runs it
+with --config.shards=K --config.shard=I (0 to K - 1), which folds its share of the files; the same
+command without --config.shard then does the rest.
 """
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from experiments import command
+from experiments import balance_report, command
 from m4jax import files, progress, tables
+from m4jax.tables import outcome, solving
+from m4jax.tables.config import TELL
 
 SHOWN = {
-    "examples": "examples",
     "status": "status",
     "objective": "objective",
     "duality_gap": "duality gap",
     "keep_rate": "keep rate asked for",
-    "kept": "kept",
-    "effective_sample_size": "effective sample size",
     "weight_zero_share": "share of weights at 0",
     "weight_one_share": "share of weights at 1",
     "violation_max": "largest violation",
@@ -43,14 +53,17 @@ def main(console: Console) -> int:
         if config.shards == 1:
             files.sweep(job.folder)
         progress.run_stages(console, stages)
-    if config.shard is None:
-        _show(console, job.folder)
-    return 0
+    if config.shard is not None:
+        return 0
+    certificate = tables.certificate(job.folder)
+    balance_report.show(console, config, certificate, solving.judged(job))
+    _show(console, job.folder, certificate)
+    accepted = config.one_sided != TELL
+    return outcome.exit_code(certificate["verdicts"], accepted=accepted)
 
 
-def _show(console: Console, folder: Path) -> None:
-    certificate = tables.certificate(folder)
-    table = Table("certificate", "")
+def _show(console: Console, folder: Path, certificate: Mapping[str, Any]) -> None:
+    table = Table("solver", "")
     for name, title in SHOWN.items():
         if name in certificate:
             table.add_row(title, _text(certificate[name]))

@@ -9,9 +9,7 @@ reconciliation; no captions) and the captions below $M4JAX_REAL, see `SOURCES`. 
 """
 
 import csv
-import gzip
 import io
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from experiments import annotation_scores, command
+from experiments import annotation_scores, command, real_sources
 from experiments.annotation_scores import CLASSES, COLUMNS, Row, entry, share
 from m4jax import files
 from m4jax.data import captions
@@ -45,7 +43,7 @@ def main(console: Console) -> int:
     with style.page():
         draw(rows).savefig(folder / "confusion.png", dpi=200, metadata={"Software": None})
     table = markdown(scores, lexicon)
-    _fill(folder / "README.md", table)
+    fill(folder / "README.md", table)
     console.print(table, soft_wrap=True)
     return 0
 
@@ -56,11 +54,11 @@ def languages(lexicon: Lexicon) -> list[dict[str, Any]]:
     Line i of the four files tells of one picture. The lexicons were written with the lines before
     `HELD_OUT`.
     """
-    folder = _root() / "captions" / "multi30k"
-    english = _genders(_unpacked(folder / "train.en.gz"), lexicon)[HELD_OUT:]
+    folder = real_sources.root() / "captions" / "multi30k"
+    english = _genders(real_sources.lines(folder / "train.en.gz"), lexicon)[HELD_OUT:]
     scores = []
     for name in LANGUAGES:
-        texts = _unpacked(folder / f"train.{name}.gz")
+        texts = real_sources.lines(folder / f"train.{name}.gz")
         said = _genders(texts, load_lexicon(f"{name}_v1"))[HELD_OUT:]
         pairs = list(zip(english, said, strict=True))
         for measure, place in (("precision", 1), ("recall", 0)):
@@ -77,31 +75,20 @@ def _genders(captions: Sequence[str], lexicon: Lexicon) -> list[str]:
     return [("none", "woman", "man", "both")[i] for i in named @ [1, 2]]
 
 
-def _root() -> Path:
-    root = os.environ.get("M4JAX_REAL")
-    if not root:
-        raise InputError("M4JAX_REAL: set it to the folder of captions that gold.csv was drawn of")
-    return Path(root)
-
-
-def _unpacked(path: Path) -> list[str]:
-    return gzip.decompress(path.read_bytes()).decode().removesuffix("\n").split("\n")
-
-
-def _lines(path: Path) -> list[str]:
+def _captions(path: Path) -> list[str]:
     return [text for _, text in captions.read(path)]
 
 
 def _flickr30k(root: Path) -> list[str]:
     """Five captions of a picture stand in five files: row 5 i + k is line i of file k + 1."""
     folder = root / "captions" / "multi30k"
-    parts = [_unpacked(folder / f"train.{k}.en.gz") for k in range(1, 6)]
+    parts = [real_sources.lines(folder / f"train.{k}.en.gz") for k in range(1, 6)]
     return [text for five in zip(*parts, strict=True) for text in five]
 
 
 def _coco(root: Path) -> list[str]:
     path = root / "captions" / "coco_captions_val2017.json.gz"
-    return [text.strip() for text in _lines(path)]
+    return [text.strip() for text in _captions(path)]
 
 
 def _cc(root: Path) -> list[str]:
@@ -122,10 +109,10 @@ def read(path: Path, lexicon: Lexicon) -> list[Row]:
     Raises:
         InputError: if M4JAX_REAL is not set, or a label is none.
     """
-    root = _root()
+    folder = real_sources.root()
     with open(path, encoding="utf-8", newline="") as file:
         gold = list(csv.DictReader(file))
-    texts = {name: SOURCES[name](root) for name in sorted({one["source"] for one in gold})}
+    texts = {name: SOURCES[name](folder) for name in sorted({one["source"] for one in gold})}
     return [_row(one, texts[one["source"]][int(one["row"])], lexicon) for one in gold]
 
 
@@ -228,11 +215,11 @@ def _write(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -
     files.write_text(path, file.getvalue())
 
 
-def _fill(path: Path, table: str) -> None:
+def fill(path: Path, table: str, marks: tuple[str, str] = MARKS) -> None:
     """Puts the table between the marks of a README, if it has them."""
-    text = path.read_text(encoding="utf-8") if path.exists() else "\n".join(MARKS)
-    before, first, rest = text.partition(MARKS[0])
-    _, second, after = rest.partition(MARKS[1])
+    text = path.read_text(encoding="utf-8") if path.exists() else "\n".join(marks)
+    before, first, rest = text.partition(marks[0])
+    _, second, after = rest.partition(marks[1])
     if first and second:
         files.write_text(path, f"{before}{first}\n{table}\n{second}{after}")
 

@@ -5,8 +5,12 @@ import math
 import typing
 from collections.abc import Callable, Sequence
 
-from m4jax.balance.bias import bias
+import numpy as np
+
+from m4jax.balance.bands import LEAST
+from m4jax.balance.bias import bias, divide, group_sums
 from m4jax.balance.folding import fold
+from m4jax.balance.means import Means
 from m4jax.balance.objectives import Objective
 from m4jax.balance.problem import Problem, ProblemError
 from m4jax.balance.solution import Solution, Status
@@ -31,6 +35,9 @@ class FrontierPoint:
         representation: max |E_w[s_k] − π_k|.
         association: max |E_w[y_r | s_k=1] − E_w[y_r | s_k=0]|.
         association_mean: the mean of these.
+        distance: max |E_w[s_k | y_r=1] − π_kr| over the labels of which both groups have at least
+            5 examples, and of which something is kept; NaN without any.
+        distance_mean: the mean of these.
         effective_sample_size: (Σ q)² / Σ q².
     """
 
@@ -41,6 +48,8 @@ class FrontierPoint:
     representation: float
     association: float
     association_mean: float
+    distance: float
+    distance_mean: float
     effective_sample_size: float
 
 
@@ -97,6 +106,7 @@ def frontier(
 
 def _point(problem: Problem, solution: Solution) -> FrontierPoint:
     weights = solution.weights * problem.counts
+    far = _distances(problem, weights)
     left = bias(problem.attributes, problem.labels, weights, target=problem.target)
     return FrontierPoint(
         keep_rate=problem.keep_rate,
@@ -106,5 +116,18 @@ def _point(problem: Problem, solution: Solution) -> FrontierPoint:
         representation=left.representation_max,
         association=left.association_max,
         association_mean=left.association_mean,
+        distance=float(far.max()) if far.size else math.nan,
+        distance_mean=float(far.mean()) if far.size else math.nan,
         effective_sample_size=solution.effective_sample_size,
     )
+
+
+def _distances(problem: Problem, weights: np.ndarray) -> np.ndarray:
+    """Returns how far shares within labels that the data can decide are from their targets."""
+    names, columns = problem.moments.recipe.names, problem.columns
+    numbers = Means(names, problem.attributes, problem.labels, columns, problem.counts)
+    decided = (numbers.group_numbers()[:, :, 1:] >= LEAST).all(axis=0)
+    outside, inside = group_sums(problem.attributes, problem.labels, weights)[:, :, 1:]
+    mass = inside + outside
+    far = np.abs(divide(inside, np.where(mass > 1e-6, mass, 0.0)) - problem.target[:, 1:])
+    return far[decided & np.isfinite(far)]

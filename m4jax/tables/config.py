@@ -1,9 +1,12 @@
 """The configuration of balancing tables of any size."""
 
 import dataclasses
+import functools
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from m4jax import balance
 from m4jax.data.annotation import LABEL_SETS
 from m4jax.data.testbed.world import World
 from m4jax.errors import InputError, nearest
@@ -14,6 +17,10 @@ from m4jax.tables.request import LARGEST, MARGIN, Request
 
 EXAMPLE = "configs/balance.py"
 PRECISIONS = ("float32", "float64")
+BAND = 0.05  # points by which a share may miss its target, where nothing else is asked for
+SOFT = 10.0  # the penalty where weights are wanted whatever they violate
+# What is done with labels that the data can't decide: of which one group has too few examples.
+TELL, KEEP, DROP = ONE_SIDED = ("tell", "keep", "drop")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,9 +46,24 @@ class TableConfig(Request):
     world: World = dataclasses.field(default_factory=World)  # its knobs
     world_labels: tuple[str, ...] = ("occupations", "any_thing")  # label sets; "things": proxies
 
-    # What is asked of the weights, besides the fields of `Request`.
+    # What is asked of the weights, besides the other fields of `Request`.
+    target: float | tuple[tuple, ...] = 0.5  # the share that is aimed at, or (("man", 0.5), …)
+    # By how much the share of an attribute, among all and within each label, may miss its target:
+    # 0.05 are 5 points. None: 0.05, or no band where eps_* or constraints are set.
+    band: float | None = None
+    least: int = 5  # examples of either group with a label, below which the data can't decide
+    # What is done with labels that the data can't decide. "tell": left as they are, exit code 3;
+    # "keep": left as they are, exit code 0; "drop": examples with them get weight 0
+    one_sided: str = TELL
+    # In words: texts or mappings, as in ("cap all at most 2%", "budget tokens at most 1e9",
+    # {"share": "man", "within": "nurse", "between": (0.4, 0.6)}); see m4jax/balance/grammar.py
+    constraints: tuple[str | Mapping, ...] = ()
     intersections: tuple[tuple[str, ...], ...] = ()  # as in (("man", "dark skin"),)
-    target: float | tuple[tuple, ...] = 0.5  # prevalence, or (("man", 0.5), …)
+    keep_rate: float | str = LARGEST  # η, the share that is kept; "max": all that can be, less 1%
+    eps_representation: float | None = None  # the paper's bound on |E[q (s - target)]|; None: none
+    eps_association: float | None = None  # on |E[q (s - target) y]|, for each label; None: none
+    # V, the level of enforcement; inf: the bounds must hold. None: inf, 10 with allow_violations
+    penalty: float | None = None
     precision: str = "float64"  # "float32": passes in single precision, for accelerators
     allow_violations: bool = False  # True: write weights even if bounds don't hold
 
@@ -78,6 +100,14 @@ class TableConfig(Request):
         if self.precision not in PRECISIONS:
             hint = nearest(self.precision, PRECISIONS)
             raise InputError(f"config.precision: unknown {self.precision!r}; {hint}")
+        if self.one_sided not in ONE_SIDED:
+            hint = nearest(self.one_sided, ONE_SIDED)
+            raise InputError(f"config.one_sided: unknown {self.one_sided!r}; {hint}")
+        if self.band is not None and not 0 <= self.band <= 1:
+            raise InputError(f"config.band: expected 0 to 1, 0.05 for 5 points, got {self.band}")
+        if self.least < 1:
+            raise InputError(f"config.least: expected at least 1, got {self.least}")
+        self.words  # noqa: B018 (raises on what can't be read)
         if self.selection_seed is not None:
             selection.check_seed(self.selection_seed, "config.selection_seed")
         _check_target(self.target)
@@ -102,14 +132,39 @@ class TableConfig(Request):
         return dict(self.target) if isinstance(self.target, tuple) else self.target
 
     @property
+    def points(self) -> float | None:
+        """The band that is asked for, or None."""
+        absolute = self.eps_representation is not None or self.eps_association is not None
+        default = None if absolute or self.constraints else BAND
+        return default if self.band is None else self.band
+
+    @property
+    def enforcement(self) -> float:
+        """V: what `penalty` is or stands for."""
+        default = SOFT if self.allow_violations else math.inf
+        return default if self.penalty is None else self.penalty
+
+    @functools.cached_property
+    def words(self) -> tuple[Any, ...]:
+        """The constraints in words, without the band."""
+        found = []
+        for number, item in enumerate(self.constraints):
+            try:
+                found.append(balance.from_config(item))
+            except balance.ProblemError as error:
+                raise InputError(f"config.constraints[{number}]: {error}") from None
+        return tuple(found)
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What the solution depends on, apart from the data, as values that JSON can hold."""
         names = ("intersections", "target", "keep_rate", "eps_representation", "eps_association",
-                 "objective", "tolerance", "precision", "allow_violations")  # fmt: skip
+                 "objective", "tolerance", "precision", "allow_violations", "least")  # fmt: skip
+        facts = {name: getattr(self, name) for name in names}
+        facts |= {"constraints": [repr(word) for word in self.words]}
+        facts |= {"band": self.points, "drop": self.one_sided == DROP}
         margin = {"margin": MARGIN} if self.keep_rate == LARGEST else {}
-        return (
-            {name: getattr(self, name) for name in names} | {"penalty": str(self.penalty)} | margin
-        )
+        return facts | {"penalty": str(self.enforcement)} | margin
 
 
 def table_config(config: Mapping[str, Any]) -> TableConfig:

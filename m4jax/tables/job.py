@@ -3,17 +3,21 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from m4jax import balance, files, terminal
 from m4jax.balance import stream
 from m4jax.balance.intersections import intersect
 from m4jax.errors import DamagedError, InputError
 from m4jax.files import parquet
-from m4jax.tables import folding, request, sql
+from m4jax.tables import folding, request, sql, undecided
 from m4jax.tables.columns import Columns
-from m4jax.tables.config import TableConfig
+from m4jax.tables.config import DROP, TableConfig
 from m4jax.tables.folding import Patterns
 from m4jax.tables.table import Rows, Table, open_table
 
@@ -107,27 +111,68 @@ class Job:
         return folding.load(self.fold, self.columns)
 
     def problem(self, patterns: Patterns) -> balance.Problem:
-        """Returns the problem, without a keep rate if the largest is identity for."""
+        """Returns the problem, without a keep rate if the largest is asked for.
+
+        Where labels that the data can't decide are dropped, their examples count 0 times.
+        """
+        problem = self._posed(patterns, patterns.counts)
+        while self.config.one_sided == DROP:  # what is dropped may leave other labels one-sided
+            found = undecided.pairs(problem)
+            gone = undecided.members(found, problem.attributes, problem.labels)
+            if not problem.counts[gone].any():
+                break
+            problem = self._posed(patterns, np.where(gone, 0.0, problem.counts))
+        return problem
+
+    def _posed(self, patterns: Patterns, counts: np.ndarray) -> balance.Problem:
+        config, eps = self.config, ("eps_representation", "eps_association")
+        if not counts.any():
+            raise InputError("config.one_sided: no examples are left; set it to 'keep'")
         return request.pose(
-            self.config,
+            config,
             patterns.attributes,
             patterns.labels,
-            target=self.config.targets,
+            target=config.targets,
             utility=patterns.utility,
-            counts=patterns.counts,
+            counts=counts,
             columns=patterns.numbers,
             attribute_names=self.columns.attributes,
             label_names=self.columns.labels,
-            intersections=self.config.intersections,
+            intersections=config.intersections,
+            constraints=self.words,
+            penalty=config.enforcement,
+            **{name: math.inf for name in eps if getattr(config, name) is None},
         )
 
-    def examples(self) -> Iterator[stream.Block]:
+    @functools.cached_property
+    def words(self) -> tuple[Any, ...]:
+        """The constraints in words, the band among them."""
+        config = self.config
+        if config.points is None:
+            return config.words
+        try:
+            spec = balance.Spec(
+                attributes=self.columns.attributes,
+                labels=0,
+                target=config.targets,
+                intersections=config.intersections,
+            )
+        except balance.ProblemError as error:
+            raise InputError(f"balancing: {error}") from None
+        target = dict(zip(spec.attribute_names, spec.target[:, 0].tolist(), strict=True))
+        band = balance.band(config.points, target=target, least=config.least)
+        return (*config.words, band)
+
+    def examples(self, dropped: Sequence[undecided.Pair] = ()) -> Iterator[stream.Block]:
         """Yields the examples themselves, with their intersections, in the table's order."""
         for rows in self.table.blocks():
-            yield self.block(rows)
+            yield self.block(rows, dropped)
 
-    def block(self, rows: Rows) -> stream.Block:
-        """Returns examples as the solver for streams takes them."""
+    def block(self, rows: Rows, dropped: Sequence[undecided.Pair] = ()) -> stream.Block:
+        """Returns examples as the solver for streams takes them; those dropped count 0 times."""
         names, intersections = self.columns.attributes, self.config.intersections
-        attributes = intersect(rows.attributes, names, intersections)
-        return stream.Block(attributes, rows.labels, rows.utility, rows.counts)
+        attributes, counts = intersect(rows.attributes, names, intersections), rows.counts
+        if dropped:
+            gone = undecided.members(dropped, attributes, rows.labels)
+            counts = np.where(gone, 0.0, 1.0 if counts is None else counts)
+        return stream.Block(attributes, rows.labels, rows.utility, counts, rows.numbers)

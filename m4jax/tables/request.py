@@ -39,9 +39,10 @@ class Request:
         if rate != LARGEST and (isinstance(rate, str) or not 0 < rate <= 1):
             raise InputError(f"keep_rate: expected in (0, 1], or {LARGEST!r}, got {rate!r}")
         for name in ("eps_representation", "eps_association", "tolerance"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name}: expected at least 0, got {getattr(self, name)}")
-        if not self.penalty > 0:
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise InputError(f"{name}: expected at least 0, got {value}")
+        if self.penalty is not None and not self.penalty > 0:
             raise InputError(f"penalty: expected above 0, or infinity, got {self.penalty}")
         if self.objective not in balance.OBJECTIVES:
             hint = nearest(self.objective, balance.OBJECTIVES)
@@ -57,21 +58,19 @@ def pose(request: Request, attributes: Any, labels: Any, **others: Any) -> balan
         request: what is asked.
         attributes: `[n, m]`.
         labels: `[n, c]`.
-        others: arguments of `balance.Problem` that are not fields of the request.
+        others: further arguments of `balance.Problem`, or others than the request's fields.
 
     Raises:
         InputError: if the problem can't be stated.
     """
+    asked = {
+        "keep_rate": 1.0 if request.keep_rate == LARGEST else request.keep_rate,
+        "eps_representation": request.eps_representation,
+        "eps_association": request.eps_association,
+        "penalty": request.penalty,
+    }
     try:
-        return balance.Problem(
-            attributes,
-            labels,
-            keep_rate=1.0 if request.keep_rate == LARGEST else request.keep_rate,
-            eps_representation=request.eps_representation,
-            eps_association=request.eps_association,
-            penalty=request.penalty,
-            **others,
-        )
+        return balance.Problem(attributes, labels, **asked | others)
     except balance.ProblemError as error:
         raise InputError(f"balancing: {error}") from None
 

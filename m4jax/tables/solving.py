@@ -11,12 +11,15 @@ import pyarrow as pa
 
 from m4jax import balance, files, limits
 from m4jax.balance import stream
+from m4jax.errors import InputError
 from m4jax.files import parquet
 from m4jax.progress import Progress
-from m4jax.tables import assignment, request
+from m4jax.tables import assignment, outcome, request, shares, undecided
+from m4jax.tables.config import DROP
 from m4jax.tables.job import Job
 
 MAX_PASSES = 50
+ARRAYS = ("multipliers", "moment_multipliers")
 MATRICES = 4  # of constraints by constraints, at a time in the solver
 
 
@@ -25,13 +28,17 @@ class DiskSolution(NamedTuple):
 
     Attributes:
         certificate: what is known about it.
-        multipliers: `[m, c+1]` the dual variables w.
+        multipliers: `[m, c+1]` the dual variables w of constraints on targets.
+        moment_multipliers: `[2, K]` ≥ 0, of the constraints in words.
         offset: the dual variable μ.
+        dropped: (k, 1 + label) of labels that the data can't decide, whose examples are dropped.
     """
 
     certificate: dict[str, Any]
     multipliers: np.ndarray
+    moment_multipliers: np.ndarray
     offset: float
+    dropped: tuple[undecided.Pair, ...] = ()
 
 
 def check_size(job: Job, rows: int = 0) -> None:
@@ -77,20 +84,43 @@ def solve(job: Job, progress: Progress) -> None:
     if each:  # the certificate is then of the examples, the weights of their cells
         solution, binding = _refined(job, problem, solution, binding, progress)
     request.require(problem, solution, allow_violations=job.config.allow_violations)
-    assignment.add_weights(job.fold, solution.weights, job.solution)
+    dropped = undecided.pairs(problem) if job.config.one_sided == DROP else ()
+    gone = undecided.members(dropped, problem.attributes, problem.labels)
+    weights = np.where(gone, 0.0, solution.weights)
+    whole = dataclasses.replace(problem, counts=patterns.counts)
+    verdicts = outcome.judge(whole, weights, least=job.config.least)
+    _refuse(job, verdicts)
+    assignment.add_weights(job.fold, weights, job.solution)
+    certificate = balance.certificate(problem, solution, compare=not each) | binding
+    certificate |= _in_words(problem, solution) | outcome.facts(verdicts)
     result = DiskSolution(
-        balance.certificate(problem, solution, compare=not each) | binding,
-        solution.multipliers,
+        certificate,
+        solution.multipliers.tolist(),
+        solution.moment_multipliers.tolist(),
         solution.offset,
+        dropped,
     )
-    facts = result._asdict() | {"multipliers": result.multipliers.tolist()}
-    files.seal_file(job.solution, **facts)
+    files.seal_file(job.solution, **result._asdict())
+
+
+def _in_words(problem: balance.Problem, solution: balance.Solution) -> dict[str, Any]:
+    """Returns what the certificate has to say of constraints in words, and of shares."""
+    recipe, mass = problem.moments.recipe, problem.counts * solution.weights
+    total = shares.sums(recipe, problem.attributes, problem.labels, problem.columns, mass)
+    beyond = solution.moment_violation
+    largest = max(float(solution.violation.max()), float(beyond.max(initial=0.0)))
+    return {
+        "violation_max": largest,
+        "moment_violation": beyond.tolist(),
+        **outcome.numbers(problem.spec, total, problem.counts.sum()),
+    }
 
 
 def read(job: Job) -> DiskSolution:
     """Returns what `solve` found."""
     solution = DiskSolution(**files.sealed_file(job.solution))
-    return solution._replace(multipliers=np.array(solution.multipliers))
+    arrays = {name: np.array(getattr(solution, name)) for name in ARRAYS}
+    return solution._replace(**arrays, dropped=tuple(map(tuple, solution.dropped)))
 
 
 def solved(job: Job, solution: DiskSolution) -> balance.Problem:
@@ -99,20 +129,40 @@ def solved(job: Job, solution: DiskSolution) -> balance.Problem:
     return dataclasses.replace(problem, keep_rate=solution.certificate["keep_rate"])
 
 
+def judged(job: Job) -> outcome.Rows:
+    """Returns the verdicts on the weights of the patterns, the worst first."""
+    patterns = job.patterns()
+    problem = dataclasses.replace(solved(job, read(job)), counts=patterns.counts)
+    weights = parquet.read(job.solution)["weight"].to_numpy()
+    return outcome.judge(problem, weights, least=job.config.least)
+
+
 def weigh_each(job: Job, path: Path, progress: Callable[[int, int], None]) -> None:
     """Writes (uid, weight) of every example, each by its own utility, to `path`."""
     solution, done, writer = read(job), 0, None
     spec = solved(job, solution).spec
     with contextlib.ExitStack() as stack:
         for rows in job.table.blocks():
-            weights = stream.weights(
-                spec, solution, job.block(rows), objective=job.config.objective
-            )
+            block = job.block(rows)
+            weights = stream.weights(spec, solution, block, objective=job.config.objective)
+            gone = undecided.members(solution.dropped, block.attributes, block.labels)
+            weights = np.where(gone, 0.0, weights)
             table = pa.table({"uid": rows.uid, "weight": weights})
             writer = writer or stack.enter_context(parquet.writer(path, table.schema))
             writer.write_table(table)
             done += len(table)
             progress(done, len(job.table))
+
+
+def _refuse(job: Job, verdicts: outcome.Rows) -> None:
+    """Raises `InputError` if a constraint is violated and that is not allowed."""
+    broken = [row for row in verdicts if row["verdict"] == outcome.VIOLATED and row["in_words"]]
+    if broken and not job.config.allow_violations:
+        worst = "; ".join(row["text"] for row in broken[: request.NAMED])
+        raise InputError(
+            f"balancing: {len(broken)} constraints are violated, the worst: {worst}; lower "
+            "keep_rate, widen the bounds, or set allow_violations"
+        )
 
 
 def _refined(

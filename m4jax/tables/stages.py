@@ -139,6 +139,7 @@ def report(job: Job, progress: Progress) -> None:
         frontier=files.read_sealed(job.frontier) if job.config.frontier else None,
         weights=parquet.read(job.solution)["weight"].to_numpy(),
         multipliers=solution.multipliers,
+        verdicts=solving.judged(job),
     )
 
 

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from m4jax.balance import Spec
-from m4jax.balance.bias import group_sums
+from m4jax.balance import Spec, places
 from m4jax.errors import DamagedError
 from m4jax.files import parquet
-from m4jax.tables import solving
+from m4jax.tables import outcome, shares, solving
 from m4jax.tables.job import Job
 
 ROUNDING = 1e-6  # of shares and violations: sums in another order, or in single precision
@@ -31,7 +30,8 @@ def verified(
     """Returns numbers of the certificate, as the written weights have them.
 
     They are keep rate, effective sample size, least and largest weight, the shares of weights at 0
-    and 1, and every constraint's violation.
+    and 1, every constraint's violation, and what verdicts say: the share of each attribute among
+    all and within each label, and the value of each constraint in words.
 
     Args:
         job: what was balanced.
@@ -42,18 +42,21 @@ def verified(
     Raises:
         DamagedError: if uids differ, or a number is further than rounding from the certificate's.
     """
-    spec = solving.solved(job, solving.read(job)).spec
-    tally, stored = Tally(spec), _Stored(path)
+    solution = solving.read(job)
+    tally, stored = Tally(solving.solved(job, solution).spec), _Stored(path)
     for rows in job.table.blocks():
-        block, written = job.block(rows), stored.take(len(rows.uid))
+        block, written = job.block(rows, solution.dropped), stored.take(len(rows.uid))
         if not written["uid"].combine_chunks().equals(rows.uid.cast(written["uid"].type)):
             raise DamagedError(f"{path}: its uids are not those of the examples; run again")
         counts = np.ones(len(rows.uid)) if block.counts is None else block.counts
-        tally.add(block.attributes, block.labels, counts, written["weight"].to_numpy())
+        weight = written["weight"].to_numpy()
+        if weight[counts == 0].any() and solution.dropped:
+            raise DamagedError(f"{path}: examples that are dropped have weights; run again")
+        tally.add(block.attributes, block.labels, counts, weight, rows.numbers)
         progress(int(tally.rows), len(job.table))
     found = tally.facts()
     # By levels of utility, these are of the patterns' mean utilities until now.
-    skipped = OF_PATTERNS if job.columns.utility_levels else ()
+    skipped = (*OF_PATTERNS, *outcome.NUMBERS) if job.columns.utility_levels else ()
     _compare({name: x for name, x in found.items() if name not in skipped}, certificate, path)
     return found
 
@@ -71,16 +74,23 @@ class Tally:
     rows: int = 0
 
     def __post_init__(self):
-        self._sums = np.zeros((2, *self.spec.target.shape))
+        recipe = self.spec.moments.recipe
+        self._sums = np.zeros((recipe.sides, recipe.parts))
         self._examples = self._kept = self._squares = self._zeros = self._ones = 0.0
         self._least, self._largest = math.inf, -math.inf
 
     def add(
-        self, attributes: np.ndarray, labels: np.ndarray, counts: np.ndarray, weights: np.ndarray
+        self,
+        attributes: np.ndarray,
+        labels: np.ndarray,
+        counts: np.ndarray,
+        weights: np.ndarray,
+        columns: Mapping[str, np.ndarray],
     ) -> None:
-        """Adds examples: attributes [b, m], labels [b, c], counts [b] and weights [b]."""
+        """Adds examples: attributes [b, m], labels [b, c], counts, weights and columns [b]."""
         self.rows += len(weights)
-        self._sums += group_sums(attributes, labels, counts * weights)
+        recipe = self.spec.moments.recipe
+        self._sums += shares.sums(recipe, attributes, labels, columns, counts * weights)
         self._examples += counts.sum()
         self._kept += counts @ weights
         self._squares += counts @ weights**2
@@ -92,9 +102,9 @@ class Tally:
 
     def facts(self) -> dict[str, Any]:
         """Returns the numbers, by the names that they have in a certificate."""
-        target = self.spec.target
-        moment = ((1 - target) * self._sums[1] - target * self._sums[0]) / self._examples
-        beyond = (np.abs(moment) - self.spec.eps).clip(0.0)
+        system = self.spec.system
+        moments = system.rows @ (self._sums.ravel() / self._examples)
+        beyond, own = places.violations(self.spec, moments)
         return {
             "kept": float(self._kept / self._examples),
             "effective_sample_size": float(self._kept**2 / self._squares),
@@ -102,18 +112,21 @@ class Tally:
             "weight_max": float(self._largest),
             "weight_zero_share": float(self._zeros / self._examples),
             "weight_one_share": float(self._ones / self._examples),
-            "violation_max": float(beyond.max()),
+            "violation_max": max(float(beyond.max()), float(own.max(initial=0.0))),
             "representation_violation": beyond[:, 0].tolist(),
             "association_violation": beyond[:, 1:].tolist(),
+            "moment_violation": own.tolist(),
+            **outcome.numbers(self.spec, self._sums, self._examples),
         }
 
 
 def _compare(found: Mapping[str, Any], certificate: Mapping[str, Any], path: Path) -> None:
     """Raises `DamagedError` where a number is further than rounding from the certificate's."""
     for name, value in found.items():
-        told = np.asarray(certificate[name], float)
-        away = np.abs(np.asarray(value) - told)
-        if not (away <= ROUNDING * np.maximum(1.0, np.abs(told))).all():
+        told, value = (np.asarray(x, float) for x in (certificate[name], value))
+        away = np.where(np.isnan(told) & np.isnan(value), 0.0, np.abs(value - told))
+        size = np.maximum(1.0, np.nan_to_num(np.abs(told)))
+        if not (away <= ROUNDING * size).all():
             raise DamagedError(
                 f"{path.parent}: by the weights that were written, {name} is {value}, but "
                 f"{certificate[name]} by their certificate; the weights are not those that were "

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from helpers.balancing import ABSOLUTE
 from helpers.damage import damages
 from helpers.fuzz import attempt, cases
 from hypothesis import given
@@ -105,7 +106,10 @@ def _strange(rng, n, kind):
 def weights_of(folder, roles, files, **settings):
     """Balances by the command's stages; returns the weights as a table."""
     config = TableConfig(
-        files=tuple(map(str, files)), frontier=(), allow_violations=True, **roles, **settings
+        files=tuple(map(str, files)),
+        frontier=(),
+        allow_violations=True,
+        **ABSOLUTE | roles | settings,
     )
     job = Job(config, folder)
     for name in ("examples", "fold", "solve", "weights"):
@@ -121,15 +125,11 @@ def judged(roles, files):
         columns = [table[x].cast("float64").to_numpy() for x in names]
         return np.stack(columns, axis=1) if columns else np.zeros((len(table), 0))
 
-    defaults = TableConfig(attributes=("x",), files=("x",))
     problem = balance.Problem(
         matrix(roles["attributes"]),
         matrix(roles["labels"]),
         target=0.5,
-        keep_rate=defaults.keep_rate,
-        penalty=defaults.penalty,
-        eps_representation=defaults.eps_representation,
-        eps_association=defaults.eps_association,
+        **ABSOLUTE,
         utility=matrix([roles["utility"]])[:, 0] if "utility" in roles else None,
         counts=matrix([roles["counts"]])[:, 0].round(9) if "counts" in roles else None,
     )

@@ -32,7 +32,8 @@ def arguments(examples, workdir, *more):
         "--config=configs/balance.py",
         f"--workdir={workdir}", f"--config.files=('{examples}/*.parquet',)",
         "--config.attributes=('man',)", "--config.labels=('nurse',)",
-        "--config.frontier=(0.3, 0.6)", "--config.selection_seed=0", *more,
+        "--config.frontier=(0.3, 0.6)", "--config.selection_seed=0", "--config.keep_rate=0.5",
+        *more,
     ]  # fmt: skip
 
 
@@ -58,7 +59,7 @@ def test_own_files_in_weights_and_certificate_out(examples, tmp_path):
     assert pq.read_metadata(tmp_path / "weights.parquet").num_rows == 20_000
     kept = files.read_json(tmp_path / "kept.json")["kept"]
     assert kept == pytest.approx(10_000, abs=400)
-    assert {"figures/association.png", "tables/constraints.csv"} <= content(tmp_path).keys()
+    assert {"figures/association.png", "tables/verdicts.csv"} <= content(tmp_path).keys()
 
 
 @pytest.mark.parametrize(

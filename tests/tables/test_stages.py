@@ -2,6 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.balancing import ABSOLUTE
 
 from configs import balance as settings
 from m4jax import balance, files
@@ -23,7 +24,7 @@ def examples(tmp_path_factory):
 
 def run(examples, folder, stages=None, **more):
     fields = {"files": (str(examples / "*.parquet"),), "attributes": ("man",),
-              "labels": ("nurse",), "frontier": (0.3, 0.9)}  # fmt: skip
+              "labels": ("nurse",), "frontier": (0.3, 0.9)} | ABSOLUTE  # fmt: skip
     config = weigh.table_config(settings.get_config().to_dict() | fields | more)
     job = weigh.Job(config, folder)
     for stage in stages or weigh.stages(config):

@@ -1,0 +1,121 @@
+"""What the command `balance` says first: what became of what was asked for, the worst first."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from m4jax.report.style import number, signed
+from m4jax.tables import outcome
+from m4jax.tables.config import DROP, TELL, TableConfig
+
+LINES = 20  # constraints that are printed
+TOLD = 3  # of which more is said
+PERCENT = ("share", "rate")  # units of numbers that are shown as percentages
+STYLES = {"violated": "red", "vacuous": "yellow", "can't be": "yellow"}
+MEANING = {
+    outcome.VIOLATED: "outside of the bounds",
+    outcome.VACUOUS: "the bound asks for nothing: even the most one-sided data would meet it",
+    outcome.UNDECIDED: "the data can't decide: too few examples of either group",
+    outcome.BALANCED: "within the bounds",
+    outcome.WAS_BALANCED: "within the bounds before, too",
+}
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def show(console: Console, config: TableConfig, certificate: Mapping[str, Any], rows: Rows) -> None:
+    """Prints the constraints before and after, warnings, and what is kept.
+
+    Args:
+        console: where to.
+        config: what was asked for.
+        certificate: of the weights.
+        rows: of `outcome.judge`.
+    """
+    console.print(_constraints(rows))
+    found = outcome.counts(rows)
+    left = outcome.counts(rows[LINES:])
+    if left:
+        text = ", ".join(f"{many:,} {name}" for name, many in left.items())
+        console.print(f"… and {text}: tables/verdicts.csv has all", soft_wrap=True)
+    for name, many in found.items():
+        console.print(f"{name}: {many:,} ({MEANING[name]})", style=STYLES.get(name))
+    for row in [row for row in rows if row["verdict"] in STYLES][:TOLD]:
+        console.print(f"  {row['name']}: {row['text']}", soft_wrap=True)
+    for line in warnings(config, found):
+        console.print(f"warning: {line}", style="yellow", soft_wrap=True)
+    examples, kept = certificate["examples"], certificate["kept"]
+    size = certificate["effective_sample_size"]
+    console.print(
+        f"Kept: {kept:.1%} of {examples:,.0f} examples; effective sample size {size:,.0f}"
+    )
+
+
+def warnings(config: TableConfig, found: Mapping[str, int]) -> list[str]:
+    """Returns what a user should know beyond the numbers of the verdicts."""
+    lines = []
+    if found.get(outcome.VACUOUS):
+        lines.append(
+            "bounds that ask for nothing are not balance: config.band bounds the share within each "
+            "label, however rare"
+        )
+    if found.get(outcome.UNDECIDED):
+        choice = {
+            TELL: "they are left as they are (exit code 3); config.one_sided='keep' accepts that, "
+            "'drop' gives their examples weight 0",
+            DROP: "their examples have weight 0",
+        }
+        what = choice.get(config.one_sided, "they are left as they are")
+        lines.append(f"{found[outcome.UNDECIDED]:,} constraints can't be decided: {what}")
+    if config.points is None:
+        lines.append("no band was asked for, since eps_* or constraints are set; see config.band")
+    return lines
+
+
+def _constraints(rows: Rows) -> Table:
+    table = Table(title="Before and after balancing", title_justify="left")
+    table.add_column("constraint", overflow="fold")
+    for name in ("n", "effective", "before", "after [95%]", "gap, points", "verdict"):
+        table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
+    for row in rows[:LINES]:
+        table.add_row(
+            row["name"],
+            f"{row['before_n']:,.0f}",
+            _size(row["after_effective"]),
+            _value(row, "before"),
+            _interval(row),
+            _gaps(row),
+            row["verdict"],
+            style=STYLES.get(row["verdict"]),
+        )
+    return table
+
+
+def _size(value: float) -> str:
+    return f"{value:,.0f}" if math.isfinite(value) else "–"
+
+
+def _value(row: Mapping[str, Any], name: str) -> str:
+    value = row[name]
+    if not math.isfinite(value):
+        return "–"
+    return f"{number(100 * value, 1)}%" if row["unit"] in PERCENT else f"{value:,.6g}"
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    after = _value(row, "after")
+    if not (math.isfinite(row["after_low"]) and math.isfinite(row["after_high"])):
+        return after
+    if row["unit"] in PERCENT:
+        return f"{after} [{100 * row['after_low']:.0f}, {100 * row['after_high']:.0f}]"
+    return f"{after} [{row['after_low']:,.4g}, {row['after_high']:,.4g}]"
+
+
+def _gaps(row: Mapping[str, Any]) -> str:
+    before, after = row["gap_before"], row["gap_after"]
+    if not row["label"]:
+        return ""
+    return f"{signed(100 * before, 2)} → {signed(100 * after, 2)}"

@@ -1,0 +1,198 @@
+"""What the command says became of what was asked for: in words, in files, by its exit code."""
+
+import csv
+
+import numpy as np
+import pytest
+from helpers import commands
+from helpers.balancing import write
+
+from configs import balance as settings
+from m4jax import files, tables
+from m4jax.errors import InputError
+from m4jax.tables import outcome, weights
+
+COOKS, RARE = 12, 6
+
+
+@pytest.fixture(scope="module")
+def columns():
+    """Returns examples in which nurses are women more often than not, and all cooks are men."""
+    rng, n = np.random.default_rng(3), 2000
+    man = rng.random(n) < 0.6
+    men, women = np.flatnonzero(man), np.flatnonzero(~man)
+    cook, rare = np.zeros(n, bool), np.zeros(n, bool)
+    cook[men[:COOKS]] = True
+    rare[[*men[-2 * RARE :], *women[:RARE]]] = True
+    return {
+        "uid": np.arange(n), "man": man, "nurse": rng.random(n) < np.where(man, 0.1, 0.3),
+        "cook": cook, "rare": rare, "nobody": np.zeros(n, bool), "tokens": 5 + np.arange(n) % 4,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def path(columns, tmp_path_factory):
+    return write(tmp_path_factory.mktemp("examples") / "data.parquet", columns)
+
+
+def run(path, workdir, *more, labels=("nurse", "cook")):
+    """Balances by the command; returns exit code, output in one line, certificate and verdicts."""
+    done = commands.run(
+        "balance", "--config=configs/balance.py", f"--workdir={workdir}",
+        f"--config.files=('{path}',)", "--config.attributes=('man',)",
+        f"--config.labels={labels!r}", "--config.frontier=()", *more,
+    )  # fmt: skip
+    assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
+    if not (workdir / "weights.json").exists():
+        return done.returncode, " ".join((done.stdout + done.stderr).split()), None, None
+    with open(workdir / "tables" / "verdicts.csv", encoding="utf-8", newline="") as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    text = " ".join(done.stdout.split())
+    return done.returncode, text, files.read_json(workdir / "weights.json"), rows
+
+
+def share(columns, label, q):
+    chosen = columns[label]
+    return (q * columns["man"])[chosen].sum() / q[chosen].sum()
+
+
+def test_a_label_of_one_sex_is_told_and_left_as_it_is_or_dropped(tmp_path, path, columns):
+    code, text, certificate, rows = run(path, tmp_path)
+    assert code == outcome.UNKNOWN
+    assert "share of man within cook" in text and "only man among 12 cook" in text
+    assert "warning: 1 constraints can't be decided" in text
+    assert text.index("share of man within nurse") < text.index("duality gap")
+    assert certificate["verdicts"] == {"can't be": 1, "balanced": 2}
+    assert certificate["verdicts_worst"][0]["name"] == "share of man within cook"
+    cook, nurse = rows["share of man within cook"], rows["share of man within nurse"]
+    assert cook["verdict"] == "can't be" and float(cook["after"]) == 1
+    assert nurse["verdict"] == "balanced" and 0.449 <= float(nurse["after"]) <= 0.551
+    q = weights.read(tmp_path, columns["uid"])
+    assert float(nurse["after"]) == pytest.approx(share(columns, "nurse", q), abs=1e-5)
+    assert certificate["kept"] > 0.7
+    drawn = (tmp_path / "figures" / "association.csv").read_text().splitlines()
+    assert drawn[-1].startswith("share of man within cook,can't be")
+    # The same weights, but that they are left as they are is what is wanted.
+    code, text, _, _ = run(path, tmp_path, "--config.one_sided=keep")
+    assert code == outcome.GOOD and "they are left as they are" in text
+
+
+def test_what_can_not_be_decided_is_dropped_if_that_is_wanted(tmp_path, path, columns):
+    code, text, certificate, rows = run(path, tmp_path, "--config.one_sided=drop")
+    assert code == outcome.GOOD and "their examples have weight 0" in text
+    q = weights.read(tmp_path, columns["uid"])
+    assert not q[columns["cook"]].any() and 0.449 <= share(columns, "nurse", q) <= 0.551
+    assert rows["share of man within cook"]["before_n"] == str(COOKS)
+    assert certificate["examples"] == 2000 - COOKS
+
+
+def test_bounds_that_ask_for_nothing_are_not_balance(tmp_path, path):
+    asked = ("--config.eps_association=0.01", "--config.keep_rate=0.5")
+    code, text, certificate, rows = run(path, tmp_path, *asked, labels=("nurse", "rare"))
+    assert code == outcome.BAD and certificate["status"] == "converged"
+    assert rows["share of man within rare"]["verdict"] == "vacuous"
+    assert "bounds that ask for nothing are not balance" in text and "no band was asked" in text
+    # The band holds the share of any label.
+    code, _, certificate, rows = run(path, tmp_path, labels=("nurse", "rare"))
+    assert code == outcome.GOOD
+    assert 0.44 <= float(rows["share of man within rare"]["after"]) <= 0.56
+    assert float(rows["share of man within rare"]["before"]) == pytest.approx(2 / 3)
+
+
+def test_nothing_that_can_be_decided_is_no_success(tmp_path, path):
+    asked = ("--config.constraints=('share man within cook between 45% and 55%',)",)
+    code, text, certificate, _ = run(path, tmp_path, *asked, "--config.one_sided=keep")
+    if certificate is None:  # hard bounds leave no weights at all
+        assert code == 2 and "cook" in text
+    else:
+        assert code == outcome.UNKNOWN and certificate["verdicts"] == {"can't be": 1}
+
+
+def test_labels_without_examples_are_no_success(tmp_path, path):
+    code, _, certificate, rows = run(path, tmp_path, labels=("nurse", "nobody"))
+    assert code == outcome.UNKNOWN and certificate["verdicts"]["can't be"] == 1
+    assert rows["share of man within nobody"]["after"] == ""
+    assert rows["share of man within nobody"]["gap_after"] == ""
+
+
+def test_constraints_come_in_words_and_columns_have_budgets(tmp_path, path, columns):
+    words = (
+        "share man within nurse between 40% and 60%",
+        {"budget": "tokens", "at_most": 8000},
+        {"cap": "rare", "at_most": 0.004},
+    )
+    code, text, _, rows = run(
+        path, tmp_path, f"--config.constraints={words!r}", "--config.columns=('tokens',)",
+        labels=("nurse", "rare"),
+    )  # fmt: skip
+    assert code == outcome.GOOD
+    assert set(rows) == {"share of man within nurse", "total of tokens", "share of rare"}
+    assert "total of tokens" in text and "no band was asked for" in text
+    q = weights.read(tmp_path, columns["uid"])
+    assert q @ columns["tokens"] <= 8001
+    assert 0.399 <= share(columns, "nurse", q) <= 0.601
+    assert (q @ columns["rare"]) / q.sum() <= 0.00401
+
+
+def test_violations_that_are_allowed_are_told(tmp_path, path):
+    asked = ("--config.keep_rate=0.95",)
+    code, text, _, _ = run(path, tmp_path, *asked, labels=("nurse",))
+    assert code == 2 and "lower keep_rate" in text
+    asked = (*asked, "--config.allow_violations=True")
+    code, text, certificate, _ = run(path, tmp_path, *asked, labels=("nurse",))
+    assert code == outcome.BAD and certificate["verdicts"]["violated"] >= 1
+    assert "violated by" in text
+
+
+def config(**more):
+    fields = {"files": ("x",), "attributes": ("man",), "labels": ("nurse",)}
+    return tables.table_config(settings.get_config().to_dict() | fields | more)
+
+
+def test_the_band_is_what_is_asked_for_by_default_alone():
+    word = ("cap nurse at most 2%",)
+    assert config().points == 0.05 and config().enforcement == np.inf
+    assert config(eps_association=1e-3).points is None
+    assert config(constraints=word).points is None
+    assert config(constraints=word, band=0.02).points == 0.02
+    assert config(allow_violations=True).enforcement == 10
+
+
+def test_the_solution_has_another_name_if_something_else_is_asked():
+    same = [config(), config(one_sided="keep"), config(band=0.05), config(penalty=np.inf)]
+    assert len({repr(x.identity) for x in same}) == 1
+    text, mapping = "cap nurse at most 2%", {"cap": "nurse", "at_most": 0.02}
+    assert config(constraints=(text,)).identity == config(constraints=(mapping,)).identity
+    others = [config(), config(band=0.02), config(least=3), config(one_sided="drop"),
+              config(constraints=(text,)), config(eps_association=0.01)]  # fmt: skip
+    assert len({repr(x.identity) for x in others}) == len(others)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"constraints": ("shore man between 1% and 2%",)}, r"config.constraints\[0\]: .*'share'"),
+        ({"one_sided": "kep"}, "did you mean 'keep'"),
+        ({"band": 5.0}, "config.band: expected 0 to 1"),
+        ({"least": 0}, "config.least"),
+    ],
+)
+def test_settings_that_can_not_be_used_are_told(more, told):
+    with pytest.raises(InputError, match=told):
+        config(**more)
+
+
+@pytest.mark.parametrize(
+    ("found", "accepted", "code"),
+    [
+        ({"balanced": 3, "was balanced": 1}, False, outcome.GOOD),
+        ({"balanced": 3, "can't be": 1}, False, outcome.UNKNOWN),
+        ({"balanced": 3, "can't be": 1}, True, outcome.GOOD),
+        ({"can't be": 1}, True, outcome.UNKNOWN),
+        ({"balanced": 3, "vacuous": 1}, True, outcome.BAD),
+        ({"violated": 1, "can't be": 1}, True, outcome.BAD),
+        ({}, True, outcome.UNKNOWN),
+    ],
+)
+def test_the_exit_code_follows_the_verdicts(found, accepted, code):
+    assert outcome.exit_code(found, accepted=accepted) == code
