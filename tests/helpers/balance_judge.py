@@ -16,6 +16,48 @@ def constraint_rows(problem):
     return (centred * extended[:, None, :]).reshape(n, -1), problem.spec.eps.ravel()
 
 
+def system_rows(problem):
+    """Returns a `[n, J]`, bounds `[2, J]` and V `[2, J]` of all constraints, features by name.
+
+    What is asked in words is taken from `problem.moments`, product by product.
+    """
+    z, eps = constraint_rows(problem)
+    asked = eps < 1  # |E[q z]| never exceeds 1
+    rows, low, high, prices = [z[:, asked]], [-eps[asked]], [eps[asked]], []
+    prices.append(np.full((2, asked.sum()), problem.penalty))
+    phi = _features(problem)
+    moments = problem.moments
+    part, whole = phi @ moments.part.toarray().T, phi @ moments.whole.toarray().T
+    own = np.where(np.isnan(moments.penalty), problem.penalty, moments.penalty)
+    for k, relative in enumerate(moments.relative):
+        for side, bound in enumerate((moments.lower[k], moments.upper[k])):
+            if np.isinf(bound):
+                continue
+            rows.append((part[:, k] - bound * whole[:, k] if relative else part[:, k])[:, None])
+            level = 0.0 if relative else bound
+            low.append([level if side == 0 else -np.inf])
+            high.append([level if side == 1 else np.inf])
+            prices.append(np.array([[own[0, k], 0.0], [0.0, own[1, k]]])[:, side : side + 1])
+    bounds = np.stack([np.concatenate(low), np.concatenate(high)])
+    return np.concatenate(rows, axis=1), bounds, np.concatenate(prices, axis=1)
+
+
+def _features(problem):
+    """Returns all features `[n, F]`: sides times parts, in the order of `Recipe`."""
+    recipe, n = problem.moments.recipe, len(problem.attributes)
+    known = ~np.isnan(problem.attributes)
+    inside = np.where(known, problem.attributes, 0.0)
+    sides = np.concatenate([np.ones((n, 1)), inside, known], axis=1)
+    values = dict(zip(problem.attribute_names, inside.T, strict=True))
+    marks = dict(zip(problem.attribute_names, known.T, strict=True))
+    values |= dict(zip(problem.label_names, problem.labels.T, strict=True)) | problem.columns
+    parts = [np.ones(n), *problem.labels.T, *(problem.columns[x] for x in recipe.names.columns)]
+    for product in recipe.products:
+        factors = [values[name] if kind == "is" else marks[name] for kind, name in product]
+        parts.append(np.prod(np.stack(factors).astype(float), axis=0))
+    return (sides[:, :, None] * np.stack(parts, axis=1)[:, None, :]).reshape(n, -1)
+
+
 def cost(name, q, b):
     """Returns ψ(q; b), straight from the definition."""
     if name == "quadratic":
@@ -32,12 +74,20 @@ def cost(name, q, b):
 
 def primal_value(problem, weights, objective="quadratic"):
     """Returns the value of the primal at `weights`, without the hard constraints."""
-    z, eps = constraint_rows(problem)
+    a, (low, high), price = system_rows(problem)
     share = problem.counts / problem.counts.sum()
     loss = share @ cost(objective, weights, problem.keep_rate * problem.utility)
-    if np.isinf(problem.penalty):
-        return loss
-    return loss + problem.penalty * np.maximum(np.abs((share * weights) @ z) - eps, 0).sum()
+    mean = (share * weights) @ a
+    beyond = np.maximum(np.stack([low - mean, mean - high]), 0)
+    return loss + (np.where(np.isinf(price), 0.0, price) * beyond).sum()
+
+
+def violation(problem, weights):
+    """Returns by how much hard constraints are violated, at most."""
+    a, (low, high), price = system_rows(problem)
+    mean = (problem.counts / problem.counts.sum() * weights) @ a
+    beyond = np.maximum(np.stack([low - mean, mean - high]), 0)
+    return beyond[np.isinf(price)].max(initial=0.0)
 
 
 def judge(problem, objective="quadratic"):
@@ -78,21 +128,25 @@ def _widened(block, width):
 
 def _constraint_blocks(problem, share, here):
     """Returns what all objectives share: E[q] = η, the box, the moments and their slacks."""
-    z, eps = constraint_rows(problem)
-    n, k = here.sum(), z.shape[1] if np.isfinite(problem.penalty) else 0
-    moments = sparse.csc_matrix((z[here] * share[:, None]).T)
-    relax, free = -sparse.eye(len(eps), k), sparse.csc_matrix((n, k))
+    a, bounds, price = system_rows(problem)
+    moments = sparse.csc_matrix((a[here] * share[:, None]).T)
+    # One line per bound: sign (E[q a] − bound) ≤ slack, at a price; hard ones have no slack.
+    side, j = np.nonzero(np.isfinite(bounds))
+    sign = np.where(side == 1, 1.0, -1.0)
+    soft = np.flatnonzero(np.isfinite(price[side, j]))
+    n, k = here.sum(), len(soft)
+    relax = sparse.csc_matrix((-np.ones(k), (soft, np.arange(k))), shape=(len(j), k))
+    free = sparse.csc_matrix((n, k))
     rows = [
         (sparse.csc_matrix(share[None]), sparse.csc_matrix((1, k))),
-        (moments, relax),
-        (-moments, relax),
+        (sparse.diags(sign) @ moments[j], relax),
         (sparse.eye(n), free),
         (-sparse.eye(n), free),
         (sparse.csc_matrix((k, n)), -sparse.eye(k)),
     ]
-    right = [[problem.keep_rate], eps, eps, np.ones(n), np.zeros(n), np.zeros(k)]
-    cones = [clarabel.ZeroConeT(1), clarabel.NonnegativeConeT(2 * len(eps) + 2 * n + k)]
-    return np.zeros(k), np.full(k, problem.penalty), rows, right, cones
+    right = [[problem.keep_rate], sign * bounds[side, j], np.ones(n), np.zeros(n), np.zeros(k)]
+    cones = [clarabel.ZeroConeT(1), clarabel.NonnegativeConeT(len(j) + 2 * n + k)]
+    return np.zeros(k), price[side, j][soft], rows, right, cones
 
 
 def _cost_blocks(objective, share, base):
