@@ -162,3 +162,18 @@ def _unfold(
         moment_multipliers=own,
     )
     return Solution(state.weights[inverse], certificate)
+
+
+def interior_end(
+    problem: Problem, objective: Objective, tolerance: float
+) -> tuple[np.ndarray | None, float, int]:
+    """Returns w `[J]`, μ and the steps of the interior point method; w is None if none exist."""
+    with jax.enable_x64(True):
+        dual = make_dual(problem, tolerance)
+        hard = np.isinf(problem.spec.system.penalty).any()
+        if hard and interior.none_exist(dual, None):
+            return None, 0.0, 0
+        end = interior.solve(dual, None, cost=objective.cost, fixed_rate=True)
+        small = (interior.multipliers(end.point), end.point.offset, end.steps, dual.rows.scale)
+        w, offset, steps, scale = fetch(small, None)
+    return w / scale.reshape(-1), float(offset), int(steps)

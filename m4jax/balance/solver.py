@@ -1,10 +1,10 @@
-"""The exact solver: checks what is asked, and has the devices do it."""
+"""The exact solver: checks what is asked, and has the host or the devices do it."""
 
 import dataclasses
 import typing
 from collections.abc import Callable, Sequence
 
-from m4jax.balance import checks, objectives
+from m4jax.balance import checks, host, objectives
 from m4jax.balance.objectives import Objective
 from m4jax.balance.problem import Problem
 from m4jax.balance.solution import Solution, warn_of
@@ -38,6 +38,9 @@ def solve(
     few steps; should it stall, an interior point method finds where to go on. The certificate is
     always computed in float64, whatever the caller's settings and the precision.
 
+    Without `devices` and in double precision NumPy does it, and nothing is compiled. Otherwise JAX
+    does, with the same method.
+
     Args:
         problem: what to balance.
         objective: a name in `objectives.OBJECTIVES`, or a record like those.
@@ -45,8 +48,9 @@ def solve(
         max_steps: limit on Newton steps.
         precision: "float32" passes over the rows in single precision (sums in double) until
             little is left to do in float64: for accelerators on which the latter is slow.
-        devices: what to spread the rows over; None: the default device. With several
-            processes every one calls with the same problem and gets all weights.
+        devices: what to spread the rows over, by JAX; None: the host, or JAX's default device in
+            single precision. With several processes every one calls with the same problem and
+            gets all weights.
         start: a solution of a similar problem, with as many attributes and labels.
         progress: called after every step with the number of steps and the duality gap.
         warn: whether weights that don't balance the data, whatever their status, are warned of
@@ -61,17 +65,13 @@ def solve(
     """
     chosen = objectives.find(objective)
     checks.settings(tolerance, max_steps, precision)
-    from m4jax.balance import device_solver  # JAX takes its time to load
+    common = {"objective": chosen, "tolerance": tolerance, "max_steps": max_steps}
+    common |= {"start": start, "progress": progress}
+    if devices is None and precision == "float64":
+        found = host.solve(problem, **common)
+    else:
+        from m4jax.balance import device_solver  # JAX takes its time to load
 
-    found = device_solver.solve(
-        problem,
-        objective=chosen,
-        tolerance=tolerance,
-        max_steps=max_steps,
-        precision=precision,
-        devices=devices,
-        start=start,
-        progress=progress,
-    )
+        found = device_solver.solve(problem, precision=precision, devices=devices, **common)
     solution = dataclasses.replace(found, problem=problem)
     return warn_of(solution) if warn else solution

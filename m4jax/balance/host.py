@@ -1,0 +1,109 @@
+"""The exact solver on the host: NumPy and scipy, nothing compiled, the same bytes every time."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from m4jax.balance import host_newton, objectives, places
+from m4jax.balance.diagnostics import effective_sample_size
+from m4jax.balance.folding import fold
+from m4jax.balance.host_dual import Dual, make_dual
+from m4jax.balance.host_newton import NOTHING, PATIENCE, State
+from m4jax.balance.objectives import Objective
+from m4jax.balance.problem import Problem
+from m4jax.balance.rows import make_rows
+from m4jax.balance.solution import Certificate, Solution, Status
+
+PROMISING = 50  # Newton steps after which another method has better prospects
+
+Progress = Callable[[int, float], None]
+
+
+class Begin(NamedTuple):
+    """Where to begin: w `[J]` in the rows' own scale, μ, and the steps so far."""
+
+    multipliers: np.ndarray
+    offset: float
+    steps: int = 0
+
+
+def solve(
+    problem: Problem,
+    *,
+    objective: Objective,
+    tolerance: float,
+    max_steps: int,
+    start: Solution | None,
+    progress: Progress | None,
+) -> Solution:
+    """Returns what `solver.solve` does."""
+    begin = Begin(*places.start(problem.spec, start))
+    # Overflow and what follows from it are told by the status.
+    with np.errstate(all="ignore"):
+        folded, inverse = fold(problem)
+        base = problem.keep_rate * folded.utility
+        on_host = objectives.on_host(objective)
+        dual = make_dual(make_rows(folded), on_host, base, problem.keep_rate, tolerance)
+        state = _newton(dual, begin, min(max_steps, PROMISING), progress)
+        if _promising(dual, state, max_steps):
+            state = _rescue(dual, folded, objective, state, max_steps, progress)
+        return _solution(problem, folded, inverse, dual, state)
+
+
+def _newton(dual: Dual, begin: Begin, limit: int, progress: Progress | None) -> State:
+    """Takes Newton steps while they help and until `limit` of them are taken."""
+    state = host_newton.init(dual, *begin)
+    while state.status is None and state.steps < limit and state.waited < 2 * PATIENCE:
+        state = host_newton.terminate(dual, host_newton.step(dual, state))
+        if progress is not None:
+            progress(state.steps, state.values.gap)
+    return state
+
+
+def _promising(dual: Dual, state: State, max_steps: int) -> bool:
+    """Tells whether another method might do better than this state of Newton's."""
+    loose = state.values.gap > max(NOTHING, dual.tolerance * state.change)
+    unfinished = state.status is None or (state.status is Status.CONVERGED and loose)
+    return unfinished and state.steps < max_steps
+
+
+def _rescue(
+    dual: Dual,
+    folded: Problem,
+    objective: Objective,
+    state: State,
+    max_steps: int,
+    progress: Progress | None,
+) -> State:
+    """Goes on from where the interior point method ends; returns the better state."""
+    from m4jax.balance import device_solver
+
+    w, offset, steps = device_solver.interior_end(folded, objective, dual.tolerance)
+    if w is None:
+        return dataclasses.replace(state, status=Status.INFEASIBLE)
+    begin = Begin(w, offset, state.steps + steps)
+    again = _newton(dual, begin, max_steps, progress)
+    return again if again.values.gap <= state.values.gap else state
+
+
+def _solution(
+    problem: Problem, folded: Problem, inverse: np.ndarray, dual: Dual, state: State
+) -> Solution:
+    """Returns the record for all examples, from the state of the folded ones."""
+    multipliers, own = places.from_rows(problem.spec, state.multipliers / dual.scale)
+    violation, beyond = places.violations(problem.spec, state.moments * dual.scale)
+    certificate = Certificate(
+        status=Status.MAX_STEPS if state.status is None else state.status,
+        objective=state.values.primal,
+        duality_gap=state.values.gap,
+        violation=violation,
+        effective_sample_size=effective_sample_size(state.weights, folded.counts),
+        steps=state.steps,
+        multipliers=multipliers,
+        offset=state.offset,
+        moment_violation=beyond,
+        moment_multipliers=own,
+    )
+    return Solution(state.weights[inverse], certificate)

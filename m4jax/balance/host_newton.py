@@ -1,0 +1,246 @@
+"""The proximal semismooth Newton method of `newton`, on the host: init, step, settle, terminate."""
+
+import dataclasses
+
+import numpy as np
+
+from m4jax.balance import host_model
+from m4jax.balance.host_dual import Dual, Values
+from m4jax.balance.solution import Status
+
+DAMPING = 1e-6  # first and least Levenberg term, relative to columns of unit second moment
+LEAST_DAMPING = 1e-12
+PATIENCE = 25  # steps without a smaller gap after which rounding is what is left
+LEAST_WINDOW = 1e-6
+LONGEST = 1e6  # times the model's step: on a ray w must not outgrow the precision of the scores
+ROUNDING = 1e-12  # of a mean over the rows
+NOTHING = 1e-12  # a gap below this is 0 for every purpose
+ACCURACY = 1e-14  # of E[q] = η: the rounding of float64
+RATE_ACCURACY = 1e-6  # of E[q] = η, which is promised
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class State:
+    """One iterate, with μ always at its optimum for w; see `newton.State`."""
+
+    multipliers: np.ndarray  # [J] w
+    free: np.ndarray  # [p] a·w
+    offset: float  # μ
+    weights: np.ndarray  # [p] q
+    moments: np.ndarray  # [J] r = E[q a]
+    values: Values  # of primal and dual
+    plain: "Plain"  # what there would be without constraints
+    change: float  # what balancing costs: E[ψ(q) − ψ(q⁰)] and prices; q⁰ is at w = 0
+    curvature: np.ndarray  # [p] share × −dq/dt, as it is in `gram`
+    gram: np.ndarray  # [J+1, J+1] Σ curvature [1, a] [1, a]ᵀ
+    damping: float  # the Levenberg term
+    window: float  # the width over which the curvature is averaged
+    best: float  # the smallest gap so far
+    waited: int  # steps since then
+    steps: int  # steps taken
+    status: Status | None  # why it is to stop, if so
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plain:
+    """The weights without constraints, at w = 0."""
+
+    offset: float  # the μ at which E[q] = η
+    weights: np.ndarray  # [p] q⁰
+    cost: np.ndarray  # [p] ψ(q⁰)
+    ceiling: float  # E[ψ] of the most expensive weights that there are
+
+
+class _Offset:
+    """Finds the μ at which free + μ give E[q] = η, and keeps the weights there."""
+
+    def __init__(self, dual: Dual, free: np.ndarray):
+        self.dual, self.free = dual, free
+        self.weights = free
+
+    def excess(self, offset: float) -> tuple[float, float]:
+        """Returns E[q] − η and its slope in μ."""
+        dual = self.dual
+        score = self.free + offset
+        self.weights = dual.objective.weight(score, dual.base)
+        rate = dual.mean(dual.objective.curvature(score, dual.base))
+        return dual.mean(self.weights) - dual.keep_rate, -rate
+
+    def find(self, guess: float) -> float:
+        """Returns μ; `weights` are those there."""
+        return host_model.root(self.excess, guess, accuracy=ACCURACY)
+
+
+def init(dual: Dual, multipliers: np.ndarray, offset: float, steps: int = 0) -> State:
+    """Returns the state at w `[J]`, given in the rows' own scale; μ is searched from `offset`.
+
+    `steps` were taken before.
+    """
+    w = dual.bounds.clip(multipliers * dual.scale)
+    size, width = len(dual.base), len(w)
+    zero = np.zeros(size)
+    state = State(
+        multipliers=w,
+        free=dual.scores(w),
+        offset=offset,
+        weights=zero,
+        moments=np.zeros(width),
+        values=Values(0.0, 0.0, 0.0),
+        plain=_plain(dual),
+        change=0.0,
+        curvature=zero,
+        gram=np.zeros((width + 1, width + 1)),
+        damping=DAMPING,
+        window=0.0,
+        best=np.inf,
+        waited=0,
+        steps=steps,
+        status=None,
+    )
+    return terminate(dual, settle(dual, state))
+
+
+def _plain(dual: Dual) -> Plain:
+    zero = np.zeros_like(dual.base)
+    found = _Offset(dual, zero)
+    offset, cost = found.find(0.0), dual.objective.cost
+    ceiling = np.inf
+    if dual.bounds.hard.any():
+        ceiling = dual.mean(np.maximum(cost(zero, dual.base), cost(zero + 1, dual.base)))
+    return Plain(offset, found.weights, cost(found.weights, dual.base), ceiling)
+
+
+def step(dual: Dual, state: State) -> State:
+    """Takes one damped Newton step in w, then puts μ at its optimum.
+
+    With H = E[−dq/dt [1, a] [1, a]ᵀ], the step leads to the w that maximises the dual's model
+    (w' − w)·r − ½ (w' − w)ᵀ(S + damping)(w' − w) − σ(w') in the box, where r = E[q a] and S is
+    what H leaves of the constraints when μ follows w: their Schur complement.
+    """
+    curvature = dual.rows.share * _curvature(dual, state)
+    gram = state.gram + dual.gram(curvature - state.curvature)
+    width, w = len(state.multipliers), state.multipliers
+    row = gram[0, 1:] / (gram[0, 0] if gram[0, 0] > 0 else np.inf)
+    hessian = gram[1:, 1:] - np.outer(row, gram[0, 1:]) + state.damping * np.eye(width)
+    goal = host_model.minimise_model(hessian, state.moments, w, dual.bounds)
+    rate = dual.scores(goal - w)
+    length, guess = _length(dual, state, goal, rate)
+    moved = goal if length == 1 else dual.bounds.clip(w + length * (goal - w))
+    free = dual.scores(moved)
+    damping, window = state.damping, state.window
+    if length >= 1:
+        damping, window = 0.1 * damping, 0.1 * window
+    elif length < 0.3:
+        change = free - state.free
+        spread = change - dual.mean(change)  # of the scores against each other
+        damping, window = 10.0 * damping, float(np.sqrt(dual.mean(spread**2)))
+    state = dataclasses.replace(
+        state,
+        multipliers=moved,
+        free=free,
+        offset=guess,
+        window=0.0 if window < LEAST_WINDOW else window,
+        curvature=curvature,
+        gram=gram,
+        damping=max(damping, LEAST_DAMPING),
+        steps=state.steps + 1,
+    )
+    return settle(dual, state)
+
+
+def _curvature(dual: Dual, state: State) -> np.ndarray:
+    """Returns −dq/dt, averaged over a window of t if there is one.
+
+    Where the last step was cut short by weights that met their bounds on the way, a window as wide
+    as that step tells the model of them.
+    """
+    score = state.free + state.offset
+    if not state.window > 0:
+        return dual.objective.curvature(score, dual.base)
+    half = 0.5 * state.window
+    before = dual.objective.weight(score - half, dual.base)
+    return (before - dual.objective.weight(score + half, dual.base)) / state.window
+
+
+def _length(dual: Dual, state: State, goal: np.ndarray, rate: np.ndarray) -> tuple[float, float]:
+    """Returns how far to go from w towards `goal` and beyond, and the best μ there.
+
+    μ is at its optimum all along; `rate` `[p]` is a·(goal − w).
+    """
+    bounds, w = dual.bounds, state.multipliers
+    move = goal - w
+    border = np.where(move > 0, bounds.above, -bounds.below)
+    ahead = move != 0
+    limit = np.min((border[ahead] - w[ahead]) / move[ahead], initial=np.inf)
+    offsets = {0.0: state.offset}
+    guess = state.offset
+
+    def slope(length: float) -> float:
+        nonlocal guess
+        found = _Offset(dual, state.free + length * rate)
+        offsets[length] = guess = found.find(guess)
+        here = goal if length == 1 else w + length * move
+        side = bounds.sides(here, -move)
+        return dual.mean(found.weights * rate) - float(side @ move)
+
+    first = float(move @ (state.moments - bounds.sides(w, move)))
+    length = host_model.step_length(slope, first, float(np.clip(limit, 1.0, LONGEST)))
+    return length, offsets[length]
+
+
+def settle(dual: Dual, state: State) -> State:
+    """Puts μ where E[q] = η, and computes weights, moments and values there."""
+    found, plain = _Offset(dual, state.free), state.plain
+    offset = found.find(state.offset)
+    weights = found.weights
+    moments = dual.moments(weights)
+    cost = dual.objective.cost(weights, dual.base)
+    rate = dual.mean(weights) - dual.keep_rate
+    rates = (offset * rate, (offset - plain.offset) * rate)
+    rounding = 4 * np.finfo(float).eps * (cost + plain.cost)  # see `objectives.added_cost`
+    added = np.where(weights == plain.weights, 0.0, cost - plain.cost - rounding)
+    price = float(dual.bounds.prices(moments).sum())
+    return dataclasses.replace(
+        state,
+        offset=offset,
+        weights=weights,
+        moments=moments,
+        values=dual.values(state.multipliers, moments, dual.mean(cost), rates),
+        change=max(dual.mean(added), 0.0) + price,
+    )
+
+
+def terminate(dual: Dual, state: State) -> State:
+    """Decides whether to stop, and why.
+
+    The gap is compared with what balancing changes, which is at most the objective.
+    """
+    primal, gap = state.values.primal, state.values.gap
+    waited = 0 if gap < 0.9 * state.best else state.waited + 1
+    beyond = dual.bounds.beyond(state.moments) * dual.scale
+    held = bool((beyond[dual.bounds.hard] <= 1e-3 * dual.tolerance).all())
+    tight = gap <= max(dual.tolerance * state.change, NOTHING)
+    late = waited >= PATIENCE
+    settled = gap <= dual.tolerance * max(1.0, state.change) and late
+    # Where utilities are so large that float64 can't tell q from 0 or 1, no μ gives E[q] = η.
+    missed = abs(dual.mean(state.weights) - dual.keep_rate) > RATE_ACCURACY
+    done = held and (tight or settled)
+    status = None
+    if not np.isfinite(gap + primal) or ((done or late) and missed):
+        status = Status.NON_FINITE
+    elif _infeasible(dual, state):
+        status = Status.INFEASIBLE
+    elif done:
+        status = Status.CONVERGED
+    best = min(state.best, gap)
+    return dataclasses.replace(state, best=best, waited=waited, status=status)
+
+
+def _infeasible(dual: Dual, state: State) -> bool:
+    """A dual value above what any weights can cost proves that none meet the hard constraints.
+
+    The margin covers the rounding of the products with w, which may be large by then.
+    """
+    ceiling = state.plain.ceiling
+    size = float(np.abs(state.multipliers).sum()) + abs(state.offset)
+    return state.values.dual > ceiling + 1e-9 * (1 + ceiling) + ROUNDING * size
