@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from m4jax.balance import interior, newton, places
+from m4jax.balance import interior, newton, places, rows
 from m4jax.balance.bounds import make_bounds
 from m4jax.balance.device_rows import of_problem
 from m4jax.balance.devices import AXIS, fetch, make_mesh, put, run
@@ -130,13 +130,13 @@ class _Method:
 
     def _rescue(self, dual: Dual, state: State) -> State:
         """Goes on from where the interior point method ends; returns the better state."""
-        hard = np.isinf(self.problem.spec.system.penalty).any()
-        if hard and interior.none_exist(dual, self.mesh):
+        problem = self.problem
+        base = problem.keep_rate * problem.utility
+        end = interior.rescue(rows.make_rows(problem), base, problem.keep_rate, self.objective)
+        if end is None:
             return state._replace(status=newton.CODES.index(Status.INFEASIBLE))
-        end = interior.solve(dual, self.mesh, cost=self.objective.cost, fixed_rate=True)
-        small = (interior.multipliers(end.point), end.point.offset, end.steps, dual.rows.scale)
-        w, offset, steps, scale = fetch(small, self.mesh)
-        begin = _Begin(w / scale, offset, np.int64(int(state.steps) + steps))
+        steps = np.int64(int(state.steps) + end.steps)
+        begin = _Begin(end.multipliers, np.float64(end.offset), steps)
         again = self._newton(dual, begin, self.max_steps)
         return again if float(again.values.gap) <= float(state.values.gap) else state
 
@@ -162,18 +162,3 @@ def _unfold(
         moment_multipliers=own,
     )
     return Solution(state.weights[inverse], certificate)
-
-
-def interior_end(
-    problem: Problem, objective: Objective, tolerance: float
-) -> tuple[np.ndarray | None, float, int]:
-    """Returns w `[J]`, μ and the steps of the interior point method; w is None if none exist."""
-    with jax.enable_x64(True):
-        dual = make_dual(problem, tolerance)
-        hard = np.isinf(problem.spec.system.penalty).any()
-        if hard and interior.none_exist(dual, None):
-            return None, 0.0, 0
-        end = interior.solve(dual, None, cost=objective.cost, fixed_rate=True)
-        small = (interior.multipliers(end.point), end.point.offset, end.steps, dual.rows.scale)
-        w, offset, steps, scale = fetch(small, None)
-    return w / scale.reshape(-1), float(offset), int(steps)

@@ -3,17 +3,18 @@
 import dataclasses
 from collections.abc import Callable
 
-import jax
 import numpy as np
 
-from m4jax.balance import interior, places
-from m4jax.balance.device_solver import make_dual
-from m4jax.balance.devices import run
-from m4jax.balance.dual import Dual
-from m4jax.balance.folding import fold, pad
+from m4jax.balance import entries, interior, places, presolve
+from m4jax.balance.entries import Entries
+from m4jax.balance.folding import fold
+from m4jax.balance.moments import System
 from m4jax.balance.problem import Problem
+from m4jax.balance.programs import CERTAIN, support
+from m4jax.balance.rows import Rows, make_rows
 
-Array = jax.Array
+Array = np.ndarray
+Name = tuple[str, str | None]
 
 TIGHT = 1e-6  # share of the largest multiplier below which one is rounding
 
@@ -24,19 +25,28 @@ class KeepRate:
 
     Attributes:
         keep_rate: η*, the largest E[q] with all constraints met; reached by `weights` up to 1e-9.
-        upper_bound: no weights that meet the constraints keep more: proven by `multipliers`.
+        upper_bound: no weights that meet the constraints keep more: proven by the multipliers.
         weights: `[n]` q in [0, 1] that keep that much. There may be others.
-        binding: the constraints that are in the way, as (attribute, label) names with None for
-            representation, the most expensive first.
+        binding: the constraints on targets that are in the way, as (attribute, label) names with
+            None for representation, the most expensive first.
         multipliers: `[m, c+1]` their prices with signs: if the bound of a constraint is widened
             by δ, η* grows by |multiplier| δ. Column 0 for representation.
+        binding_names: all constraints in the way by name, those in words too; first those that
+            give the most if their bound is widened by a little, in the unit that it is given in.
+        moment_multipliers: `[2, K]` ≥ 0, prices of the lower and of the upper bounds of the
+            constraints in words, per unit of E[q (part − bound · whole)] or E[q part].
+        possible: False: no weights meet the constraints at any keep rate. `keep_rate` is then 0,
+            and `conflict` says why.
     """
 
     keep_rate: float
     upper_bound: float
-    weights: np.ndarray
-    binding: tuple[tuple[str, str | None], ...]
-    multipliers: np.ndarray
+    weights: Array
+    binding: tuple[Name, ...]
+    multipliers: Array
+    binding_names: tuple[str, ...] = ()
+    moment_multipliers: Array = dataclasses.field(default_factory=lambda: np.zeros((2, 0)))
+    possible: bool = True
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,50 +54,63 @@ class Conflict:
     """Constraints that can't hold together at the problem's keep rate.
 
     Attributes:
-        constraints: (attribute, label) names, None for representation. Without any one of them
-            the others can hold; there may be other sets like this one.
+        constraints: those on targets, as (attribute, label) names, None for representation.
+            Without any one of the constraints the others can hold; there may be other sets.
         multipliers: `[m, c+1]` w of the proof: for every q in [0, 1] with E[q] = η,
             Σ w E[q z] ≥ Σ ε |w| + violation.
         violation: by how much the constraints are violated in sum, at least, where each
             |E[q z]| − ε counts relative to the column's root mean square.
+        names: of all constraints in conflict, those in words too.
+        moment_multipliers: `[2, K]` ≥ 0, of the proof: those of the lower and of the upper bounds
+            of the constraints in words.
     """
 
-    constraints: tuple[tuple[str, str | None], ...]
-    multipliers: np.ndarray
+    constraints: tuple[Name, ...]
+    multipliers: Array
     violation: float
+    names: tuple[str, ...] = ()
+    moment_multipliers: Array = dataclasses.field(default_factory=lambda: np.zeros((2, 0)))
 
 
 def max_keep_rate(problem: Problem) -> KeepRate:
     """Returns the largest keep rate at which every constraint holds, and what stands in its way.
 
-    The linear program max E[q] over q in [0, 1] with |E[q z]| ≤ ε, solved by the interior point
-    method. Keep rate, utility and penalty of the problem don't matter. Source: "CLIP the Bias"
-    keeps "the maximum rate where bias constraints are still satisfiable"; the method is derived.
+    The linear program max E[q] over q in [0, 1] with lower ≤ E[q a] ≤ upper, solved by the interior
+    point method. Keep rate, utility and penalties of the problem don't matter. Source: "CLIP the
+    Bias" keeps "the maximum rate where bias constraints are still satisfiable"; the method is
+    derived.
 
     Args:
         problem: with the constraints in question.
     """
-    folded, inverse = fold(problem)
-    with jax.enable_x64(True):
-        dual = make_dual(folded, 0.0)
-        dual = _with(dual, np.inf)
-        end = interior.solve(dual, None, cost=_dropped, fixed_rate=False)
-        point = end.point._replace(offset=jax.device_put(np.float64(-1)))
-        # With μ = −1 that is −E[(1 − z·w)₊] − ε·|w| + η: η less the upper bound.
-        least = run(interior.bound_without_cost, None, dual, point)
-        point, scale, least = jax.device_get((point, dual.rows.scale, least))
-    share = pad(folded.counts / folded.counts.sum(), len(point.weights))
-    kept = float(share @ point.weights)
-    weights = np.clip(point.weights, 0.0, 1.0) * (kept > interior.CERTAIN)
-    w, tight = interior.multipliers(point), (point.pull > point.slack).any(axis=0)
-    w = np.where(tight & (np.abs(w) > TIGHT * np.abs(w).max(initial=0.0)), w, 0.0) / scale
-    w = places.from_rows(problem.spec, w)[0]
+    features, rows, inverse = _rows(problem)
+    reduced = presolve.reduce(rows)
+    weights, w = reduced.weights, np.zeros(len(rows.system))
+    if reduced.possible and len(reduced.rows):
+        unit, size = entries.scaled(reduced.rows)
+        one = np.ones(len(unit))
+        state = interior.minimise(unit, one, None, slopes=_dropped, linear=True)
+        weights[reduced.examples] = np.clip(state.point.weights, 0.0, 1.0)
+        w[reduced.constraints] = _tight(state, unit) / size
+    w = presolve.prove(rows, reduced.forced, w, np.ones(len(rows)))
+    score = rows.scores(w)
+    weights = np.where(rows.share > 0, weights, score < 1)
+    bound = min(rows.mean(np.maximum(1.0 - score, 0.0)) + support(rows.system, w), 1.0)
+    kept = rows.mean(weights)
+    possible = reduced.possible and (_beyond(rows, weights) < 1e-6 or _possible(rows))
+    if not possible or kept <= CERTAIN:
+        kept, weights = 0.0, np.zeros(len(rows))
+    multipliers, own = places.from_rows(problem.spec, w)
+    names, targets = _named(problem, w, features, weights)
     return KeepRate(
-        keep_rate=min(kept, 1.0) if kept > interior.CERTAIN else 0.0,
-        upper_bound=float(min(problem.keep_rate - least, 1.0)),
+        keep_rate=min(kept, 1.0),
+        upper_bound=bound if possible else 0.0,
         weights=weights[inverse],
-        binding=_named(problem, w),
-        multipliers=w,
+        binding=targets,
+        multipliers=multipliers,
+        binding_names=names,
+        moment_multipliers=own,
+        possible=possible,
     )
 
 
@@ -105,60 +128,132 @@ def conflict(
         problem: in question, at its keep rate.
         progress: called with the number of constraints looked at and of those in question.
     """
-    folded, _ = fold(problem)
-    with jax.enable_x64(True):
-        dual = make_dual(folded, 0.0)
-        proof = _proof(dual, np.ones(len(problem.spec.system), bool))
-        if proof is None:
-            return None
-        rest = list(np.flatnonzero(proof[0]))
-        total, kept = len(rest), []
-        while rest:
-            candidate = rest.pop()
-            shorter = _proof(dual, _mask(len(problem.spec.system), kept + rest))
-            if shorter is None:
-                kept.append(candidate)
-            else:
-                proof = shorter
-                rest = [j for j in rest if proof[0][j]]
-            if progress is not None:
-                progress(total - len(rest), total)
-        scale = jax.device_get(dual.rows.scale)
-    w = places.from_rows(problem.spec, proof[0] / scale)[0]
-    return Conflict(constraints=_named(problem, w), multipliers=w, violation=proof[1])
+    features, rows, _ = _rows(problem)
+    unit, rate = interior.elastic(rows), problem.keep_rate
+    width = len(rows.system)
+    proof = _proof(unit, rate, np.arange(width))
+    if proof is None:
+        return None
+    rest = list(np.flatnonzero(proof[0]))
+    total, kept = len(rest), []
+    while rest:
+        candidate = rest.pop()
+        shorter = _without(unit, rate, proof[0], candidate)
+        shorter = shorter or _proof(unit, rate, np.array(sorted(kept + rest), int))
+        if shorter is None:
+            kept.append(candidate)
+        else:
+            proof = shorter
+            rest = [j for j in rest if proof[0][j]]
+        if progress is not None:
+            progress(total - len(rest), total)
+    w = proof[0] / entries.scaled(rows)[1]
+    multipliers, own = places.from_rows(problem.spec, w)
+    names, targets = _named(problem, w, features, np.ones(len(rows)))
+    return Conflict(
+        constraints=targets,
+        multipliers=multipliers,
+        violation=proof[1],
+        names=names,
+        moment_multipliers=own,
+    )
 
 
-def _named(problem: Problem, w: np.ndarray) -> tuple[tuple[str, str | None], ...]:
-    """Returns the names of the constraints with w `[m, c+1]` other than 0, the largest first."""
-    columns = (None, *problem.label_names)
-    order = sorted(np.argwhere(w).tolist(), key=lambda at: -abs(w[tuple(at)]))
-    return tuple((problem.attribute_names[k], columns[r]) for k, r in order)
+def _rows(problem: Problem) -> tuple[Rows, Entries, Array]:
+    """Returns features and rows of distinct examples, all bounds hard, and whose row each is."""
+    # Utilities say what is kept at which price, and nothing about what is possible.
+    folded, inverse = fold(dataclasses.replace(problem, utility=np.ones(len(problem.counts))))
+    rows = make_rows(folded)
+    system = rows.system
+    hard = np.where(np.isfinite([system.lower, system.upper]), np.inf, 0.0)
+    made = entries.make_entries(rows)
+    return (
+        rows,
+        dataclasses.replace(made, system=dataclasses.replace(system, penalty=hard)),
+        inverse,
+    )
 
 
-def _proof(dual: Dual, used: np.ndarray) -> tuple[np.ndarray, float] | None:
-    """Returns w `[K]`, 0 where not `used`, that proves a conflict, and by how much; or None."""
-    elastic = _with(dual, np.where(used, 1.0, 0.0))
-    end = interior.solve(elastic, None, cost=interior.no_cost, fixed_rate=True, decide=True)
-    w = jax.device_get(interior.multipliers(end.point))
-    w = np.where(used & (np.abs(w) > TIGHT * np.abs(w).max(initial=0.0)), w, 0.0)
-    point = end.point._replace(pull=jax.device_put(np.stack([np.maximum(w, 0), np.maximum(-w, 0)])))
-    violation = float(run(interior.bound_without_cost, None, elastic, point))
-    return (w, violation) if violation > interior.CERTAIN else None
+def _tight(state: interior.State, unit: Entries) -> Array:
+    """Returns w without what is rounding."""
+    program = interior.Program(unit, np.ones(len(unit)), None, _dropped, True)
+    pull = np.where(state.point.pull > state.point.slack, state.point.pull, 0.0)
+    w = program.multipliers(state.point._replace(pull=pull))
+    return np.where(np.abs(w) > TIGHT * np.abs(w).max(initial=0.0), w, 0.0)
 
 
-def _with(dual: Dual, penalty: float | np.ndarray) -> Dual:
-    """Returns the problem with another V of all sides that are not closed."""
-    own = jax.device_get(dual.bounds.penalty)
-    changed = np.where(own > 0, penalty, 0.0)
-    return dual._replace(bounds=dual.bounds._replace(penalty=jax.device_put(changed)))
+def _beyond(rows: Entries, weights: Array) -> float:
+    """Returns the largest violation of a bound, relative to E[|a|]."""
+    moment, system = rows.moments(weights), rows.system
+    beyond = np.maximum(np.maximum(moment - system.upper, system.lower - moment), 0.0)
+    return float((beyond / np.maximum(rows.magnitudes(), 1e-300)).max(initial=0.0))
 
 
-def _mask(size: int, chosen: list[int]) -> np.ndarray:
-    mask = np.zeros(size, bool)
-    mask[chosen] = True
-    return mask
+def _possible(rows: Entries) -> bool:
+    """Tells whether some weights meet all bounds, at any keep rate."""
+    unit = interior.elastic(rows)
+    one = np.ones(len(unit))
+    state = interior.minimise(unit, one, None, slopes=_free, linear=True)
+    least = unit.mean(np.minimum(unit.scores(state.multipliers), 0.0))
+    return least - support(unit.system, state.multipliers) <= CERTAIN
 
 
-def _dropped(weight: Array, base: Array) -> Array:
-    """The cost when as much as possible is to be kept."""
-    return -weight
+def _named(
+    problem: Problem, w: Array, features: Rows, weights: Array
+) -> tuple[tuple[str, ...], tuple[Name, ...]]:
+    """Returns the names of all constraints with w `[J]` other than 0, and those on targets.
+
+    First come those that give the most per unit of their own: the bound of a ratio moves
+    E[q (part − bound · whole)] by E[q whole].
+    """
+    system, moments = problem.spec.system, problem.moments
+    whole = moments.whole @ features.features(weights)
+    unit = np.where(moments.relative, whole, 1.0)
+    price = np.abs(w) * np.where(system.moment >= 0, np.append(unit, 1.0)[system.moment], 1.0)
+    order = np.flatnonzero(w)
+    order = order[np.argsort(-price[order], kind="stable")]
+    names = [_name(problem, system, j) for j in order]
+    targets = tuple(_target(problem, system.target[j]) for j in order if system.target[j] >= 0)
+    return tuple(dict.fromkeys(names)), targets
+
+
+def _target(problem: Problem, place: int) -> Name:
+    k, r = divmod(int(place), problem.target.shape[1])
+    return problem.attribute_names[k], (None, *problem.label_names)[r]
+
+
+def _name(problem: Problem, system: System, row: int) -> str:
+    """Returns a constraint's name: its own, or "target of man within nurse"."""
+    if system.moment[row] >= 0:
+        return problem.moments.names[system.moment[row]]
+    attribute, label = _target(problem, system.target[row])
+    return f"target of {attribute}" + (f" within {label}" if label is not None else "")
+
+
+def _proof(unit: Entries, rate: float, used: Array) -> tuple[Array, float] | None:
+    """Returns w `[J]`, 0 where not `used`, that proves a conflict, and by how much; or None."""
+    part, _ = entries.merged(entries.chosen(unit, used))
+    w = np.zeros(len(unit.system))
+    w[used] = interior.least_violation(part, rate).multipliers
+    w = np.where(np.abs(w) > TIGHT * np.abs(w).max(initial=0.0), w, 0.0)
+    return _certain(unit, rate, w)
+
+
+def _without(unit: Entries, rate: float, w: Array, left_out: int) -> tuple[Array, float] | None:
+    """Returns the proof less one constraint, if it is one."""
+    return _certain(unit, rate, np.where(np.arange(len(w)) == left_out, 0.0, w))
+
+
+def _certain(unit: Entries, rate: float, w: Array) -> tuple[Array, float] | None:
+    violation = interior.bound_without_cost(unit, rate, w)
+    return (w, violation) if violation > CERTAIN else None
+
+
+def _dropped(weight: Array, base: Array) -> tuple[Array, Array]:
+    """The derivatives of the cost when as much as possible is to be kept."""
+    return -np.ones_like(weight), np.zeros_like(weight)
+
+
+def _free(weight: Array, base: Array) -> tuple[Array, Array]:
+    """The derivatives of no cost."""
+    return np.zeros_like(weight), np.zeros_like(weight)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from m4jax.balance import host_newton, objectives, places
+from m4jax.balance import host_newton, interior, objectives, places
 from m4jax.balance.diagnostics import effective_sample_size
 from m4jax.balance.folding import fold
 from m4jax.balance.host_dual import Dual, make_dual
@@ -78,12 +78,10 @@ def _rescue(
     progress: Progress | None,
 ) -> State:
     """Goes on from where the interior point method ends; returns the better state."""
-    from m4jax.balance import device_solver
-
-    w, offset, steps = device_solver.interior_end(folded, objective, dual.tolerance)
-    if w is None:
+    end = interior.rescue(make_rows(folded), dual.base, folded.keep_rate, objective)
+    if end is None:
         return dataclasses.replace(state, status=Status.INFEASIBLE)
-    begin = Begin(w, offset, state.steps + steps)
+    begin = Begin(end.multipliers, end.offset, state.steps + end.steps)
     again = _newton(dual, begin, max_steps, progress)
     return again if again.values.gap <= state.values.gap else state
 

@@ -192,6 +192,18 @@ class System:
     target: np.ndarray
     moment: np.ndarray
 
+    def chosen(self, rows: np.ndarray) -> "System":
+        """Returns the system of some rows."""
+        return System(
+            self.recipe,
+            self.rows[rows],
+            self.lower[rows],
+            self.upper[rows],
+            self.penalty[:, rows],
+            self.target[rows],
+            self.moment[rows],
+        )
+
     def __len__(self) -> int:
         return len(self.lower)
 

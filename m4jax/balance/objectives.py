@@ -31,12 +31,15 @@ class Objective:
         cost: (q, b) -> ψ(q; b), convex and finite on [0, 1]; 0 at q = b.
         weight: (t, b) -> q(t), the minimiser, continuous and non-increasing in t.
         curvature: (t, b) -> −dq/dt ≥ 0; at a kink of q(t), any value between the two slopes.
+        slopes: (q, b) -> ψ' and ψ'' by q in (0, 1), of NumPy's arrays; None: they are found from
+            `weight` and `curvature`, with more work.
     """
 
     name: str
     cost: Callable[[Array, Array], Array]
     weight: Callable[[Array, Array], Array]
     curvature: Callable[[Array, Array], Array]
+    slopes: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None
 
 
 def namespace(array: Array) -> Any:
@@ -61,6 +64,7 @@ QUADRATIC = Objective(
     cost=lambda weight, base: 0.5 * (weight - base) ** 2,
     weight=lambda score, base: (base - score).clip(0.0, 1.0),
     curvature=_quadratic_curvature,
+    slopes=lambda weight, base: (weight - base, np.ones_like(weight)),
 )
 
 
@@ -85,7 +89,13 @@ def _kl_curvature(score: Array, base: Array) -> Array:
 # Entropy balancing, raking: weights change by factors, and no example is dropped for good.
 # ψ = q log(q/b) − q + b, q = min(1, b exp(−t)). Source: Hainmueller (2012), "Entropy Balancing for
 # Causal Effects", Political Analysis 20(1); the upper bound of 1 derived.
-KL = Objective(name="kl", cost=_kl_cost, weight=_kl_weight, curvature=_kl_curvature)
+KL = Objective(
+    name="kl",
+    cost=_kl_cost,
+    weight=_kl_weight,
+    curvature=_kl_curvature,
+    slopes=lambda weight, base: (np.log(weight / base), 1 / weight),
+)
 
 
 def _hellinger_root(score: Array, base: Array) -> tuple[Array, Array]:
@@ -116,6 +126,7 @@ HELLINGER = Objective(
     cost=_hellinger_cost,
     weight=lambda score, base: _hellinger_root(score, base)[0] ** 2,
     curvature=_hellinger_curvature,
+    slopes=lambda weight, base: (2 - 2 * np.sqrt(base / weight), np.sqrt(base / weight) / weight),
 )
 
 
@@ -139,6 +150,13 @@ def _keep_most_curvature(score: Array, base: Array) -> Array:
     return xp.where((weight > 0) & (weight < 1), slope, 0.0).astype(score.dtype)
 
 
+def _keep_most_slopes(weight: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    change = weight - base
+    inner = change.clip(-NEARLY_UNTOUCHED, NEARLY_UNTOUCHED)
+    bend = np.where(change == inner, 1 / NEARLY_UNTOUCHED, EVENNESS)
+    return inner / NEARLY_UNTOUCHED + EVENNESS * (change - inner), bend
+
+
 # As few examples touched as possible: most stay within δ of b, a few are dropped or taken whole.
 # ψ = d²/2δ for |d| ≤ δ, else |d| − δ/2 + κ/2 (|d| − δ)², with d = q − b: a smoothed |d|.
 # d = −δt for |t| ≤ 1, beyond with slope 1/κ, clipped to 0 ≤ q ≤ 1. Source: derived.
@@ -147,6 +165,7 @@ KEEP_MOST = Objective(
     cost=_keep_most_cost,
     weight=_keep_most_weight,
     curvature=_keep_most_curvature,
+    slopes=_keep_most_slopes,
 )
 
 
@@ -170,7 +189,7 @@ def on_host(objective: Objective) -> Objective:
     if objective in OBJECTIVES.values() or all(_by_numpy(function, one) for function in own):
         return objective
     cost, weight, curvature = map(_compiled, own)
-    return Objective(name=objective.name, cost=cost, weight=weight, curvature=curvature)
+    return Objective(objective.name, cost, weight, curvature, objective.slopes)
 
 
 def _by_numpy(function: Callable, one: np.ndarray) -> bool:

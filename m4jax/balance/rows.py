@@ -70,6 +70,14 @@ class Rows:
             total += self.share[rows] @ self.dense(rows) ** 2
         return total
 
+    def magnitudes(self) -> np.ndarray:
+        """Returns E[|a|] `[J]`."""
+        total = np.zeros(len(self.system))
+        for start in range(0, len(self), CHUNK):
+            rows = slice(start, start + CHUNK)
+            total += self.share[rows] @ abs(self.dense(rows))
+        return total
+
     def gram(self, change: np.ndarray) -> np.ndarray:
         """Returns Σ change [1, a][1, a]ᵀ `[J+1, J+1]`; rows of change 0 cost nothing."""
         chosen = np.flatnonzero(change)

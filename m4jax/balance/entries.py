@@ -1,0 +1,162 @@
+"""Rows a of which most numbers are 0, entry by entry: what linear programs over them are quick on.
+
+Labels are rare: of hundreds of constraints an example's row has a handful of numbers. The Gram
+matrix is then a product of one sparse matrix, made once, and the factors of the examples.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+from scipy import sparse
+
+from m4jax.balance.moments import System
+from m4jax.balance.rows import CHUNK, Rows
+
+Array = np.ndarray
+
+PAIRS = 10_000_000  # of entries in one row, 12 bytes each; beyond, dense Gram matrices
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Entries:
+    """Rows as `rows.Rows`, of explicit entries.
+
+    Attributes:
+        matrix: `[p, J]` a.
+        system: L and its bounds; of L nothing is used.
+        share: `[p]` sums to 1, or to less where examples were taken out.
+    """
+
+    matrix: sparse.csr_array
+    system: System
+    share: Array
+
+    def __len__(self) -> int:
+        return len(self.share)
+
+    def mean(self, values: Array) -> float:
+        """Returns E[values]."""
+        return float((self.share * values).sum())
+
+    def scores(self, multipliers: Array) -> Array:
+        """Returns a·w `[p]` for w `[J]`."""
+        return self.matrix @ multipliers
+
+    def moments(self, values: Array) -> Array:
+        """Returns E[values a] `[J]`."""
+        return self._transposed @ (self.share * values)
+
+    def second_moments(self) -> Array:
+        """Returns E[a²] `[J]`."""
+        return self._transposed.power(2) @ self.share
+
+    def magnitudes(self) -> Array:
+        """Returns E[|a|] `[J]`."""
+        return abs(self._transposed) @ self.share
+
+    def gram(self, change: Array) -> Array:
+        """Returns Σ change [1, a][1, a]ᵀ `[J+1, J+1]`."""
+        width = self.matrix.shape[1]
+        total = np.empty((width + 1, width + 1))
+        total[0, 0] = change.sum()
+        total[0, 1:] = total[1:, 0] = self._transposed @ change
+        inner = total[1:, 1:]
+        if self.pairs > PAIRS:
+            inner[:] = self._dense_gram(change)
+        else:
+            place, products = self._products
+            upper = np.zeros(width * width)
+            upper[place] = products @ change
+            upper = upper.reshape(width, width)
+            inner[:] = upper + np.triu(upper, 1).T
+        return total
+
+    def _dense_gram(self, change: Array) -> Array:
+        total = np.zeros((self.matrix.shape[1],) * 2)
+        for start in range(0, len(self), CHUNK):
+            rows = slice(start, start + CHUNK)
+            a = self.matrix[rows].toarray()
+            total += a.T @ (change[rows, None] * a)
+        return total
+
+    @functools.cached_property
+    def pairs(self) -> int:
+        """How many pairs of entries of one row there are."""
+        count = np.diff(self.matrix.indptr).astype(np.int64)
+        return int((count * (count + 1)).sum()) // 2
+
+    @functools.cached_property
+    def _transposed(self) -> sparse.csr_array:
+        return sparse.csr_array(self.matrix.T)
+
+    @functools.cached_property
+    def _products(self) -> tuple[Array, sparse.csc_array]:
+        """Returns the places in a Gram matrix `[J J]`, and for each of them a_j a_l `[·, p]`."""
+        matrix, width = self.matrix, self.matrix.shape[1]
+        count = np.diff(matrix.indptr)
+        end = np.repeat(matrix.indptr[1:], count)
+        rest = end - np.arange(len(end))  # entries from here to the end of the row
+        first = np.repeat(np.arange(len(rest)), rest)
+        second = np.arange(len(first)) - np.repeat(np.cumsum(rest) - rest, rest) + first
+        flat = matrix.indices[first].astype(np.int64) * width + matrix.indices[second]
+        place = np.flatnonzero(np.bincount(flat, minlength=width * width))
+        index = np.zeros(width * width, np.int32)
+        index[place] = np.arange(len(place))
+        values = matrix.data[first] * matrix.data[second]
+        ends = np.concatenate([[0], np.cumsum(count.astype(np.int64) * (count + 1) // 2)])
+        shape = (len(place), len(self))
+        return place, sparse.csc_array((values, index[flat], ends), shape=shape)
+
+
+AnyRows = Rows | Entries
+
+
+def scaled(rows: AnyRows) -> tuple[AnyRows, Array]:
+    """Returns the rows with columns of unit second moment, and what they were divided by `[J]`.
+
+    Multipliers of the result are to be divided by it too.
+    """
+    size = np.sqrt(rows.second_moments())
+    size = np.where(size > 0, size, 1.0)
+    old = rows.system
+    system = dataclasses.replace(
+        old,
+        rows=sparse.csr_array(sparse.diags_array(1 / size) @ old.rows),
+        lower=old.lower / size,
+        upper=old.upper / size,
+        penalty=old.penalty * size,
+    )
+    if isinstance(rows, Rows):
+        return dataclasses.replace(rows, system=system), size
+    matrix = sparse.csr_array(rows.matrix @ sparse.diags_array(1 / size))
+    return Entries(matrix, system, rows.share), size
+
+
+def make_entries(rows: Rows) -> Entries:
+    """Returns the rows with their entries; `[p, J]` is never dense as a whole."""
+    blocks = [
+        sparse.csr_array(rows.dense(slice(start, start + CHUNK)))
+        for start in range(0, len(rows), CHUNK)
+    ]
+    matrix = sparse.csr_array(sparse.vstack(blocks, format="csr"))
+    matrix.sort_indices()
+    return Entries(matrix, rows.system, rows.share)
+
+
+def chosen(rows: Entries, constraints: Array) -> Entries:
+    """Returns the rows of some constraints alone."""
+    matrix = sparse.csr_array(rows.matrix[:, constraints])
+    return Entries(matrix, rows.system.chosen(constraints), rows.share)
+
+
+def merged(rows: Entries) -> tuple[Entries, Array]:
+    """Returns the rows that differ, and of each row which one it is: equal ones are one.
+
+    Rows are told apart by two random combinations of their numbers.
+    """
+    mix = np.random.default_rng(0).random((rows.matrix.shape[1], 2))
+    key = (rows.matrix @ mix).view(np.complex128).ravel()
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    share = np.bincount(inverse, weights=rows.share, minlength=len(first))
+    return Entries(sparse.csr_array(rows.matrix[first]), rows.system, share), inverse
