@@ -67,7 +67,7 @@ def cross(sides: np.ndarray, parts: Any, change: Callable[[Any], Any] | None = N
         change: what is done to each part first, 0 staying 0.
     """
     if sparse.issparse(parts):
-        parts = parts if change is None else change(sparse.csr_array(parts))
+        parts = parts if change is None else changed(parts, change)
         return np.asarray((parts.T @ sides).T)
     total = np.zeros((sides.shape[1], parts.shape[1]))
     step = max(256, CHUNK // max(1, parts.shape[1]))  # numbers of float64 at a time, in cache
@@ -75,3 +75,11 @@ def cross(sides: np.ndarray, parts: Any, change: Callable[[Any], Any] | None = N
         some = parts[start : start + step].astype(float)
         total += sides[start : start + step].T @ (some if change is None else change(some))
     return total
+
+
+def changed(values: Any, change: Callable[[Any], Any]) -> Any:
+    """Returns a matrix with each element changed, 0 staying 0; CSR if it is sparse."""
+    if not sparse.issparse(values):
+        return change(values)
+    rows = sparse.csr_array(values)
+    return sparse.csr_array((change(rows.data), rows.indices, rows.indptr), shape=rows.shape)

@@ -93,10 +93,10 @@ def summary(found: Judgement) -> str:
     if not total:
         return "not balanced: nothing was asked, no constraint bounds anything"
     if counts[:BALANCED].sum() == 0:
-        return f"{SAID_BALANCED}{total:,} constraints hold, {counts[-1]:,} of them held before"
+        return f"{SAID_BALANCED}{_count(total)}, {counts[-1]:,} of which held before"
     said = ("violated", "can't be met", "vacuous")
     told = [f"{n:,} {what}" for n, what in zip(counts, said, strict=False) if n]
-    line = f"not balanced: of {total:,} constraints {', '.join(told)}"
+    line = f"not balanced: of {_count(total)} {', '.join(told)}"
     if counts[VIOLATED]:
         bad = np.where(found.kinds == VIOLATED, np.nan_to_num(_relative(found)), -1.0)
     else:
@@ -106,6 +106,10 @@ def summary(found: Judgement) -> str:
     value = show(found.value[1, i] * scale, found.moments.units[i])
     write = {VIOLATED: _violated, CANNOT: _cannot, VACUOUS: _vacuous}[int(found.kinds[i])]
     return f"{line}; the worst: {found.moments.names[i]}, {value}: {write(found, i, scale)}"
+
+
+def _count(total: int) -> str:
+    return f"{total:,} constraint{'' if total == 1 else 's'}"
 
 
 def _relative(found: Judgement) -> np.ndarray:

@@ -14,6 +14,7 @@ from scipy import sparse
 
 from m4jax.balance.bias import divide
 from m4jax.balance.features import Recipe
+from m4jax.balance.means import changed
 from m4jax.balance.moments import Moments
 from m4jax.balance.problem import Problem
 
@@ -95,7 +96,7 @@ def sums(
         parts = features.part_values(attributes[rows], problem.labels[rows], columns)
         parts = parts if sparse.issparse(parts) else parts.astype(float, copy=False)
         if change is not None:
-            sides, parts = change[0](sides), change[1](parts)
+            sides, parts = change[0](sides), changed(parts, change[1])
         mass = (factors[:, None, rows] * sides).reshape(len(total), -1)
         total += (parts.T @ mass.T).T if sparse.issparse(parts) else mass @ parts
     total = total.reshape(len(factors), width, features.parts)

@@ -155,7 +155,9 @@ def test_what_is_balanced_is_said_to_be_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         solution = balance.solve(problem)
-    assert solution.balanced and str(solution).startswith("balanced: 3 constraints hold, 0 of them")
+    assert solution.balanced and str(solution).startswith(
+        "balanced: 3 constraints, 0 of which held"
+    )
     assert {x.verdict for x in solution.verdicts} == {"balanced"}
     assert solution.verdicts is solution.verdicts
     again = dataclasses.replace(solution, weights=np.ones(4000))
