@@ -56,6 +56,12 @@ def penalties(moments: Array, bounds: Bounds) -> Array:
     return price[0] * below + price[1] * above
 
 
+def most(bounds: Bounds) -> Array:
+    """Returns what soft bounds cost at most, where rows have unit size and |r| is at most 1."""
+    price = jnp.where(jnp.isinf(bounds.penalty), 0.0, bounds.penalty)
+    return jnp.sum(price * (1 + jnp.abs(jnp.stack([bounds.lower, bounds.upper]))))
+
+
 def slope(w: Array, bounds: Bounds) -> Array:
     """Returns σ'(w): upper where w > 0, lower where w < 0, and 0 at its kink."""
     return jnp.where(w > 0, bounds.upper, jnp.where(w < 0, bounds.lower, 0.0))

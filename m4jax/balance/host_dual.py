@@ -70,6 +70,12 @@ class Bounds:
         price = np.stack([self.below, self.above])
         return (np.where(np.isinf(price), 0.0, price) * self.beyond(moments)).sum(axis=0)
 
+    def most(self) -> float:
+        """Returns what soft bounds cost at most: as rows have unit size, |r| is never above 1."""
+        price, bound = np.stack([self.below, self.above]), np.stack([self.lower, self.upper])
+        soft = np.isfinite(price) & np.isfinite(bound)
+        return float((price[soft] * (1 + np.abs(bound[soft]))).sum())
+
     @property
     def hard(self) -> np.ndarray:
         """`[2, J]` which of the lower and upper bounds are hard."""

@@ -48,7 +48,7 @@ class Plain:
     offset: float  # the μ at which E[q] = η
     weights: np.ndarray  # [p] q⁰
     cost: np.ndarray  # [p] ψ(q⁰)
-    ceiling: float  # E[ψ] of the most expensive weights that there are
+    ceiling: float  # what the most expensive weights that there are cost, soft bounds included
 
 
 class _Offset:
@@ -106,7 +106,8 @@ def _plain(dual: Dual) -> Plain:
     offset, cost = found.find(0.0), dual.objective.cost
     ceiling = np.inf
     if dual.bounds.hard.any():
-        ceiling = dual.mean(np.maximum(cost(zero, dual.base), cost(zero + 1, dual.base)))
+        worst = np.maximum(cost(zero, dual.base), cost(zero + 1, dual.base))
+        ceiling = dual.mean(worst) + dual.bounds.most()
     return Plain(offset, found.weights, cost(found.weights, dual.base), ceiling)
 
 

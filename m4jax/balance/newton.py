@@ -245,7 +245,7 @@ def _infeasible(dual: Dual, state: State, objective: Objective) -> Array:
     """
     zero = jnp.zeros_like(dual.base)
     worst = jnp.maximum(objective.cost(zero, dual.base), objective.cost(zero + 1, dual.base))
-    ceiling = mean(dual.rows, worst)
+    ceiling = mean(dual.rows, worst) + limits.most(dual.bounds)
     size = jnp.sum(jnp.abs(state.multipliers)) + jnp.abs(state.offset)
     margin = 1e-9 * (1 + ceiling) + ROUNDING * size
     return jnp.any(jnp.isinf(dual.bounds.penalty)) & (state.values.dual > ceiling + margin)

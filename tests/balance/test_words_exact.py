@@ -40,7 +40,7 @@ def test_mixed_words_agree_with_clarabel(seed):
     check(random_words(seed), steps=seed % 4)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 600))
 def test_many_mixed_words_agree_with_clarabel(seed):
     check(random_words(seed), OBJECTIVES[seed % 4] if seed % 3 == 0 else "quadratic", seed % 5)
