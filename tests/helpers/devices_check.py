@@ -6,6 +6,7 @@ import sys
 import jax
 import numpy as np
 from balance_problems import random_problem
+from moment_problems import moment_problem
 
 from m4jax import balance
 
@@ -15,6 +16,8 @@ def problems():
     yield random_problem(1, n=3000, shape=(2, 3), keep_rate=0.6, utility=None)
     yield random_problem(2, n=200, shape=(2, 3), keep_rate=0.01, penalty=np.inf)
     yield random_problem(3, n=200, shape=(2, 3), keep_rate=0.99, penalty=np.inf)
+    yield moment_problem(0)
+    yield moment_problem(1)
 
 
 def main(process, port, devices):
@@ -22,7 +25,7 @@ def main(process, port, devices):
         jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=2, process_id=process)
     told = []
     for problem in problems():
-        alone = balance.solve(problem)
+        alone = balance.solve(problem, devices=jax.devices()[:1])
         many = balance.solve(problem, devices=jax.devices()[:devices])
         told.append(
             {
