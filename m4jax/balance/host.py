@@ -14,7 +14,7 @@ from m4jax.balance.host_newton import NOTHING, PATIENCE, State
 from m4jax.balance.objectives import Objective
 from m4jax.balance.problem import Problem
 from m4jax.balance.rows import make_rows
-from m4jax.balance.solution import Certificate, Solution, Status
+from m4jax.balance.solution import Certificate, Solution, Status, unfolded
 
 PROMISING = 50  # Newton steps after which another method has better prospects
 
@@ -104,4 +104,4 @@ def _solution(
         moment_violation=beyond,
         moment_multipliers=own,
     )
-    return Solution(state.weights[inverse], certificate)
+    return unfolded(problem, folded, inverse, state.weights, certificate)

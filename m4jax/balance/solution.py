@@ -87,16 +87,20 @@ class Solution(Certified):
         weights: `[n]` q in [0, 1].
         certificate: see `Certificate`.
         problem: what was solved; without it there are no verdicts.
+        cells: the distinct examples with their weights, if they are known: verdicts on them are
+            the same, and sooner there. What is made of a solution by `dataclasses.replace` has
+            none, lest they be of other weights.
     """
 
     weights: np.ndarray
     certificate: Certificate
     problem: Problem | None = None
+    cells: tuple[Problem, np.ndarray] | None = dataclasses.field(init=False, default=None)
 
     @functools.cached_property
     def verdicts(self) -> list[Verdict]:
         """What became of each constraint; see `verdicts.verdicts`."""
-        return verdicts(self._known(), self.weights)
+        return verdicts(*self._known())
 
     @property
     def balanced(self) -> bool:
@@ -106,14 +110,14 @@ class Solution(Certified):
     @functools.cached_property
     def summary(self) -> str:
         """What all constraints have come to, in one line."""
-        return summary(judge(self._known(), self.weights))
+        return summary(judge(*self._known()))
 
-    def _known(self) -> Problem:
+    def _known(self) -> tuple[Problem, np.ndarray]:
         if self.problem is None:
             raise ProblemError(
                 "the solution has no problem; call balance.verdicts.verdicts(problem, weights)"
             )
-        return self.problem
+        return self.cells or (self.problem, self.weights)
 
     def __repr__(self) -> str:
         told = "" if self.problem is None else self.summary + "\n"
@@ -122,6 +126,23 @@ class Solution(Certified):
             f"{self.status.value}), gap {self.duality_gap:.3g}, effective sample size "
             f"{self.effective_sample_size:,.1f}, {self.steps} steps"
         )
+
+
+def unfolded(
+    problem: Problem, folded: Problem, inverse: np.ndarray, weights: np.ndarray, proof: Certificate
+) -> Solution:
+    """Returns the solution of a problem from the weights of its distinct examples.
+
+    Args:
+        problem: what was solved.
+        folded: its distinct examples.
+        inverse: `[n]` which of these each example is.
+        weights: of the distinct examples.
+        proof: the certificate.
+    """
+    solution = Solution(weights[inverse], proof, problem)
+    object.__setattr__(solution, "cells", (folded, weights))
+    return solution
 
 
 def warn_of(solution: Solution) -> Solution:

@@ -73,5 +73,5 @@ def solve(
         from m4jax.balance import device_solver  # JAX takes its time to load
 
         found = device_solver.solve(problem, precision=precision, devices=devices, **common)
-    solution = dataclasses.replace(found, problem=problem)
-    return warn_of(solution) if warn else solution
+        found = dataclasses.replace(found, problem=problem)
+    return warn_of(found) if warn else found

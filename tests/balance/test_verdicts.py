@@ -160,6 +160,11 @@ def test_what_is_balanced_is_said_to_be_without_a_warning():
     )
     assert {x.verdict for x in solution.verdicts} == {"balanced"}
     assert solution.verdicts is solution.verdicts
+    assert len(solution.cells[1]) <= 8
+    alike = verdicts.verdicts(problem, solution.weights)
+    for one, two in zip(solution.verdicts, alike, strict=True):
+        assert one.text == two.text
+        assert one.after == pytest.approx(two.after) and one.before == pytest.approx(two.before)
     again = dataclasses.replace(solution, weights=np.ones(4000))
     assert not again.balanced
     bare = dataclasses.replace(solution, problem=None)

@@ -31,7 +31,7 @@ def system_rows(problem):
     own = np.where(np.isnan(moments.penalty), problem.penalty, moments.penalty)
     for k, relative in enumerate(moments.relative):
         for side, bound in enumerate((moments.lower[k], moments.upper[k])):
-            if np.isinf(bound):
+            if np.isinf(bound) or not moments.imposed[k]:
                 continue
             rows.append((part[:, k] - bound * whole[:, k] if relative else part[:, k])[:, None])
             level = 0.0 if relative else bound
