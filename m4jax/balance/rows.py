@@ -1,20 +1,24 @@
 """The constraints' rows a = L φ of examples on the host: scores, moments, Gram matrices.
 
 NumPy and scipy alone: nothing is compiled, labels may be sparse, and neither the features nor the
-matrix `[p, J]` of all rows is formed.
+matrix `[p, J]` of all rows is formed. Sums are over fixed pieces in a fixed order: the same bytes
+every time.
 """
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from m4jax.balance.codes import Codes, by_pattern, chunks, encode
 from m4jax.balance.moments import System
 from m4jax.balance.problem import Problem
 
 CHUNK = 4096  # rows at a time in dense Gram matrices
+PIECE = 8192  # numbers at a time in sums: with more, BLAS would divide them among threads
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -22,34 +26,57 @@ class Rows:
     """What rows are made of; E[·] is a sum with the factors `share`.
 
     Attributes:
-        sides: `[p, G]` S.
+        given: `[p, G]` the sides S, or None if there are codes.
         parts: `[p, R]` Y, dense or CSR.
         system: L and its bounds.
         share: `[p]` sums to 1.
+        codes: of sides and parts, if attributes take few patterns.
     """
 
-    sides: np.ndarray
+    given: np.ndarray | None
     parts: Any
     system: System
     share: np.ndarray
+    codes: Codes | None = None
 
     def __len__(self) -> int:
         return len(self.share)
 
+    @functools.cached_property
+    def sides(self) -> np.ndarray:
+        """S `[p, G]`."""
+        return self.codes.sides if self.given is None else self.given
+
     def mean(self, values: np.ndarray) -> float:
         """Returns E[values]."""
-        return float(self.share @ values)
+        return total(self.share, values)
 
     def scores(self, multipliers: np.ndarray) -> np.ndarray:
         """Returns a·w `[p]` for w `[J]`."""
         recipe = self.system.recipe
         weights = (self._transposed @ multipliers).reshape(recipe.sides, recipe.parts)
-        return np.einsum("pg,pg->p", self.parts @ weights.T, self.sides)
+        if self.codes is not None:
+            return self.codes.scores(weights)
+        if sparse.issparse(self.parts):
+            return np.einsum("pg,pg->p", self.parts @ weights.T, self.sides)
+        result = np.empty(len(self))
+        for rows in chunks(len(self)):
+            parts = self.parts[rows].astype(float, copy=False)
+            np.einsum("pg,pg->p", parts @ weights.T, self.sides[rows], out=result[rows])
+        return result
 
     def features(self, values: np.ndarray) -> np.ndarray:
         """Returns E[values φ] `[F]`: what all ratios and moments are made of."""
-        mass = self.sides * (self.share * values)[:, None]
-        return np.asarray((self.parts.T @ mass).T).ravel()
+        mass = self.share * values
+        if self.codes is not None:
+            return (self.codes.patterns.T @ self.codes.sums(mass)).ravel()
+        if sparse.issparse(self.parts):
+            return np.asarray((self.parts.T @ (self.sides * mass[:, None])).T).ravel()
+        result = np.zeros((self.sides.shape[1], self.parts.shape[1]))
+        for rows in chunks(len(self)):
+            parts = self.parts[rows].astype(float, copy=False)
+            result += (self.sides[rows] * mass[rows, None]).T @ parts
+        return result.ravel()
 
     def moments(self, values: np.ndarray) -> np.ndarray:
         """Returns E[values a] `[J]`."""
@@ -64,42 +91,77 @@ class Rows:
 
     def second_moments(self) -> np.ndarray:
         """Returns E[a²] `[J]`."""
-        total = np.zeros(len(self.system))
-        for start in range(0, len(self), CHUNK):
-            rows = slice(start, start + CHUNK)
-            total += self.share[rows] @ self.dense(rows) ** 2
-        return total
+        if self.codes is None:
+            return self._sizes(np.square)
+        if self._single and not len(self.codes.rest):  # a = l y, and y² = y
+            sums = self.codes.sums(self.share)
+            return sum(rows.power(2) @ y for rows, y in zip(self._by_pattern, sums, strict=True))
+        return np.diagonal(self.gram(self.share))[1:].clip(0.0)
 
     def magnitudes(self) -> np.ndarray:
         """Returns E[|a|] `[J]`."""
-        total = np.zeros(len(self.system))
-        for start in range(0, len(self), CHUNK):
-            rows = slice(start, start + CHUNK)
-            total += self.share[rows] @ abs(self.dense(rows))
-        return total
+        return self._sizes(np.abs)
 
     def gram(self, change: np.ndarray) -> np.ndarray:
         """Returns Σ change [1, a][1, a]ᵀ `[J+1, J+1]`; rows of change 0 cost nothing."""
+        result = np.zeros((len(self.system) + 1,) * 2)
+        if self.codes is not None:
+            for p, products in self.codes.products(change):
+                rows = self._by_pattern[p]
+                result[0, 0] += products[0, 0]
+                result[0, 1:] += rows @ products[0]
+                result[1:, 1:] += (rows @ (rows @ products).T).T
+            result[1:, 0] = result[0, 1:]
+            return result
         chosen = np.flatnonzero(change)
-        total = np.zeros((len(self.system) + 1,) * 2)
         for start in range(0, len(chosen), CHUNK):
             rows = chosen[start : start + CHUNK]
             a = np.insert(self.dense(rows), 0, 1.0, axis=1)
-            total += a.T @ (change[rows, None] * a)
-        return total
+            result += a.T @ (change[rows, None] * a)
+        return result
+
+    def _sizes(self, size: np.ufunc) -> np.ndarray:
+        """Returns E[size(a)] `[J]`."""
+        result = np.zeros(len(self.system))
+        for start in range(0, len(self), CHUNK):
+            rows = slice(start, start + CHUNK)
+            result += self.share[rows] @ size(self.dense(rows))
+        return result
 
     @functools.cached_property
     def _transposed(self) -> sparse.csr_array:
         return sparse.csr_array(self.system.rows.T)
 
+    @functools.cached_property
+    def _by_pattern(self) -> tuple[sparse.csr_array, ...]:
+        return by_pattern(self.codes, self.system.rows)
+
+    @functools.cached_property
+    def _single(self) -> bool:
+        """Whether no row has more than one part."""
+        rows = self.system.rows
+        parts = rows.indices % self.system.recipe.parts
+        row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+        same = np.ones(len(parts), bool)
+        same[1:] = (parts[1:] == parts[:-1]) | (row[1:] != row[:-1])
+        return bool(same.all())
+
+
+def total(first: np.ndarray, second: np.ndarray) -> float:
+    """Returns first·second, summed piece by piece."""
+    return sum(_pieces(first, second), 0.0)
+
+
+def _pieces(first: np.ndarray, second: np.ndarray) -> Iterator[float]:
+    for start in range(0, len(first), PIECE):
+        yield float(first[start : start + PIECE] @ second[start : start + PIECE])
+
 
 def make_rows(problem: Problem) -> Rows:
     """Returns the rows of a problem's examples."""
-    system, counts = problem.spec.system, problem.counts
-    parts = system.recipe.part_values(problem.attributes, problem.labels, problem.columns)
-    return Rows(
-        sides=system.recipe.side_values(problem.attributes),
-        parts=parts,
-        system=system,
-        share=counts / counts.sum(),
-    )
+    system, counts, attributes = problem.spec.system, problem.counts, problem.attributes
+    recipe = system.recipe
+    parts = recipe.part_values(attributes, problem.labels, problem.columns)
+    codes = None if sparse.issparse(parts) else encode(recipe, attributes, parts)
+    sides = recipe.side_values(attributes) if codes is None else None
+    return Rows(sides, parts, system, counts / counts.sum(), codes)
