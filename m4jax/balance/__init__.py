@@ -18,6 +18,7 @@ from m4jax.balance.objectives import OBJECTIVES, Objective
 from m4jax.balance.problem import Problem, ProblemError, Spec
 from m4jax.balance.solution import BalanceWarning, Solution, Status
 from m4jax.balance.solver import solve
+from m4jax.balance.sparse_labels import from_lists
 from m4jax.balance.words import (
     band,
     budget,
@@ -68,6 +69,7 @@ __all__ = [
     "fingerprint",
     "floor",
     "from_config",
+    "from_lists",
     "frontier",
     "gap",
     "max_keep_rate",

@@ -4,10 +4,13 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from m4jax.balance.checks import ProblemError, nonnegative_vector, unit_matrix
+from m4jax.balance.sparse_labels import unit_matrix as unit_labels
 
 CHUNK = 8192  # rows at a time: a hundred labels in float64 are 6.5 MB, about a core's cache
+SPARSE_CHUNK = 262_144
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,7 +46,7 @@ def bias(attributes: Any, labels: Any, weights: Any = None, target: Any = 0.5) -
 
     Args:
         attributes: `[n, m]` s in [0, 1], NaN where unknown.
-        labels: `[n, c]` y in [0, 1].
+        labels: `[n, c]` y in [0, 1], may be sparse.
         weights: `[n]` at least 0; ones by default.
         target: π, a number or `[m]`; of a `[m, c+1]` target, column 0.
 
@@ -53,9 +56,11 @@ def bias(attributes: Any, labels: Any, weights: Any = None, target: Any = 0.5) -
     Raises:
         ProblemError: if a shape or a value is not as above.
     """
-    s, y = unit_matrix("attributes", attributes, unknown=True), unit_matrix("labels", labels)
-    if len(s) != len(y):
-        raise ProblemError(f"attributes has {len(s)} rows and labels has {len(y)}; expected equal")
+    s, y = unit_matrix("attributes", attributes, unknown=True), unit_labels("labels", labels)
+    if len(s) != y.shape[0]:
+        raise ProblemError(
+            f"attributes has {len(s)} rows and labels has {y.shape[0]}; expected equal"
+        )
     weights = nonnegative_vector("weights", weights, len(s))
     present = weights[:, None] > 0
     sums = group_sums(s, y, weights)
@@ -82,7 +87,7 @@ def group_sums(attributes: np.ndarray, labels: np.ndarray, weights: np.ndarray) 
 
     Args:
         attributes: `[n, m]` s in [0, 1], NaN where unknown.
-        labels: `[n, c]` y.
+        labels: `[n, c]` y, dense or CSR.
         weights: `[n]` w.
 
     Returns:
@@ -90,13 +95,17 @@ def group_sums(attributes: np.ndarray, labels: np.ndarray, weights: np.ndarray) 
     """
     m, c = attributes.shape[1], labels.shape[1]
     sums = np.zeros((2, m, c + 1))
-    for start in range(0, len(weights), CHUNK):
-        rows = slice(start, start + CHUNK)
+    wide = sparse.issparse(labels)
+    step = SPARSE_CHUNK if wide else CHUNK
+    for start in range(0, len(weights), step):
+        rows = slice(start, start + step)
         s, w = attributes[rows].astype(float), weights[rows, None]
         both = np.concatenate([1 - s, s], axis=1)
         mass = np.where(np.isnan(both), 0.0, both * w)
         sums[:, :, 0] += mass.sum(0).reshape(2, m)
-        sums[:, :, 1:] += (mass.T @ labels[rows].astype(float)).reshape(2, m, c)
+        some = labels[rows]
+        found = (some.T @ mass).T if wide else mass.T @ some.astype(float)
+        sums[:, :, 1:] += np.asarray(found).reshape(2, m, c)
     return sums
 
 

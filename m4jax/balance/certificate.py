@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from m4jax.balance.bias import group_sums
 from m4jax.balance.checks import ProblemError
@@ -120,11 +121,16 @@ def fingerprint(problem: Problem) -> str:
     """Returns the SHA-256 over the values of the problem, in hexadecimal.
 
     It depends neither on the types that the arrays came in, nor on the names of attributes and
-    labels, nor on whether an intersection was asked for or given as a column.
+    labels, nor on whether an intersection was asked for or given as a column. Sparse labels are
+    hashed by their entries: their hash is not that of dense ones.
     """
     digest = hashlib.sha256()
     for name in HASHED:
-        array = np.asarray(getattr(problem, name))
+        value = getattr(problem, name)
+        if sparse.issparse(value):
+            _add_sparse(digest, name, value)
+            continue
+        array = np.asarray(value)
         bits = array.dtype == np.uint8  # a problem keeps as bytes what is 0 or 1, and only that
         digest.update(f"{name} {'bits' if bits else 'float64'} {array.shape}\n".encode())
         digest.update(np.packbits(array) if bits else _canonical(array))
@@ -135,6 +141,14 @@ def fingerprint(problem: Problem) -> str:
         digest.update(f"column {name} {array.shape}\n".encode())
         digest.update(_canonical(array))
     return digest.hexdigest()
+
+
+def _add_sparse(digest: Any, name: str, matrix: Any) -> None:
+    """Adds a matrix to a hash by its entries: the dense one may be too large to be written out."""
+    digest.update(f"{name} sparse {matrix.shape}\n".encode())
+    for part in (matrix.indptr, matrix.indices):
+        digest.update(np.ascontiguousarray(part, dtype="<i8"))
+    digest.update(_canonical(matrix.data))
 
 
 def _canonical(array: np.ndarray) -> np.ndarray:

@@ -158,13 +158,13 @@ def names(kind: str, values: int | Iterable[str], columns: int | None = None) ->
         raise ProblemError(
             f"{kind} names are {values!r}; expected a sequence of names, or a number"
         )
-    values = tuple(values)
+    values, place = tuple(values), {}
     for k, name in enumerate(values):
         if not isinstance(name, str) or not name:
             raise ProblemError(f"{kind}_names[{k}] is {name!r}; expected a non-empty string")
-        if name in values[:k]:
+        if place.setdefault(name, k) != k:
             raise ProblemError(
-                f"{kind}_names[{k}] is {name!r}, as is {kind}_names[{values.index(name)}]; "
+                f"{kind}_names[{k}] is {name!r}, as is {kind}_names[{place[name]}]; "
                 "expected distinct names"
             )
     if columns not in (None, len(values)):

@@ -7,6 +7,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from m4jax.balance.objectives import namespace
 from m4jax.balance.problem import Problem
@@ -17,10 +18,14 @@ LONGEST_WORD = 48  # bytes up to which sorting by counting beats comparing whole
 def fold(problem: Problem) -> tuple[Problem, np.ndarray]:
     """Returns the problem of the distinct examples, which has the same solution.
 
+    Where labels are sparse, hardly two examples are alike: nothing is folded.
+
     Returns:
         The problem, with the number of equal examples as the count of each row, and for each
         example the index `[n]` of its row.
     """
+    if sparse.issparse(problem.labels):
+        return problem, np.arange(problem.labels.shape[0])
     first, inverse = _distinct(_keys(problem))
     counts = np.bincount(inverse, weights=problem.counts, minlength=len(first))
     folded = dataclasses.replace(

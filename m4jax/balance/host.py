@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from m4jax.balance import host_newton, interior, objectives, places
+from m4jax.balance import host_newton, interior, objectives, places, wide
 from m4jax.balance.diagnostics import effective_sample_size
 from m4jax.balance.folding import fold
 from m4jax.balance.host_dual import Dual, make_dual
@@ -15,6 +15,7 @@ from m4jax.balance.objectives import Objective
 from m4jax.balance.problem import Problem
 from m4jax.balance.rows import make_rows
 from m4jax.balance.solution import Certificate, Solution, Status, unfolded
+from m4jax.balance.wide_rows import widen
 
 PROMISING = 50  # Newton steps after which another method has better prospects
 
@@ -42,21 +43,30 @@ def solve(
     begin = Begin(*places.start(problem.spec, start))
     # Overflow and what follows from it are told by the status.
     with np.errstate(all="ignore"):
-        folded, inverse = fold(problem)
+        many = wide.is_wide(problem)
+        folded, inverse = fold(problem if many else wide.dense(problem))
         base = problem.keep_rate * folded.utility
         on_host = objectives.on_host(objective)
-        dual = make_dual(make_rows(folded), on_host, base, problem.keep_rate, tolerance)
-        state = _newton(dual, begin, min(max_steps, PROMISING), progress)
-        if _promising(dual, state, max_steps):
+        rows = widen(make_rows(folded)) if many else make_rows(folded)
+        dual = make_dual(rows, on_host, base, problem.keep_rate, tolerance)
+        limit = max_steps if many else min(max_steps, PROMISING)
+        state = _newton(dual, begin, limit, progress, wide.step if many else host_newton.step)
+        if not many and _promising(dual, state, max_steps):
             state = _rescue(dual, folded, objective, state, max_steps, progress)
         return _solution(problem, folded, inverse, dual, state)
 
 
-def _newton(dual: Dual, begin: Begin, limit: int, progress: Progress | None) -> State:
+def _newton(
+    dual: Dual,
+    begin: Begin,
+    limit: int,
+    progress: Progress | None,
+    step: Callable[[Dual, State], State] = host_newton.step,
+) -> State:
     """Takes Newton steps while they help and until `limit` of them are taken."""
     state = host_newton.init(dual, *begin)
     while state.status is None and state.steps < limit and state.waited < 2 * PATIENCE:
-        state = host_newton.terminate(dual, host_newton.step(dual, state))
+        state = host_newton.terminate(dual, step(dual, state))
         if progress is not None:
             progress(state.steps, state.values.gap)
     return state

@@ -89,7 +89,7 @@ def init(dual: Dual, multipliers: np.ndarray, offset: float, steps: int = 0) -> 
         plain=_plain(dual),
         change=0.0,
         curvature=zero,
-        gram=np.zeros((width + 1, width + 1)),
+        gram=np.zeros((1, 1)),
         damping=DAMPING,
         window=0.0,
         best=np.inf,
@@ -118,12 +118,19 @@ def step(dual: Dual, state: State) -> State:
     (w' − w)·r − ½ (w' − w)ᵀ(S + damping)(w' − w) − σ(w') in the box, where r = E[q a] and S is
     what H leaves of the constraints when μ follows w: their Schur complement.
     """
-    curvature = dual.rows.share * _curvature(dual, state)
-    gram = state.gram + dual.gram(curvature - state.curvature)
+    change = dual.rows.share * curvature(dual, state)
+    gram = state.gram + dual.gram(change - state.curvature)
     width, w = len(state.multipliers), state.multipliers
     row = gram[0, 1:] / (gram[0, 0] if gram[0, 0] > 0 else np.inf)
     hessian = gram[1:, 1:] - np.outer(row, gram[0, 1:]) + state.damping * np.eye(width)
     goal = host_model.minimise_model(hessian, state.moments, w, dual.bounds)
+    state = dataclasses.replace(state, curvature=change, gram=gram)
+    return advance(dual, state, goal)
+
+
+def advance(dual: Dual, state: State, goal: np.ndarray) -> State:
+    """Goes from w towards the `goal` `[J]` of its model as far as that helps, and settles there."""
+    w = state.multipliers
     rate = dual.scores(goal - w)
     length, guess = _length(dual, state, goal, rate)
     moved = goal if length == 1 else dual.bounds.clip(w + length * (goal - w))
@@ -141,15 +148,13 @@ def step(dual: Dual, state: State) -> State:
         free=free,
         offset=guess,
         window=0.0 if window < LEAST_WINDOW else window,
-        curvature=curvature,
-        gram=gram,
         damping=max(damping, LEAST_DAMPING),
         steps=state.steps + 1,
     )
     return settle(dual, state)
 
 
-def _curvature(dual: Dual, state: State) -> np.ndarray:
+def curvature(dual: Dual, state: State) -> np.ndarray:
     """Returns −dq/dt, averaged over a window of t if there is one.
 
     Where the last step was cut short by weights that met their bounds on the way, a window as wide

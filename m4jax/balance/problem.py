@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from m4jax.balance import checks
+from m4jax.balance import checks, sparse_labels
 from m4jax.balance.checks import ProblemError
 from m4jax.balance.features import Names
 from m4jax.balance.intersections import find_parts, intersect
@@ -137,7 +137,7 @@ class Problem:
     Attributes:
         attributes: `[n, m]` s, 0 or 1, or soft in [0, 1]. NaN: unknown or not applicable; the
             example then takes no part in the constraints of that attribute.
-        labels: `[n, c]` y, 0 or 1, or soft in [0, 1].
+        labels: `[n, c]` y, 0 or 1, or soft in [0, 1]; sparse ones of scipy's stay so, as CSR.
         utility: `[n]` u > 0, used as given.
         counts: `[n]` multiplicity of each row, at least 0.
         columns: further columns of numbers `[n]` by name, of those that constraints speak of.
@@ -145,7 +145,7 @@ class Problem:
     """
 
     attributes: np.ndarray
-    labels: np.ndarray
+    labels: Any
     utility: np.ndarray
     counts: np.ndarray
     columns: Mapping[str, np.ndarray]
@@ -202,7 +202,7 @@ class Problem:
         Raises:
             ProblemError: if a value is not as above, or an attribute has no s > 0 or no s < 1.
         """
-        attributes, labels = checks.examples(attributes, labels)
+        attributes, labels = sparse_labels.examples(attributes, labels)
         (n, m), c = attributes.shape, labels.shape[1]
         names = ("target", "keep_rate", "eps_representation", "eps_association", "penalty")
         given = (target, keep_rate, eps_representation, eps_association, penalty)
@@ -217,7 +217,7 @@ class Problem:
         settings = {"intersections": intersections} | settings
         attributes = checks.unit_interval("attributes", attributes, names=own, unknown=True)
         attributes = intersect(attributes, own, intersections)
-        labels = checks.unit_interval("labels", labels, names=label_names)
+        labels = sparse_labels.unit_interval("labels", labels, names=label_names)
         utility = checks.positive_vector("utility", utility, n)
         counts = checks.nonnegative_vector("counts", counts, n)
         columns = {k: checks.column(k, x, n) for k, x in (columns or {}).items()}
