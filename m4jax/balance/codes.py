@@ -126,11 +126,12 @@ def encode(recipe: Recipe, attributes: np.ndarray, parts: np.ndarray) -> Codes |
     if found is None:
         return None
     first, pattern = found
-    bits, rest = np.arange(parts.shape[1]), np.zeros(0, int)
+    bits, rest, ones = np.arange(parts.shape[1]), np.zeros(0, int), parts
     if parts.dtype != np.uint8:
         whole = _whole(parts)
         bits, rest = np.flatnonzero(whole), np.flatnonzero(~whole)
-    packed = np.packbits(parts[:, bits].astype(bool), axis=1, bitorder="little")
+        ones = parts[:, bits].astype(bool)
+    packed = np.packbits(ones, axis=1, bitorder="little")
     bits = np.append(bits, np.full(8 * packed.shape[1] - len(bits), -1))
     high = pattern.astype(np.uint16) << 8
     words = tuple(high | packed[:, k] for k in range(packed.shape[1]))
@@ -148,14 +149,14 @@ def _whole(parts: np.ndarray) -> np.ndarray:
 
 def _patterns(attributes: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Returns the first example of each pattern, and of each example which one is its own."""
-    bits = [attributes]
+    bits = attributes
     if attributes.dtype.kind == "f":
         known = ~np.isnan(attributes)
         attributes = np.where(known, attributes, 0.0)
         if not np.array_equal(attributes, attributes.astype(bool)):
             return None
-        bits = [attributes.astype(bool), known]
-    packed = np.packbits(np.concatenate(bits, axis=1), axis=1)
+        bits = np.concatenate([attributes.astype(bool), known], axis=1)
+    packed = np.packbits(bits, axis=1)
     if packed.shape[1] == 1:
         code = packed[:, 0]
         present = np.bincount(code, minlength=BYTE) > 0

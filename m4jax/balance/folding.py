@@ -3,7 +3,6 @@
 A number of rows that the solver has compiled already is reached by padding with rows of no share.
 """
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ from scipy import sparse
 from m4jax.balance.objectives import namespace
 from m4jax.balance.problem import Problem
 
+LEAST = 2048  # examples of which it is asked whether they fold, and the size of a sample of them
+MOSTLY = 0.9  # the share of different utilities in the sample above which they don't
 LONGEST_WORD = 48  # bytes up to which sorting by counting beats comparing whole keys
 
 
@@ -28,15 +29,34 @@ def fold(problem: Problem) -> tuple[Problem, np.ndarray]:
         return problem, np.arange(problem.labels.shape[0])
     first, inverse = _distinct(_keys(problem))
     counts = np.bincount(inverse, weights=problem.counts, minlength=len(first))
-    folded = dataclasses.replace(
-        problem,
-        attributes=problem.attributes[first],
-        labels=problem.labels[first],
-        utility=problem.utility[first],
-        counts=counts,
-        columns={name: column[first] for name, column in problem.columns.items()},
-    )
-    return folded, inverse
+    return _chosen(problem, first, counts), inverse
+
+
+def hardly_folds(problem: Problem) -> bool:
+    """Tells whether utilities are so many that folding is not worth its time, by a sample."""
+    utility = problem.utility
+    if len(utility) < LEAST or utility.min() == utility.max():
+        return False
+    sample = utility[:: len(utility) // LEAST]
+    return len(np.unique(sample)) > MOSTLY * len(sample)
+
+
+def _chosen(problem: Problem, rows: np.ndarray, counts: np.ndarray) -> Problem:
+    """Returns the problem of some examples with other counts; what they are was checked before."""
+    fields = {
+        "attributes": problem.attributes[rows],
+        "labels": problem.labels[rows],
+        "utility": problem.utility[rows],
+        "counts": counts,
+        "columns": {name: column[rows] for name, column in problem.columns.items()},
+        "spec": problem.spec,
+    }
+    found = object.__new__(Problem)
+    for name, value in fields.items():
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
+        object.__setattr__(found, name, value)
+    return found
 
 
 def _keys(problem: Problem) -> np.ndarray:

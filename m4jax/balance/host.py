@@ -8,7 +8,7 @@ import numpy as np
 
 from m4jax.balance import host_newton, interior, objectives, places, wide
 from m4jax.balance.diagnostics import effective_sample_size
-from m4jax.balance.folding import fold
+from m4jax.balance.folding import fold, hardly_folds
 from m4jax.balance.host_dual import Dual, make_dual
 from m4jax.balance.host_newton import NOTHING, PATIENCE, State
 from m4jax.balance.objectives import Objective
@@ -44,7 +44,7 @@ def solve(
     # Overflow and what follows from it are told by the status.
     with np.errstate(all="ignore"):
         many = wide.is_wide(problem)
-        folded, inverse = fold(problem if many else wide.dense(problem))
+        folded, inverse = _folded(problem if many else wide.dense(problem))
         base = problem.keep_rate * folded.utility
         on_host = objectives.on_host(objective)
         rows = widen(make_rows(folded)) if many else make_rows(folded)
@@ -52,8 +52,13 @@ def solve(
         limit = max_steps if many else min(max_steps, PROMISING)
         state = _newton(dual, begin, limit, progress, wide.step if many else host_newton.step)
         if not many and _promising(dual, state, max_steps):
-            state = _rescue(dual, folded, objective, state, max_steps, progress)
+            state = _rescue(dual, objective, state, max_steps, progress)
         return _solution(problem, folded, inverse, dual, state)
+
+
+def _folded(problem: Problem) -> tuple[Problem, np.ndarray | slice]:
+    """Returns what `fold` does, or the problem itself where that would hardly be smaller."""
+    return (problem, slice(None)) if hardly_folds(problem) else fold(problem)
 
 
 def _newton(
@@ -81,14 +86,13 @@ def _promising(dual: Dual, state: State, max_steps: int) -> bool:
 
 def _rescue(
     dual: Dual,
-    folded: Problem,
     objective: Objective,
     state: State,
     max_steps: int,
     progress: Progress | None,
 ) -> State:
     """Goes on from where the interior point method ends; returns the better state."""
-    end = interior.rescue(make_rows(folded), dual.base, folded.keep_rate, objective)
+    end = interior.rescue(dual.rows, dual.base, dual.keep_rate, objective)
     if end is None:
         return dataclasses.replace(state, status=Status.INFEASIBLE)
     begin = Begin(end.multipliers, end.offset, state.steps + end.steps)
@@ -97,7 +101,7 @@ def _rescue(
 
 
 def _solution(
-    problem: Problem, folded: Problem, inverse: np.ndarray, dual: Dual, state: State
+    problem: Problem, folded: Problem, inverse: np.ndarray | slice, dual: Dual, state: State
 ) -> Solution:
     """Returns the record for all examples, from the state of the folded ones."""
     multipliers, own = places.from_rows(problem.spec, state.multipliers / dual.scale)
