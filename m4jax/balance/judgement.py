@@ -90,6 +90,7 @@ def judge(
     largest = np.minimum(found.whole[0] / n, problem.keep_rate) * np.maximum(target, 1 - target)
     kinds[_trivial(moments) | (largest <= eps) & ~held.all(axis=0)] = VACUOUS
     cannot = _undecided(moments, found, least) | dropped | np.isnan(value[1])
+    cannot |= not found.kept > 0
     kinds[cannot] = CANNOT
     return Judgement(
         moments, eps, target, moment, found, value, beyond, kinds, dropped, k, r, least

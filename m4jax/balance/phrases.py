@@ -62,29 +62,38 @@ def _vacuous(found: Judgement, i: int, scale: float) -> str:
 
 def _cannot(found: Judgement, i: int, scale: float) -> str:
     whole, part, rest = found.tally.n[:, i].tolist()
-    k, r = int(found.attribute[i]), int(found.part[i])
-    names = found.moments.recipe.names
-    who = names.attributes[k] if k >= 0 else "with it"
-    among = f"{whole:g} {part_name(found, r) if r > 0 else 'examples'}"
     if whole == 0:
         return "can't be: no example at all, so that nothing can be said"
-    if part == 0 or rest == 0:
-        return f"can't be: {'only' if rest == 0 else 'no'} {who} among {among}: {DROP}"
+    if not found.tally.kept > 0:
+        return "can't be: the weights are no numbers, or keep nothing"
     if min(part, rest) < found.least or not found.moments.imposed[i]:
-        return f"can't be: {part:g} {who} and {rest:g} others among {among}: {DROP}"
+        return f"can't be: {_few(found, i)}: {DROP}"
     if found.dropped[i]:
-        return f"can't be: the weights drop all {among}, nothing is left to judge by"
+        return f"can't be: the weights drop all {_count(whole, 'example')}, nothing is left"
     if np.isnan(found.value[1, i]):
-        return "can't be: the weights are no numbers, or keep nothing here"
+        return "can't be: the weights keep nothing here"
     lower = show(found.moments.lower[i] * scale, found.moments.units[i])
     return f"can't be: the data have less than {lower}"
+
+
+def _few(found: Judgement, i: int) -> str:
+    """Says who is there, where one of two groups has too few examples or none."""
+    whole, part, rest = found.tally.n[:, i].tolist()
+    k, r = int(found.attribute[i]), int(found.part[i])
+    if k < 0:
+        return f"{part:,.6g} of {_count(whole, 'example')} have it"
+    who = found.moments.recipe.names.attributes[k]
+    among = f"{whole:,.6g} {part_name(found, r)}" if r > 0 else _count(whole, "example")
+    if part == 0 or rest == 0:
+        return f"{'only' if rest == 0 else 'no'} {who} among {among}"
+    return f"{part:,.6g} {who} and {rest:,.6g} others among {among}"
 
 
 def show(value: float, unit: str, *, difference: bool = False) -> str:
     """Returns a value in its unit as people write it: 45.0%, 5.0 points, 1,200 tokens."""
     if unit in PROPORTIONS:
         return f"{100 * value:.1f} points" if difference else f"{100 * value:.1f}%"
-    return f"{value:,.4g} {unit}"
+    return f"{value:,.0f} {unit}" if abs(value) >= 1000 else f"{value:.4g} {unit}"
 
 
 def summary(found: Judgement) -> str:
@@ -93,10 +102,10 @@ def summary(found: Judgement) -> str:
     if not total:
         return "not balanced: nothing was asked, no constraint bounds anything"
     if counts[:BALANCED].sum() == 0:
-        return f"{SAID_BALANCED}{_count(total)}, {counts[-1]:,} of which held before"
+        return f"{SAID_BALANCED}{_count(total, 'constraint')}, {counts[-1]:,} of which held before"
     said = ("violated", "can't be met", "vacuous")
     told = [f"{n:,} {what}" for n, what in zip(counts, said, strict=False) if n]
-    line = f"not balanced: of {_count(total)} {', '.join(told)}"
+    line = f"not balanced: of {_count(total, 'constraint')} {', '.join(told)}"
     if counts[VIOLATED]:
         bad = np.where(found.kinds == VIOLATED, np.nan_to_num(_relative(found)), -1.0)
     else:
@@ -108,8 +117,8 @@ def summary(found: Judgement) -> str:
     return f"{line}; the worst: {found.moments.names[i]}, {value}: {write(found, i, scale)}"
 
 
-def _count(total: int) -> str:
-    return f"{total:,} constraint{'' if total == 1 else 's'}"
+def _count(total: float, what: str) -> str:
+    return f"{total:,.6g} {what}{'' if total == 1 else 's'}"
 
 
 def _relative(found: Judgement) -> np.ndarray:

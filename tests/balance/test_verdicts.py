@@ -6,7 +6,10 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy import stats
+from helpers.balance_words import random_words
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse, stats
 
 from m4jax import balance
 from m4jax.balance import intervals, verdicts
@@ -268,6 +271,21 @@ def test_estimates_are_those_of_their_definition(seed):
             assert (estimate.low, estimate.high) == pytest.approx((low, high))
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_sparse_labels_get_the_same_verdicts(seed):
+    problem, q = random_problem(seed)
+    names = ("attributes", "columns", "counts", "target", "attribute_names", "label_names")
+    settings = {name: getattr(problem, name) for name in names}
+    sparse_one = balance.Problem(
+        labels=sparse.csr_array(problem.labels), spec=problem.spec, **settings
+    )
+    assert sparse.issparse(sparse_one.labels)
+    pairs = zip(verdicts.verdicts(problem, q), verdicts.verdicts(sparse_one, q), strict=True)
+    for one, two in pairs:
+        assert (one.text, one.name) == (two.text, two.name)
+        assert one.after == pytest.approx(two.after) and one.before == pytest.approx(two.before)
+
+
 def wilson(share, n):
     """Returns the shares that a score test at 5% does not refuse, by bisection."""
     ends = []
@@ -315,3 +333,32 @@ def test_forty_attributes_by_a_thousand_labels_take_seconds():
     found = verdicts.verdicts(problem, draw.random(2000))
     assert len(found) == 40 * 1001
     assert len(verdicts.rows(found[:50])) == 50
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_nothing_is_said_to_be_balanced_that_is_not(seed, other):
+    problem, draw = random_words(seed), np.random.default_rng(other)
+    n = len(problem.counts)
+    q = draw.random(n) * (draw.random(n) < draw.choice([0.02, 0.5, 1.0]))
+    judged = verdicts.judge(problem, q)
+    found = verdicts.verdicts(problem, q)
+    for k, one in enumerate(found):
+        if one.verdict not in ("balanced", "was balanced"):
+            assert one.text.startswith(one.verdict)
+            continue
+        slack = 0.01 if one.unit in ("share", "rate") else 2e-4 * abs(one.after.value)
+        assert one.lower - slack <= one.after.value <= one.upper + slack
+        assert one.after.low <= one.after.value <= one.after.high and one.after.n > 0
+        assert one.imposed and np.isfinite(one.after.effective)
+        if one.attribute and one.lower > 0 and one.upper < 1:
+            assert judged.tally.n[1:, k].min() >= 5
+    json.dumps(verdicts.rows(found), allow_nan=False)
+    # Twice the same examples are the same, but for how sure they make.
+    twice = dataclasses.replace(problem, counts=2 * problem.counts)
+    for one, two in zip(found, verdicts.verdicts(twice, q), strict=True):
+        if one.unit in ("share", "rate"):
+            assert one.after.value == pytest.approx(two.after.value, nan_ok=True)
+            assert two.after.high - two.after.low <= one.after.high - one.after.low or np.isnan(
+                one.after.value
+            )
