@@ -1,0 +1,215 @@
+"""Bounds for the true attribute where annotation errs.
+
+Weights see the annotated attribute ŝ, so that balancing it to parity does not balance the true s:
+of captions that say "man" where nine nurses in ten are women, many are women by error. What weights
+can bound is E[q E[s | ŝ, y] y], and that posterior follows from the annotator's confusion matrix.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import special, stats
+
+from m4jax.balance import checks
+from m4jax.balance.checks import ProblemError
+from m4jax.balance.features import Expression, Names
+from m4jax.balance.moments import Ratio
+
+RIDGE = 1.0  # precision of the prior on a label's log odds: rare labels stay near the whole
+STEPS = 50
+CLOSE = 1e-9  # change of the log odds at which the fit ends
+LEAST, MOST = "at least", "at most"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Posterior:
+    """What annotation and labels tell of the true attribute.
+
+    Attributes:
+        middle: `[n]` P(s=1 | ŝ, y) at the observed rates of error; NaN where ŝ is unknown.
+        low: `[n]` the least over the rates' confidence region.
+        high: `[n]` the largest.
+        sensitivity: P(ŝ=1 | s=1) with its interval, (value, low, high).
+        false_rate: P(ŝ=1 | s=0), likewise.
+    """
+
+    middle: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    sensitivity: tuple[float, float, float]
+    false_rate: tuple[float, float, float]
+
+    def columns(self, name: str) -> dict[str, np.ndarray]:
+        """Returns the columns that `true_share` reads, 0 where ŝ is unknown."""
+        values = {f"{name} ({LEAST})": self.low, f"{name} ({MOST})": self.high}
+        return {key: np.nan_to_num(value) for key, value in values.items()}
+
+
+def posterior(
+    attribute: Any, labels: Any, confusion: Any, *, counts: Any = None, confidence: float = 0.95
+) -> Posterior:
+    """Returns P(s=1 | ŝ, y), with what the uncertainty of the confusion matrix leaves open.
+
+    With a = P(ŝ=1 | s=1) and b = P(ŝ=1 | s=0), which do not depend on y, and the prior
+    ρ(y) = P(s=1 | y) = σ(β₀ + y·β), fitted by maximum likelihood (and a weak ridge) to
+    P(ŝ=1 | y) = b + (a − b) ρ(y): P(s=1 | ŝ=1, y) = aρ / (aρ + b(1−ρ)), and
+    P(s=1 | ŝ=0, y) = (1−a)ρ / ((1−a)ρ + (1−b)(1−ρ)). The confidence region is the rectangle of
+    Jeffreys intervals for a and b, each at √confidence; its four corners are compared. Derived; the
+    model of errors is that of Natarajan et al. (2013), "Learning with Noisy Labels".
+
+    Args:
+        attribute: `[n]` ŝ, 0 or 1, NaN where unknown.
+        labels: `[n, c]` y in [0, 1].
+        confusion: `[2, 2]` how many of a random, hand-checked sample are (row) truly 1 or 0 and
+            (column) annotated 1 or 0.
+        counts: `[n]` how often each row occurs; once by default.
+        confidence: of the region, in (0, 1).
+
+    Raises:
+        ProblemError: if a shape or a value is not as above, or the annotator is not better than
+            chance within the region.
+    """
+    table = _table(confusion)
+    checks.number("confidence", confidence, "in (0, 1)", lambda x: 0 < x < 1)
+    labels = checks.unit_matrix("labels", labels).astype(float)
+    attribute = checks.numbers("attribute", attribute).astype(float)
+    if (
+        attribute.shape != (len(labels),)
+        or not np.isin(attribute[~np.isnan(attribute)], (0, 1)).all()
+    ):
+        raise ProblemError(
+            f"attribute: expected ({len(labels)},) values of 0, 1 or NaN, one per row of labels"
+        )
+    counts = checks.nonnegative_vector("counts", counts, len(labels))
+    known = ~np.isnan(attribute) & (counts > 0)
+    rates = [_interval(*row, confidence**0.5) for row in table]
+    corners = [(rates[0][i], rates[1][j]) for i, j in ((0, 0), (1, 1), (1, 2), (2, 1), (2, 2))]
+    if min(a - b for a, b in corners) <= 0:
+        raise ProblemError(
+            f"confusion: {table.tolist()} does not show that annotation is better than chance at "
+            f"{confidence:.0%} confidence; check more examples by hand"
+        )
+    found = np.full((len(corners), len(labels)), np.nan)
+    for place, (a, b) in enumerate(corners):
+        prior = special.expit(_fit(attribute[known], labels[known], counts[known], a, b))
+        found[place, known] = _bayes(attribute[known], prior, a, b)
+    return Posterior(found[0], found.min(axis=0), found.max(axis=0), *rates)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrueShare:
+    """See `true_share`."""
+
+    attribute: str
+    within: str | None
+    between: tuple[float, float]
+    penalty: tuple[float, float] | None = None
+
+    def ratios(self, names: Names, mean: Callable[[Expression], float] | None) -> list[Ratio]:
+        """Returns two ratios: of the least and of the largest posterior."""
+        del mean
+        whole = names.known(self.attribute)
+        if self.within is not None:
+            whole = whole * names.value(self.within)
+        where = "" if self.within is None else f" within {self.within}"
+        sides = ((LEAST, self.between[0], np.inf), (MOST, -np.inf, self.between[1]))
+        return [
+            Ratio(
+                name=f"true share of {self.attribute}{where}, {side}",
+                part=names.value(f"{self.attribute} ({side})") * whole,
+                whole=whole,
+                lower=lower,
+                upper=upper,
+                penalty=self.penalty,
+            )
+            for side, lower, upper in sides
+        ]
+
+
+def true_share(
+    attribute: str,
+    *,
+    within: str | None = None,
+    between: tuple[float, float],
+    penalty: tuple[float, float] | None = None,
+) -> TrueShare:
+    """Bounds the share of the true attribute, whatever the errors of its annotation are.
+
+    E[q (P_high(s=1 | ŝ, y) − upper) y] ≤ 0 and E[q (P_low(s=1 | ŝ, y) − lower) y] ≥ 0, with the
+    columns of `Posterior.columns(attribute)` among the problem's `columns`.
+
+    Args:
+        attribute: its name.
+        within: a label; None: among all whose attribute is known.
+        between: the bounds, in [0, 1].
+        penalty: V of the lower and the upper bound; the problem's by default.
+    """
+    lower, upper = between
+    if not 0 <= lower <= upper <= 1:
+        raise ProblemError(f"between is {between}; expected two shares in [0, 1], in order")
+    return TrueShare(attribute, within, (float(lower), float(upper)), penalty)
+
+
+def _table(confusion: Any) -> np.ndarray:
+    table = checks.numbers("confusion", confusion).astype(float)
+    if table.shape != (2, 2) or not (table >= 0).all() or not (table.sum(axis=1) > 0).all():
+        raise ProblemError(
+            f"confusion is {table.tolist()}; expected [[true 1 annotated 1, true 1 annotated 0], "
+            "[true 0 annotated 1, true 0 annotated 0]], counts with at least one in each row"
+        )
+    return table
+
+
+def _interval(hits: float, misses: float, confidence: float) -> tuple[float, float, float]:
+    """Returns the rate of hits with its Jeffreys interval."""
+    tails = np.array([1 - confidence, 1 + confidence]) / 2
+    low, high = stats.beta.ppf(tails, hits + 0.5, misses + 0.5)
+    rate = hits / (hits + misses)
+    return rate, min(float(low), rate), max(float(high), rate)
+
+
+def _fit(annotated: np.ndarray, labels: np.ndarray, counts: np.ndarray, a: float, b: float):
+    """Returns the log odds β₀ + y·β `[n]` of the true attribute, by Fisher scoring."""
+    x = np.concatenate([np.ones((len(labels), 1)), labels], axis=1)
+    ridge = np.full(x.shape[1], RIDGE)
+    ridge[0] = 0.0
+    beta = np.zeros(x.shape[1])
+
+    def loss(beta: np.ndarray) -> float:
+        h = _seen(x @ beta, a, b)
+        fit = counts @ (annotated * np.log(h) + (1 - annotated) * np.log1p(-h))
+        return 0.5 * ridge @ beta**2 - float(fit)
+
+    value = loss(beta)
+    for _ in range(STEPS):
+        odds = x @ beta
+        h, rho = _seen(odds, a, b), special.expit(odds)
+        slope = (a - b) * rho * (1 - rho)
+        spread = h * (1 - h)
+        gradient = x.T @ (counts * (annotated - h) / spread * slope) - ridge * beta
+        weight = counts * slope**2 / spread
+        curvature = (x * weight[:, None]).T @ x + np.diag(ridge)
+        curvature[0, 0] += 1e-9
+        step, length = np.linalg.solve(curvature, gradient), 1.0
+        while (new := loss(beta + length * step)) > value and length > 1e-6:
+            length /= 2
+        if new >= value:
+            break
+        beta, value = beta + length * step, new
+        if np.abs(length * step).max() < CLOSE:
+            break
+    return x @ beta
+
+
+def _seen(odds: np.ndarray, a: float, b: float) -> np.ndarray:
+    """Returns P(ŝ=1 | y), kept off 0 and 1."""
+    return np.clip(b + (a - b) * special.expit(odds), 1e-12, 1 - 1e-12)
+
+
+def _bayes(annotated: np.ndarray, prior: np.ndarray, a: float, b: float) -> np.ndarray:
+    """Returns P(s=1 | ŝ, y)."""
+    one, zero = np.where(annotated == 1, a, 1 - a), np.where(annotated == 1, b, 1 - b)
+    both = one * prior + zero * (1 - prior)
+    return np.divide(one * prior, both, out=prior.copy(), where=both > 0)
