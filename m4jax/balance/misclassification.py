@@ -6,20 +6,24 @@ can bound is E[q E[s | ŝ, y] y], and that posterior follows from the annotator'
 """
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy import special, stats
 
-from m4jax.balance import checks
+from m4jax.balance import checks, conditions
+from m4jax.balance.bands import LEAST as ENOUGH
+from m4jax.balance.bands import POINTS, pair
 from m4jax.balance.checks import ProblemError
-from m4jax.balance.features import Expression, Names
+from m4jax.balance.conditions import Condition
+from m4jax.balance.features import Names
+from m4jax.balance.means import Means
 from m4jax.balance.moments import Ratio
 
 RIDGE = 1.0  # precision of the prior on a label's log odds: rare labels stay near the whole
 STEPS = 50
 CLOSE = 1e-9  # change of the log odds at which the fit ends
+GRID = 1001  # mixes of the two annotated kinds that are compared
 LEAST, MOST = "at least", "at most"
 
 
@@ -103,17 +107,15 @@ class TrueShare:
     """See `true_share`."""
 
     attribute: str
-    within: str | None
+    within: Condition
     between: tuple[float, float]
     penalty: tuple[float, float] | None = None
+    imposed: bool = True
 
-    def ratios(self, names: Names, mean: Callable[[Expression], float] | None) -> list[Ratio]:
+    def ratios(self, names: Names, mean: Means | None) -> list[Ratio]:
         """Returns two ratios: of the least and of the largest posterior."""
-        del mean
-        whole = names.known(self.attribute)
-        if self.within is not None:
-            whole = whole * names.value(self.within)
-        where = "" if self.within is None else f" within {self.within}"
+        whole = names.known(self.attribute) * conditions.value(names, self.within, mean)
+        where = "" if self.within is None else f" within {conditions.call(self.within)}"
         sides = ((LEAST, self.between[0], np.inf), (MOST, -np.inf, self.between[1]))
         return [
             Ratio(
@@ -123,17 +125,14 @@ class TrueShare:
                 lower=lower,
                 upper=upper,
                 penalty=self.penalty,
+                imposed=self.imposed,
             )
             for side, lower, upper in sides
         ]
 
 
 def true_share(
-    attribute: str,
-    *,
-    within: str | None = None,
-    between: tuple[float, float],
-    penalty: tuple[float, float] | None = None,
+    attribute: str, *, within: Condition = None, between: tuple[float, float], penalty: Any = None
 ) -> TrueShare:
     """Bounds the share of the true attribute, whatever the errors of its annotation are.
 
@@ -142,14 +141,93 @@ def true_share(
 
     Args:
         attribute: its name.
-        within: a label; None: among all whose attribute is known.
+        within: a label, or another condition; None: among all whose attribute is known.
         between: the bounds, in [0, 1].
-        penalty: V of the lower and the upper bound; the problem's by default.
+        penalty: V, or V of the lower and of the upper bound; the problem's by default.
+
+    Raises:
+        ProblemError: if `between` is not two shares in order.
     """
     lower, upper = between
     if not 0 <= lower <= upper <= 1:
         raise ProblemError(f"between is {between}; expected two shares in [0, 1], in order")
-    return TrueShare(attribute, within, (float(lower), float(upper)), penalty)
+    return TrueShare(attribute, within, (float(lower), float(upper)), pair(penalty))
+
+
+@dataclasses.dataclass(frozen=True)
+class TrueBand:
+    """See `true_band`."""
+
+    attribute: str
+    points: float
+    target: float
+    least: float
+    reach: float
+
+    def ratios(self, names: Names, mean: Means | None) -> list[Ratio]:
+        """Returns the bounds on the true share, overall and within each label."""
+        if mean is None:
+            raise ProblemError("true_band needs the examples; use true_share without them")
+        band, found = (self.target - self.points, self.target + self.points), []
+        for label in (None, *names.labels):
+            nearest, enough = self._nearest(names, mean, label, band)
+            reached = nearest == band
+            word = TrueShare(self.attribute, label, band, imposed=enough and reached)
+            found += word.ratios(names, mean)
+            if enough and not reached:
+                near = TrueShare(self.attribute, label, nearest).ratios(names, mean)
+                found += [dataclasses.replace(x, name=f"{x.name}, as near as can be") for x in near]
+        return found
+
+    def _nearest(
+        self, names: Names, mean: Means, label: str | None, band: tuple[float, float]
+    ) -> tuple[tuple[float, float], bool]:
+        """Returns the bounds nearest to the band that weights can meet, and whether to ask."""
+        among = conditions.value(names, label, mean)
+        inside = names.value(self.attribute) * among
+        outside = names.known(self.attribute) * among - inside
+        sizes = [mean(x) * mean.examples for x in (inside, outside)]
+        if min(sizes) < self.least:
+            return band, False
+        t = np.linspace(1 - self.reach, self.reach, GRID)  # shares that are annotated 1
+        low, high = (
+            sum(
+                part * mean(names.value(f"{self.attribute} ({side})") * x) * mean.examples / size
+                for part, x, size in zip((t, 1 - t), (inside, outside), sizes, strict=True)
+            )
+            for side in (LEAST, MOST)
+        )
+        beyond = np.maximum(np.maximum(band[0] - low, high - band[1]), 0.0)
+        best = int(np.argmin(beyond + 1e-9 * np.abs(t - 0.5)))
+        if beyond[best] <= 0:
+            return band, True
+        slack = 1 / GRID
+        return (min(band[0], low[best] - slack), max(band[1], high[best] + slack)), True
+
+
+def true_band(
+    attribute: str,
+    points: float = POINTS,
+    *,
+    target: float = 0.5,
+    least: float = ENOUGH,
+    reach: float = 0.95,
+) -> TrueBand:
+    """Bounds the share of the true attribute overall and within every label: target ± points.
+
+    Of the captions that say "man" of a job in which nine in ten are women, many err: no weights on
+    annotated examples can bring the true share to one half then. Where the band can't be reached
+    with at least 1 − `reach` of either annotated kind left, weights go as near as can be, and the
+    verdict says that the band itself is violated. Derived.
+
+    Args:
+        attribute: its name; its `Posterior.columns` must be among the problem's columns.
+        points: half the width of the band.
+        target: its middle.
+        least: examples of either annotated kind, below which nothing is asked.
+        reach: see above, in (0.5, 1].
+    """
+    return TrueBand(attribute, float(points), float(target), float(least), float(reach))
 
 
 def _table(confusion: Any) -> np.ndarray:

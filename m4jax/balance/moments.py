@@ -166,39 +166,6 @@ def _from_ratios(features: Recipe, ratios: Sequence[Ratio]) -> Moments:
     )
 
 
-def extend(moments: Moments, ratios: Sequence[Ratio]) -> Moments:
-    """Returns the moments with those of more ratios after them."""
-    new = gather(moments.recipe.names, ratios)
-    features = Recipe(
-        new.recipe.names, tuple(sorted({*moments.recipe.products, *new.recipe.products}))
-    )
-    parts = ("part", "whole")
-    rows = {
-        name: sparse.vstack([_moved(getattr(x, name), x.recipe, features) for x in (moments, new)])
-        for name in parts
-    }
-    ends = {name: np.concatenate([getattr(moments, name), getattr(new, name)], axis=-1)
-            for name in ("lower", "upper", "penalty", "scale")}  # fmt: skip
-    return Moments(
-        recipe=features,
-        names=moments.names + new.names,
-        units=moments.units + new.units,
-        **{name: sparse.csr_array(x) for name, x in rows.items()},
-        **ends,
-    )
-
-
-def _moved(rows: sparse.csr_array, old: Recipe, new: Recipe) -> sparse.csr_array:
-    """Returns coefficients `[K, F]` of the old features at their places among the new ones."""
-    first = old.parts - len(old.products)
-    place = np.concatenate(
-        [np.arange(first), [first + new.products.index(x) for x in old.products]]
-    )
-    g, r = np.divmod(rows.indices, old.parts)
-    columns = g * new.parts + place.astype(np.int64)[r]
-    return sparse.csr_array((rows.data, columns, rows.indptr), shape=(rows.shape[0], new.size))
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class System:
     """All constraints of a problem: lower ≤ E[q a] ≤ upper, for J linear a = L φ of features φ.

@@ -14,12 +14,13 @@ from scipy import sparse, stats
 
 from m4jax.balance import checks
 from m4jax.balance.checks import ProblemError
+from m4jax.balance.conditions import Condition, no
 from m4jax.balance.feasibility import max_keep_rate
-from m4jax.balance.moments import extend
+from m4jax.balance.moments import gather
 from m4jax.balance.problem import Problem
 from m4jax.balance.solution import Solution
 from m4jax.balance.solver import solve
-from m4jax.balance.words import Condition, no, share
+from m4jax.balance.words import share
 
 CHUNK = 8192  # rows at a time of products of conditions
 MARGIN = 0.01  # below the largest keep rate, where weights would have no choice left
@@ -122,9 +123,9 @@ def audit(
     solution, left = None, ()
     for turn in range(1, rounds + 1):
         problem, solution = _solved(problem, solution, keep_rate, settings)
-        known = {(x.attribute, frozenset(map(str, x.within))) for x in findings}
+        known = {(x.attribute, frozenset(x.within)) for x in findings}
         left = [x for x in search.found(solution.weights, turn) if x.p <= alpha]
-        new = [x for x in left if (x.attribute, frozenset(map(str, x.within))) not in known][:each]
+        new = [x for x in left if (x.attribute, frozenset(x.within)) not in known][:each]
         if progress is not None:
             progress(turn, len(findings) + len(new))
         if not new or turn == rounds:
@@ -138,8 +139,9 @@ def audit(
 
 def _with(problem: Problem, findings: list[Finding], band: tuple[float, float]) -> Problem:
     words = [share(x.attribute, within=x.within, between=band) for x in findings]
-    ratios = [ratio for word in words for ratio in word.ratios(problem.moments.recipe.names, None)]
-    spec = problem.spec.with_moments(extend(problem.moments, ratios))
+    names = problem.moments.recipe.names
+    ratios = [ratio for word in words for ratio in word.ratios(names, None)]
+    spec = problem.spec.with_moments(gather(names, [problem.moments, *ratios]))
     return dataclasses.replace(problem, spec=spec)
 
 
