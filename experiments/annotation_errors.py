@@ -163,8 +163,8 @@ def show(console: Console, rows: Rows) -> None:
     """Prints the means."""
     table = Table("flipped", "data", "share, points", "association, points", "kept", "effective n")
     for x in summary(rows):
-        numbers = (f"{x['share']:.1f} [{x['share_min']:.1f}, {x['share_max']:.1f}]",
-                   f"{x['association']:.2f}", f"{x['kept']:.3f}", f"{x['effective']:,.0f}")  # fmt: skip
+        share = f"{x['share']:.1f} [{x['share_min']:.1f}, {x['share_max']:.1f}]"
+        numbers = share, f"{x['association']:.2f}", f"{x['kept']:.3f}", f"{x['effective']:,.0f}"
         table.add_row(f"{x['flipped']:g}", VERSIONS[x["version"]], *numbers)
     console.print(table)
 

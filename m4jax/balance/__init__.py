@@ -13,6 +13,7 @@ from m4jax.balance.diagnostics import (
     effective_sample_size,
 )
 from m4jax.balance.frontier import Frontier, FrontierPoint, frontier
+from m4jax.balance.misclassification import Posterior, posterior, true_band, true_share
 from m4jax.balance.moments import Ratio
 from m4jax.balance.objectives import OBJECTIVES, Objective
 from m4jax.balance.problem import Problem, ProblemError, Spec
@@ -37,24 +38,29 @@ from m4jax.balance.words import (
 
 # Loaded on demand: who solves once need not wait for JAX.
 _MODULES = ("conformance", "online", "stream")
-_FEASIBILITY = ("Conflict", "KeepRate", "conflict", "max_keep_rate")
+_LATE = dict.fromkeys(("Conflict", "KeepRate", "conflict", "max_keep_rate"), "feasibility")
+_LATE |= dict.fromkeys(("Audit", "Finding", "audit"), "subgroups")
 
 __all__ = [
     "OBJECTIVES",
     "BalanceWarning",
+    "Audit",
     "Bias",
     "Conflict",
     "Diagnostics",
+    "Finding",
     "Frontier",
     "FrontierPoint",
     "KeepRate",
     "Objective",
+    "Posterior",
     "Problem",
     "ProblemError",
     "Ratio",
     "Solution",
     "Spec",
     "Status",
+    "audit",
     "band",
     "bias",
     "budget",
@@ -77,18 +83,21 @@ __all__ = [
     "no",
     "online",
     "parse",
+    "posterior",
     "prevalence",
     "ratio",
     "share",
     "solve",
     "stream",
     "verdicts",
+    "true_band",
+    "true_share",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    if name in _FEASIBILITY:
-        return getattr(importlib.import_module(f"{__name__}.feasibility"), name)
+    if name in _LATE:
+        return getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

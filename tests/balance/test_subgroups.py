@@ -83,8 +83,10 @@ def test_chance_alone_is_rarely_found():
     assert hits <= 3
 
 
-@pytest.mark.parametrize(("settings", "why"), [({"depth": 4}, "2 or 3"),
-                                               ({"attributes": ("men",)}, "did you mean 'man'")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [({"depth": 4}, "2 or 3"), ({"attributes": ("men",)}, "did you mean 'man'")],
+)
 def test_odd_arguments_are_refused(settings, why):
     man, labels = crossed(n=400)
     with pytest.raises(balance.ProblemError, match=why):
