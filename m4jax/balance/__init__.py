@@ -43,8 +43,8 @@ _LATE |= dict.fromkeys(("Audit", "Finding", "audit"), "subgroups")
 
 __all__ = [
     "OBJECTIVES",
-    "BalanceWarning",
     "Audit",
+    "BalanceWarning",
     "Bias",
     "Conflict",
     "Diagnostics",
@@ -89,9 +89,9 @@ __all__ = [
     "share",
     "solve",
     "stream",
-    "verdicts",
     "true_band",
     "true_share",
+    "verdicts",
 ]
 
 
