@@ -19,12 +19,15 @@ from m4jax.balance.conditions import Condition
 from m4jax.balance.features import Names
 from m4jax.balance.means import Means
 from m4jax.balance.moments import Ratio
+from m4jax.balance.words import share
 
 RIDGE = 1.0  # precision of the prior on a label's log odds: rare labels stay near the whole
 STEPS = 50
 CLOSE = 1e-9  # change of the log odds at which the fit ends
 GRID = 1001  # mixes of the two annotated kinds that are compared
-LEAST, MOST = "at least", "at most"
+LEAST, LIKELY, MOST = "at least", "likely", "at most"
+REACHED = "reached"
+SLACK = 0.01  # of an annotated share that is asked for
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,8 +50,8 @@ class Posterior:
 
     def columns(self, name: str) -> dict[str, np.ndarray]:
         """Returns the columns that `true_share` reads, 0 where ŝ is unknown."""
-        values = {f"{name} ({LEAST})": self.low, f"{name} ({MOST})": self.high}
-        return {key: np.nan_to_num(value) for key, value in values.items()}
+        values = {LEAST: self.low, LIKELY: self.middle, MOST: self.high}
+        return {f"{name} ({key})": np.nan_to_num(value) for key, value in values.items()}
 
 
 def posterior(
@@ -170,39 +173,40 @@ class TrueBand:
             raise ProblemError("true_band needs the examples; use true_share without them")
         band, found = (self.target - self.points, self.target + self.points), []
         for label in (None, *names.labels):
-            nearest, enough = self._nearest(names, mean, label, band)
-            reached = nearest == band
-            word = TrueShare(self.attribute, label, band, imposed=enough and reached)
-            found += word.ratios(names, mean)
-            if enough and not reached:
-                near = TrueShare(self.attribute, label, nearest).ratios(names, mean)
-                found += [dataclasses.replace(x, name=f"{x.name}, as near as can be") for x in near]
+            annotated = self._nearest(names, mean, label, band)
+            asked = annotated is REACHED
+            found += TrueShare(self.attribute, label, band, imposed=asked).ratios(names, mean)
+            if not (asked or annotated is None):
+                near = max(0.0, annotated - SLACK), min(1.0, annotated + SLACK)
+                (ratio,) = share(self.attribute, within=label, between=near).ratios(names, mean)
+                found.append(dataclasses.replace(ratio, name=f"annotated {ratio.name}"))
         return found
 
     def _nearest(
         self, names: Names, mean: Means, label: str | None, band: tuple[float, float]
-    ) -> tuple[tuple[float, float], bool]:
-        """Returns the bounds nearest to the band that weights can meet, and whether to ask."""
+    ) -> float | str | None:
+        """Returns the annotated share that brings the true one nearest to the target.
+
+        `REACHED`, if the band itself can be met whatever the rates of error are in their region;
+        None, if there are too few examples to ask for anything.
+        """
         among = conditions.value(names, label, mean)
         inside = names.value(self.attribute) * among
         outside = names.known(self.attribute) * among - inside
         sizes = [mean(x) * mean.examples for x in (inside, outside)]
         if min(sizes) < self.least:
-            return band, False
-        t = np.linspace(1 - self.reach, self.reach, GRID)  # shares that are annotated 1
-        low, high = (
+            return None
+        t = np.linspace(1 - self.reach, self.reach, GRID)
+        low, middle, high = (
             sum(
                 part * mean(names.value(f"{self.attribute} ({side})") * x) * mean.examples / size
                 for part, x, size in zip((t, 1 - t), (inside, outside), sizes, strict=True)
             )
-            for side in (LEAST, MOST)
+            for side in (LEAST, LIKELY, MOST)
         )
-        beyond = np.maximum(np.maximum(band[0] - low, high - band[1]), 0.0)
-        best = int(np.argmin(beyond + 1e-9 * np.abs(t - 0.5)))
-        if beyond[best] <= 0:
-            return band, True
-        slack = 1 / GRID
-        return (min(band[0], low[best] - slack), max(band[1], high[best] + slack)), True
+        if ((low >= band[0]) & (high <= band[1])).any():
+            return REACHED
+        return float(t[np.argmin(np.abs(middle - self.target))])
 
 
 def true_band(
@@ -217,8 +221,9 @@ def true_band(
 
     Of the captions that say "man" of a job in which nine in ten are women, many err: no weights on
     annotated examples can bring the true share to one half then. Where the band can't be reached
-    with at least 1 − `reach` of either annotated kind left, weights go as near as can be, and the
-    verdict says that the band itself is violated. Derived.
+    for certain with an annotated share from 1 − `reach` to `reach`, the annotated share is held
+    where the true one is likely to be nearest to the target, and the verdict says that the band
+    itself is not met. Derived.
 
     Args:
         attribute: its name; its `Posterior.columns` must be among the problem's columns.
