@@ -5,8 +5,8 @@ r"""What errors of annotation do to balance, and what bounds for the true attrib
 
 Some of the testbed's genders are flipped at random. Weights see the flipped ones; what they do is
 measured by the true ones: the distance of the share of men within each occupation, and of their
-association, from those of the oracle, the world at parity. Writes `draws.csv` (every draw), `shares.csv` and
-`shares.png`, and prints the means.
+association, from those of the oracle, the world at parity. Writes `draws.csv` (every draw),
+`shares.csv` and `shares.png`, and prints the means.
 """
 
 import dataclasses
