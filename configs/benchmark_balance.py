@@ -19,13 +19,19 @@ def get_config() -> ml_collections.ConfigDict:
     config.repeats = 5  # of our timings, the median of which is told; of peers there is one
 
     # Solvers of quadratic programs, beside ours (experiments/benchmark/peers.py).
-    config.kinds = ("tail", "dense")  # few common labels and many rare ones; hardly any row twice
+    # Few common labels and many rare ones; hardly any row twice; utilities that all differ.
+    config.kinds = ("tail", "dense", "tail utilities", "dense utilities")
     config.sizes = (10_000, 100_000, 1_000_000)  # examples
     config.peers = ("piqp", "clarabel", "osqp")  # those that are not installed are left out
     config.peers_up_to = (1_000_000, 100_000, 100_000)  # examples, one for each peer
     config.folded_peers = ("piqp",)  # also on our patterns, their folding counted in
     config.peer_seconds = 300.0  # limit on each solution by a peer, its matrices included
     config.peer_gigabytes = 16.0  # limit on its memory
+
+    # One solve in a process of its own, imports and all, ours and PIQP's.
+    config.cold_kinds = ("tail", "dense utilities")
+    config.cold_size = 100_000  # examples
+    config.cold_repeats = 5  # of which the median is told
 
     # The paper's algorithm: passes until the relative gap is reached.
     config.online_size = 100_000  # examples

@@ -26,6 +26,7 @@ from m4jax.errors import InputError
 PARTS = ("solvers", "scale")
 SOLVERS = ("kind", "n", "patterns", "solver", "ended", "seconds", "ratio", "agrees", "steps")
 SCALE = ("n", "patterns", "status", "seconds", "duckdb_group_by_seconds", "ratio", "peak_gigabytes")
+COLD = ("kind", "n", "solver", "seconds", "ratio")
 PASSES = ("solver", "passes", "relative_gap", "reached")
 AGREES = 1e-6  # relative difference of two objectives
 
@@ -41,7 +42,10 @@ def main(console: Console) -> int:
         show(console, "Solvers on the same instances", rows, SOLVERS)
         passes = _online(config, folder / "measurements")
         show(console, "Passes over the data", passes, PASSES)
-        files.write_json(folder / "solvers.json", {"solvers": rows, "passes": passes})
+        cold = _cold(config, folder / "measurements")
+        show(console, "One solve in a process of its own", cold, COLD)
+        tables = {"solvers": rows, "passes": passes, "cold": cold}
+        files.write_json(folder / "solvers.json", tables)
     if config.what != "solvers":
         rows = _scale(config, folder, console)
         show(console, "From files to certified weights, beside a bare GROUP BY", rows, SCALE)
@@ -94,6 +98,23 @@ def _answer(found: dict[str, Any], ours: dict[str, Any]) -> dict[str, Any]:
         "agrees": good,
         **{key: found[key] for key in keys if key in found},
     }
+
+
+def _cold(config: ConfigDict, folder: Path) -> list[dict[str, Any]]:
+    rows = []
+    for kind in config.cold_kinds:
+        settings = {"kind": kind, "n": config.cold_size, "seed": config.seed}
+        found = measure(folder, "cold", repeats=config.cold_repeats, **settings)
+        if found["ended"] != "done":
+            rows.append({"kind": kind, "n": config.cold_size, "solver": found["error"]})
+            continue
+        seconds = {name: x for name, x in found.items() if name.startswith(("m4jax", "piqp"))}
+        told = {"kind": kind, "n": config.cold_size}
+        rows += [
+            told | {"solver": name, "seconds": x, "ratio": x / seconds["m4jax"]}
+            for name, x in seconds.items()
+        ]
+    return rows
 
 
 def _online(config: ConfigDict, folder: Path) -> list[dict[str, Any]]:

@@ -13,31 +13,37 @@ FREQUENCIES = {"tail": 0.32 / np.arange(1, LABELS + 1), "dense": np.full(LABELS,
 # A little below the largest at which all constraints hold; about half of them bind then.
 KEEP_RATES = {"tail": 0.7, "dense": 0.5}
 
+UTILITIES = "utilities"  # "tail utilities": each example has a utility of its own
+SPREAD = 0.5  # standard deviation of its logarithm; the mean is about 1
+
 
 def settings(kind: str) -> dict[str, float]:
     """Returns what is asked of the weights, as keyword arguments of `balance.Problem`."""
     eps = {"eps_representation": 1e-3, "eps_association": 1e-3}
-    return {"target": 0.5, "keep_rate": KEEP_RATES[kind], "penalty": 10.0} | eps
+    return {"target": 0.5, "keep_rate": KEEP_RATES[kind.split()[0]], "penalty": 10.0} | eps
 
 
-def examples(kind: str, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns attributes `[n, 2]` and labels `[n, 30]` as bytes 0 or 1.
+def examples(kind: str, n: int, seed: int) -> dict[str, np.ndarray]:
+    """Returns attributes `[n, 2]` and labels `[n, 30]` as bytes 0 or 1, and utilities `[n]` if any.
 
     Labels are independent given the attributes, which are independent.
 
     Args:
-        kind: "tail" or "dense".
+        kind: "tail" or "dense"; with " utilities" after it, each example has one of its own.
         n: number of examples.
         seed: of everything drawn.
     """
     draw = np.random.default_rng(seed)
     attributes = (draw.random((n, ATTRIBUTES), np.float32) < MEN).astype(np.uint8)
-    chance = label_chances(FREQUENCIES[kind])
+    chance = label_chances(FREQUENCIES[kind.split()[0]])
     group = attributes @ [1, 2]
     labels = np.empty((n, LABELS), np.uint8)
     for r in range(LABELS):
         labels[:, r] = draw.random(n, np.float32) < chance[group, r].astype(np.float32)
-    return attributes, labels
+    found = {"attributes": attributes, "labels": labels}
+    if kind.endswith(UTILITIES):
+        found["utility"] = draw.lognormal(-0.5 * SPREAD**2, SPREAD, n)
+    return found
 
 
 def label_chances(frequencies: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from m4jax import files
 JOBS = {
     "ours": "experiments.benchmark.solvers:ours",
     "peer": "experiments.benchmark.solvers:peer",
+    "cold": "experiments.benchmark.cold:cold",
     "online": "experiments.benchmark.solvers:online",
     "read": "experiments.benchmark.scale:read",
     "group_by": "experiments.benchmark.scale:group_by",

@@ -79,16 +79,20 @@ def piqp(program: Program) -> Answer:
     """Solves with PIQP, an interior point method, by its sparse interface."""
     import piqp
 
-    squares = sparse.diags(program.squares, format="csc")
+    arguments = piqp_arguments(program)
     begin = time.perf_counter()
     solver = piqp.SparseSolver()
-    solver.setup(
-        squares, program.linear, program.equal, program.level, program.rows, program.low,
-        program.high, np.zeros_like(program.top), program.top,
-    )  # fmt: skip
+    solver.setup(*arguments)
     status = solver.solve()
     seconds = time.perf_counter() - begin
     return Answer(solver.result.x[: program.size], status.name, seconds)
+
+
+def piqp_arguments(program: Program) -> tuple:
+    """Returns what PIQP's setup takes."""
+    squares, zero = sparse.diags(program.squares, format="csc"), np.zeros_like(program.top)
+    first = (squares, program.linear, program.equal, program.level)
+    return (*first, program.rows, program.low, program.high, zero, program.top)
 
 
 def clarabel(program: Program) -> Answer:

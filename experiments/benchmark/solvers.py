@@ -30,12 +30,12 @@ class Compilations:
 
 
 def ours(kind: str, n: int, seed: int, repeats: int) -> dict[str, Any]:
-    """Times `balance.solve` from NumPy arrays to weights, when it is compiled already."""
+    """Times `balance.solve` from NumPy arrays to weights; the first time in the process apart."""
     compilations = Compilations()
-    first = _solve(*instances.examples(kind, n, seed + 1), kind)[0]
+    first = _solve(instances.examples(kind, n, seed + 1), kind)[0]
     arrays, cold = instances.examples(kind, n, seed), compilations.count
-    times, problem, solution = _solve(*arrays, kind)
-    every = [times] + [_solve(*arrays, kind)[0] for _ in range(repeats - 1)]
+    times, problem, solution = _solve(arrays, kind)
+    every = [times] + [_solve(arrays, kind)[0] for _ in range(repeats - 1)]
     median = {name: statistics.median(x[name] for x in every) for name in times}
     begin = time.perf_counter()
     folded, _ = folding.fold(problem)
@@ -56,12 +56,12 @@ def ours(kind: str, n: int, seed: int, repeats: int) -> dict[str, Any]:
 
 
 def _solve(
-    attributes: np.ndarray, labels: np.ndarray, kind: str
+    arrays: dict[str, np.ndarray], kind: str
 ) -> tuple[dict[str, float], balance.Problem, balance.Solution]:
     begin = time.perf_counter()
-    problem = balance.Problem(attributes, labels, **instances.settings(kind))
+    problem = balance.Problem(**arrays, **instances.settings(kind))
     checked = time.perf_counter()
-    solution = balance.solve(problem)
+    solution = balance.solve(problem, warn=False)
     end = time.perf_counter()
     return {"seconds": end - begin, "problem_seconds": checked - begin}, problem, solution
 
@@ -72,7 +72,7 @@ def peer(name: str, kind: str, n: int, seed: int, folded: bool) -> dict[str, Any
     With `folded` it gets the patterns with counts instead of the examples; the time that folding
     takes is then counted.
     """
-    problem = balance.Problem(*instances.examples(kind, n, seed), **instances.settings(kind))
+    problem = balance.Problem(**instances.examples(kind, n, seed), **instances.settings(kind))
     begin = time.perf_counter()
     rows, inverse = folding.fold(problem) if folded else (problem, slice(None))
     fold_seconds = time.perf_counter() - begin if folded else 0.0
@@ -100,7 +100,7 @@ def online(
     Each pass is over the examples in another order. The gap is looked at after every pass at
     first, later after every tenth of those so far; that is not counted.
     """
-    problem = balance.Problem(*instances.examples(kind, n, seed), **instances.settings(kind))
+    problem = balance.Problem(**instances.examples(kind, n, seed), **instances.settings(kind))
     draw, steps = np.random.default_rng(seed), n // batch
     with jax.enable_x64(True):
         state = stochastic.init(problem)

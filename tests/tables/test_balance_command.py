@@ -108,7 +108,8 @@ def test_the_benchmark_measures_each_solver_once(tmp_path):
         "--config.peers_up_to=(2000,)", "--config.folded_peers=()", "--config.online_size=2000",
         "--config.online_passes=5", "--config.online_batches=(100,)", "--config.repeats=1",
         "--config.smallest=1e4", "--config.largest=1e4", "--config.scale_repeats=1",
-        "--config.engines=('duckdb',)",
+        "--config.engines=('duckdb',)", "--config.cold_kinds=('tail utilities',)",
+        "--config.cold_size=2000", "--config.cold_repeats=1",
     ]  # fmt: skip
     for _ in range(2):
         begin = time.monotonic()
@@ -119,6 +120,7 @@ def test_the_benchmark_measures_each_solver_once(tmp_path):
     ours, clarabel = found["solvers"]
     assert ours["ended"] == "CONVERGED" and ours["compilations_when_hot"] == 0
     assert clarabel["agrees"] and clarabel["ratio"] > 1
+    assert found["cold"][0]["solver"] == "m4jax" and found["cold"][0]["seconds"] > 0
     (size,) = files.read_json(tmp_path / "scale.json")
     assert size["status"] == "CONVERGED" and size["relative_gap"] <= 1e-6
     assert (tmp_path / "scale.png").exists()
