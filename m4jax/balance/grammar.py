@@ -26,7 +26,7 @@ from m4jax.balance.checks import ProblemError
 from m4jax.balance.conditions import No
 from m4jax.errors import nearest
 
-TOKEN = re.compile(r"""\s*(?:'([^']*)'|"([^"]*)"|([,;])|([^\s,;'"]+))""")
+TOKEN = re.compile(r"""\s*(?:'([^']*)'|"([^"]*)"|(,)|([^\s,'"]+))""")
 KEYS = ("within", "between", "at", "of", "around", "given", "penalty", "target", "least",
         "examples", "points", "and", "not", "no")  # fmt: skip
 # What each word begins with, the clauses that it needs, and those that it may have.

@@ -84,10 +84,8 @@ class Moments:
         return len(self.names)
 
     def __eq__(self, other: Any) -> bool:
-        if not isinstance(other, Moments) or (self.names, self.recipe) != (
-            other.names,
-            other.recipe,
-        ):
+        kind = (self.names, self.recipe)
+        if not isinstance(other, Moments) or kind != (other.names, other.recipe):
             return False
         pairs = zip(fields(self).values(), fields(other).values(), strict=True)
         return all(np.array_equal(one, two, equal_nan=True) for one, two in pairs)
@@ -134,6 +132,8 @@ def moved(moments: Moments, features: Recipe) -> Moments:
     old = moments.recipe
     if old == features:
         return moments
+    if old.names != features.names:
+        raise ProblemError("moments of other attributes, labels or columns; give words instead")
     plain = old.parts - len(old.products)
     place = [features.part_place(x) for x in old.products]
     part = np.concatenate([np.arange(plain), np.array(place, np.int64)])

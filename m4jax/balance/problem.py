@@ -183,7 +183,7 @@ class Problem:
         attribute_names: Iterable[str] | None = None,
         label_names: Iterable[str] | None = None,
         intersections: Iterable[Sequence[str]] = (),
-        constraints: Iterable[Any] = (),
+        constraints: Iterable[Any] | None = None,
         columns: Mapping[str, Any] | None = None,
         spec: Spec | None = None,
     ):
@@ -203,7 +203,8 @@ class Problem:
             label_names: of the columns of `labels`; "label 0" and so on by default.
             intersections: see `Spec`; each adds a column, see `intersect`.
             constraints: in words: `share`, `prevalence`, `gap`, `ratio`, `cap`, `floor`, `budget`,
-                `equalized_odds`; mixed freely, instead of or beside `target`.
+                `equalized_odds`; mixed freely, instead of or beside `target`. Those of another
+                problem, its `moments`, may stand among them: [problem.moments, share(…)].
             columns: further columns of finite numbers `[n]` by name, tokens or prices say.
             spec: what no other argument says; `dataclasses.replace` uses it.
 
@@ -216,7 +217,8 @@ class Problem:
         given = (target, keep_rate, eps_representation, eps_association, penalty)
         settings = {k: x for k, x in zip(names, given, strict=True) if x is not None}
         if spec is not None:
-            settings = {name: getattr(spec, name) for name in (*names, "moments")} | settings
+            kept = (*names, "moments") if constraints is None else names
+            settings = {name: getattr(spec, name) for name in kept} | settings
             attribute_names = spec.attribute_names if attribute_names is None else attribute_names
             label_names = spec.label_names if label_names is None else label_names
         own = checks.names("attribute", m if attribute_names is None else attribute_names, m)
@@ -240,7 +242,7 @@ class Problem:
         spec = Spec(
             attributes=own,
             labels=label_names,
-            constraints=constraints,
+            constraints=constraints or (),
             columns=columns,
             mean=self._mean,
             **settings,
@@ -260,11 +262,12 @@ def _read(
     found = None if mean is None else mean(names)
     ratios: list[Ratio | Moments] = []
     for word in constraints:
-        if not isinstance(word, Ratio) and not hasattr(word, "ratios"):
+        ready = isinstance(word, Ratio | Moments)
+        if not ready and not hasattr(word, "ratios"):
             raise ProblemError(
                 f"constraints has {word!r}; expected words such as balance.share(...)"
             )
-        ratios += [word] if isinstance(word, Ratio) else word.ratios(names, found)
+        ratios += [word] if ready else word.ratios(names, found)
     return gather(names, ratios)
 
 

@@ -1,5 +1,7 @@
 """Words say what they say: their linear forms against the definitions, written out densely."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -146,6 +148,19 @@ def test_words_ratios_and_blocks_mix_in_their_order_with_their_own_penalties():
     )
     assert value(problem, 3, q) == pytest.approx(q @ y[:, 1] / q.sum())
     assert value(problem, 6, q) == pytest.approx(q @ columns["tokens"])
+
+
+def test_constraints_are_replaced_or_added_to():
+    problem = posed(balance.share("man", within=("nurse", "cook"), between=(0.3, 0.6)))
+    more = dataclasses.replace(problem, constraints=[problem.moments, balance.cap(at_most=0.4)])
+    assert more.moments.names == (*problem.moments.names, *(f"share of {x}" for x in LABELS))
+    q = np.random.default_rng(5).random(400)
+    assert value(more, 0, q) == pytest.approx(value(problem, 0, q))
+    other = dataclasses.replace(problem, constraints=[balance.cap("cook", at_most=0.4)])
+    assert other.moments.names == ("share of cook",)
+    assert dataclasses.replace(problem, keep_rate=0.3).moments == problem.moments
+    with pytest.raises(balance.ProblemError, match="give words instead"):
+        balance.Problem(problem.attributes, problem.labels, constraints=[problem.moments])
 
 
 def test_band_bounds_what_the_data_can_decide():
