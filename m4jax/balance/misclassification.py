@@ -9,7 +9,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from m4jax.balance import checks, conditions
 from m4jax.balance.bands import LEAST as ENOUGH
@@ -248,7 +248,7 @@ def _table(confusion: Any) -> np.ndarray:
 def _interval(hits: float, misses: float, confidence: float) -> tuple[float, float, float]:
     """Returns the rate of hits with its Jeffreys interval."""
     tails = np.array([1 - confidence, 1 + confidence]) / 2
-    low, high = stats.beta.ppf(tails, hits + 0.5, misses + 0.5)
+    low, high = special.betaincinv(hits + 0.5, misses + 0.5, tails)
     rate = hits / (hits + misses)
     return rate, min(float(low), rate), max(float(high), rate)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import sparse, special
 
 from m4jax.balance import checks
 from m4jax.balance.checks import ProblemError
@@ -249,7 +249,7 @@ class _Search:
             if self.band[0] <= value <= self.band[1]:
                 continue
             z = abs(value - end) / np.sqrt(max(end * (1 - end), 1e-12) / effective)
-            p = min(1.0, float(stats.norm.sf(z)) * self.looked_at * self.rounds)
+            p = min(1.0, float(special.ndtr(-z)) * self.looked_at * self.rounds)
             within = tuple(self.conditions[x] for x in sorted({int(i), int(j)}))
             before = float(plain_inside[i, j] / plain[i, j])
             yield Finding(

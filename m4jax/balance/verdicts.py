@@ -15,13 +15,16 @@ from m4jax.balance.bias import divide
 from m4jax.balance.diagnostics import finite
 from m4jax.balance.intervals import newcombe, normal, wilson
 from m4jax.balance.judgement import KINDS, Judgement, judge
-from m4jax.balance.phrases import part_name, texts
+from m4jax.balance.phrases import part_name, show, texts
 from m4jax.balance.problem import Problem
 from m4jax.balance.tallies import PROPORTIONS
 
 
 class Estimate(NamedTuple):
     """A value with its interval of 95%; what can't be estimated is NaN.
+
+    Intervals take the weights as given: they say where the share of another sample, as large and
+    weighted alike, would lie, and not what weights that were found for that sample would do.
 
     Attributes:
         value: in the unit of the constraint.
@@ -73,6 +76,17 @@ class Verdict(NamedTuple):
     label: str | None
     gap_before: Estimate | None
     gap_after: Estimate | None
+
+    def __str__(self) -> str:
+        after = self.after
+        interval = " to ".join(show(x, self.unit) for x in (after.low, after.high))
+        bounds = [show(x, self.unit) for x in (self.lower, self.upper) if np.isfinite(x)]
+        word = ("at least " if np.isfinite(self.lower) else "at most ") if len(bounds) == 1 else ""
+        return (
+            f"{self.name}: {show(self.before.value, self.unit)}, now "
+            f"{show(after.value, self.unit)} ({interval}; n = {after.n:,.6g}, effective "
+            f"{after.effective:,.6g}), asked for {word}{' to '.join(bounds)}: {self.text}"
+        )
 
 
 def verdicts(

@@ -57,6 +57,10 @@ def test_only_men_among_the_cooks_can_not_be_balanced(eps):
     )
     assert verdict.before.value == verdict.after.value == 1.0
     assert verdict.before.n == 12
+    assert str(verdict) == (
+        "share of man within cook: 100.0%, now 100.0% (75.8% to 100.0%; n = 12, effective 12), "
+        f"asked for 45.0% to 55.0%: {verdict.text}"
+    )
     assert verdict.before.low == pytest.approx(12 / (12 + intervals.Z**2))
     assert (
         "can't be" in str(solution).splitlines()[0] or "violated" in str(solution).splitlines()[0]
@@ -192,6 +196,7 @@ def test_bounds_that_nothing_can_break_are_vacuous_and_dropping_everything_is_no
     kinds = [x.verdict for x in found]
     assert kinds == ["vacuous", "vacuous", "can't be", "was balanced", "can't be", "balanced"]
     assert "the weights drop all" in found[2].text
+    assert "asked for at least 5,000 examples: can't be" in str(found[4])
     assert "less than 5,000 examples" in found[4].text
     assert [x.verdict for x in verdicts.worst_first(found)][:2] == ["can't be", "can't be"]
     none = verdicts.verdicts(problem, np.full(1000, np.nan))
