@@ -30,6 +30,7 @@ CORE = [
     "tokenizers",  # byte pair encoding of CLIP, and any tokenizer.json
 ]
 SLURM = ["submitit"]  # studies as arrays of jobs
+BEAM = ["apache-beam>=2.77"]  # tables on many machines; its versions stand in constraints-beam.txt
 TEST = ["clarabel", "hypothesis", "pytest", "pytest-xdist", *SLURM]
 SOLVERS = ["clarabel", "osqp", "piqp", "polars"]  # for experiments/benchmark_balance.py
 # For experiments/benchmark_train.py and the tests that compare models and tokenizers with others'.
@@ -47,5 +48,12 @@ setup(
     packages=find_packages(include=["m4jax", "m4jax.*"]),
     package_data={"m4jax": ["**/*.json", "**/*.csv", "**/*.txt"]},
     install_requires=CORE,
-    extras_require={"test": TEST, "slurm": SLURM, "solvers": SOLVERS, "peers": PEERS, "dev": DEV},
+    extras_require={
+        "test": TEST,
+        "slurm": SLURM,
+        "beam": BEAM,
+        "solvers": SOLVERS,
+        "peers": PEERS,
+        "dev": DEV,
+    },
 )

@@ -12,9 +12,8 @@ of 50%, and as much of the data is kept as that allows. Exit codes follow the ve
        cooks, say): they are left as they are. --config.one_sided=keep accepts that, and =drop
        gives their examples weight 0; the code is 0 then
 
-Interrupted at any point, the same command goes on. For several machines with one disk: each runs it
-with --config.shards=K --config.shard=I (0 to K - 1), which folds its share of the files; the same
-command without --config.shard then does the rest.
+Interrupted at any point, the same command goes on. On many machines: --config.engine=beam, see
+m4jax/tables/beam/README.md.
 """
 
 import functools
@@ -47,29 +46,27 @@ def main(console: Console) -> int:
     """Carries out the stages that are not done yet; prints the certificate and where all lies."""
     config = tables.table_config(command.config())
     tell = functools.partial(console.print, soft_wrap=True)
-    job = tables.Job(config, command.workdir(), tell)
-    stages = {name: functools.partial(tables.STAGES[name], job) for name in tables.stages(config)}
-    with files.locked(job.folder / f"lock.{config.shard or 0}", wait=False):
-        if config.shards == 1:
-            files.sweep(job.folder)
+    job, works = tables.job(config, command.workdir(), tell)
+    stages = {name: functools.partial(works[name], job) for name in tables.stages(config)}
+    with files.locked(job.folder / "lock", wait=False):
+        files.sweep(job.folder)
         progress.run_stages(console, stages)
-    if config.shard is not None:
-        return 0
     certificate = tables.certificate(job.folder)
     balance_report.show(console, config, certificate, solving.judged(job))
-    _show(console, job.folder, certificate)
+    _show(console, job.folder, certificate, config.beam_folder)
     accepted = config.one_sided != TELL
     return outcome.exit_code(certificate["verdicts"], accepted=accepted)
 
 
-def _show(console: Console, folder: Path, certificate: Mapping[str, Any]) -> None:
+def _show(console: Console, folder: Path, certificate: Mapping[str, Any], beam_folder: str) -> None:
     table = Table("solver", "")
     for name, title in SHOWN.items():
         if name in certificate:
             table.add_row(title, _text(certificate[name]))
     console.print(table)
-    weights, shown = folder / "weights.parquet", f"{folder / 'tables'}, {folder / 'figures'}"
-    console.print(f"Weights: {weights}", soft_wrap=True)
+    weights, shown = tables.names(certificate), f"{folder / 'tables'}, {folder / 'figures'}"
+    more = f" to {weights[-1]}" if len(weights) > 1 else ""
+    console.print(f"Weights: {beam_folder or folder}/{weights[0]}{more}", soft_wrap=True)
     console.print(f"Tables and figures: {shown}", soft_wrap=True)
 
 

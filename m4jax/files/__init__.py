@@ -4,6 +4,7 @@ from m4jax.files.contents import (
     digest,
     fingerprint,
     fingerprint_folder,
+    fingerprint_stream,
     sha256,
 )
 from m4jax.files.lines import (
@@ -37,6 +38,7 @@ __all__ = [
     "digest",
     "fingerprint",
     "fingerprint_folder",
+    "fingerprint_stream",
     "intact",
     "locked",
     "new_directory",

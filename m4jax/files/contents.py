@@ -53,6 +53,23 @@ def fingerprint(path: str | os.PathLike, *, full: bool = False) -> str:
     return f"sampled-{_remembered(path, _sampled)}"
 
 
+def fingerprint_stream(file: BinaryIO, size: int, changed: int, *, full: bool = False) -> str:
+    """Returns the fingerprint of an open file that lies in no folder of this machine.
+
+    Args:
+        file: that can be read from any place.
+        size: in bytes.
+        changed: the time of its last change, in nanoseconds.
+        full: see `fingerprint`.
+    """
+    if full or size <= IN_FULL:
+        found = hashlib.sha256()
+        while block := file.read(BLOCK):
+            found.update(block)
+        return found.hexdigest()
+    return f"sampled-{_blocks(file, size, changed)}"
+
+
 def fingerprint_folder(
     path: str | os.PathLike, pattern: str = "**/*", *, full: bool = False
 ) -> str:
@@ -101,8 +118,12 @@ def _whole(file: BinaryIO) -> str:
 
 def _sampled(file: BinaryIO) -> str:
     about = os.fstat(file.fileno())
-    found = hashlib.sha256(f"{about.st_size} {about.st_mtime_ns} ".encode())
+    return _blocks(file, about.st_size, about.st_mtime_ns)
+
+
+def _blocks(file: BinaryIO, size: int, changed: int) -> str:
+    found = hashlib.sha256(f"{size} {changed} ".encode())
     for i in range(BLOCKS):
-        file.seek((about.st_size - BLOCK) * i // (BLOCKS - 1))
+        file.seek((size - BLOCK) * i // (BLOCKS - 1))
         found.update(file.read(BLOCK))
     return found.hexdigest()

@@ -7,12 +7,14 @@ sealed besides (`files.seal_file`).
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from m4jax.errors import DamagedError, InputError
+
+Source = str | os.PathLike | BinaryIO  # a path, or a file that is open already: of a bucket, say
 
 
 def write(table: pa.Table, path: str | os.PathLike, **options: Any) -> None:
@@ -37,15 +39,24 @@ def read(path: str | os.PathLike) -> pa.Table:
 
 
 def batches(
-    path: str | os.PathLike, rows: int, names: Sequence[str] | None = None
+    path: Source,
+    rows: int,
+    names: Sequence[str] | None = None,
+    groups: Sequence[int] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yields the rows of a file, up to so many at a time, with the columns `names` or all.
+
+    Args:
+        path: of the file, or the open file.
+        rows: of a batch, at most.
+        names: of the columns; None: all.
+        groups: which row groups; None: all.
 
     Raises as `read` does.
     """
     columns = None if names is None else list(names)
     with _told(path):
-        reading = _open(path).iter_batches(rows, columns=columns)
+        reading = _open(path).iter_batches(rows, row_groups=groups, columns=columns)
     while True:
         with _told(path):
             batch = next(reading, None)
@@ -61,14 +72,22 @@ def schema(path: str | os.PathLike) -> tuple[pa.Schema, int]:
         return file.schema_arrow, file.metadata.num_rows
 
 
-def _open(path: str | os.PathLike) -> pq.ParquetFile:
-    if not os.path.exists(path):
+def groups(path: Source) -> tuple[pa.Schema, list[int]]:
+    """Returns a file's schema and the rows of each of its row groups; raises as `read` does."""
+    with _told(path), _open(path) as file:
+        metadata = file.metadata
+        sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+        return file.schema_arrow, sizes
+
+
+def _open(path: Source) -> pq.ParquetFile:
+    if isinstance(path, str | os.PathLike) and not os.path.exists(path):
         raise InputError(f"{path}: no such file")
     return pq.ParquetFile(path, page_checksum_verification=True)
 
 
 @contextlib.contextmanager
-def _told(path: str | os.PathLike) -> Iterator[None]:
+def _told(path: Source) -> Iterator[None]:
     """Tells what pyarrow raises within the block as `DamagedError`."""
     try:
         yield
@@ -77,4 +96,5 @@ def _told(path: str | os.PathLike) -> Iterator[None]:
     # pyarrow's own errors are of these kinds, too; what a damaged footer claims may be anything.
     except (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise DamagedError(f"{path}: not a readable parquet file ({reason})") from None
+        name = path if isinstance(path, str | os.PathLike) else getattr(path, "name", "a file")
+        raise DamagedError(f"{name}: not a readable parquet file ({reason})") from None

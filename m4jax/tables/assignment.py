@@ -1,7 +1,8 @@
 """From patterns with weights to a weight for every example, as a stream in the examples' order."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -47,12 +48,7 @@ def assign(
     try:
         for query in _chunks(table):
             chunk = connection.sql(query).to_arrow_table()
-            if chunk["weight"].null_count:
-                (stray,) = chunk.filter(chunk["weight"].is_null()).slice(0, 1)["uid"].to_pylist()
-                raise InputError(
-                    f"the example {stray!r} is like none of the patterns: the table has changed "
-                    "since it was folded; run again"
-                )
+            refuse_strays(chunk)
             writer = writer or parquet.writer(path, chunk.schema)
             writer.write_table(chunk.combine_chunks(), row_group_size=ROW_GROUP)
             done += len(chunk)
@@ -68,13 +64,28 @@ def assign(
 def check_uids(connection: sql.Connection, table: Table) -> None:
     """Raises `InputError` if an example has no uid, or shares it with another one."""
     (missing,) = sql.row(connection, queries.no_uid(table))
+    twice = None if missing else sql.row(connection, queries.uid_twice(queries.rows(table)))
+    refuse_uids(table.columns.uid, missing, twice)
+
+
+def refuse_uids(column: str, missing: int, twice: Sequence[Any] | None) -> None:
+    """Raises `InputError` if uids are missing, or one comes twice: (uid, how often)."""
     if missing:
-        raise InputError(f"column {table.columns.uid!r} is NULL for {missing:,} examples")
-    twice = sql.row(connection, queries.uid_twice(table))
+        raise InputError(f"column {column!r} is NULL for {missing:,} examples")
     if twice:
         raise InputError(
-            f"column {table.columns.uid!r}: {twice[0]!r} comes {twice[1]} times; expected a uid of "
-            "its own for each example"
+            f"column {column!r}: {twice[0]!r} comes {twice[1]} times; expected a uid of its own "
+            "for each example"
+        )
+
+
+def refuse_strays(weights: pa.Table) -> None:
+    """Raises `InputError` if an example has no weight."""
+    if weights["weight"].null_count:
+        (stray,) = weights.filter(weights["weight"].is_null()).slice(0, 1)["uid"].to_pylist()
+        raise InputError(
+            f"the example {stray!r} is like none of the patterns: the table has changed since it "
+            "was folded; run again"
         )
 
 

@@ -21,6 +21,7 @@ BAND = 0.05  # points by which a share may miss its target, where nothing else i
 SOFT = 10.0  # the penalty where weights are wanted whatever they violate
 # What is done with labels that the data can't decide: of which one group has too few examples.
 TELL, KEEP, DROP = ONE_SIDED = ("tell", "keep", "drop")
+DUCKDB, BEAM = ENGINES = ("duckdb", "beam")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +75,11 @@ class TableConfig(Request):
     # Resources.
     memory_limit: str = "2GB"  # of reading the tables; what is beyond it goes to the disk
     threads: int = 0  # 0: as many as there are cores
-    shards: int = 1  # parts in which the files are folded; each is done but once
-    shard: int | None = None  # fold this part alone: one process for each
+    # What reads the examples: "duckdb", on this machine, or "beam", on many (Apache Beam: Dataflow,
+    # Flink, Spark, or processes of this machine); see m4jax/tables/beam/README.md.
+    engine: str = "duckdb"
+    beam_options: tuple[str, ...] = ()  # of Beam, as in ("--runner=FlinkRunner",); (): this machine
+    beam_folder: str = ""  # where Beam's workers write, as in "gs://bucket/x"; "": the workdir
 
     def __post_init__(self):
         super().__post_init__()
@@ -90,13 +94,9 @@ class TableConfig(Request):
             if name not in LABEL_SETS:
                 hint = nearest(name, LABEL_SETS)
                 raise InputError(f"config.world_labels: unknown {name!r}; {hint}")
-        if self.shards < 1 or self.threads < 0:
-            raise InputError(
-                f"config.shards, config.threads: expected at least 1 and 0, got {self.shards} and "
-                f"{self.threads}"
-            )
-        if self.shard is not None and not 0 <= self.shard < self.shards:
-            raise InputError(f"config.shard: expected 0 to {self.shards - 1}, got {self.shard}")
+        if self.threads < 0:
+            raise InputError(f"config.threads: expected at least 0, got {self.threads}")
+        _check_engine(self.engine, self.beam_options, self.beam_folder)
         if self.precision not in PRECISIONS:
             hint = nearest(self.precision, PRECISIONS)
             raise InputError(f"config.precision: unknown {self.precision!r}; {hint}")
@@ -181,6 +181,13 @@ def table_config(config: Mapping[str, Any]) -> TableConfig:
     if isinstance(config.get("world"), Mapping):
         config["world"] = record(World, config["world"], "config.world", EXAMPLE)
     return record(TableConfig, config, "config", EXAMPLE)
+
+
+def _check_engine(engine: str, options: tuple[str, ...], folder: str) -> None:
+    if engine not in ENGINES:
+        raise InputError(f"config.engine: unknown {engine!r}; {nearest(engine, ENGINES)}")
+    if engine != BEAM and (options or folder):
+        raise InputError("config.beam_options, config.beam_folder: set, but config.engine is not")
 
 
 def _check_target(target: float | tuple[tuple, ...]) -> None:

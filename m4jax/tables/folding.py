@@ -72,27 +72,33 @@ def fold(
         raise InputError(f"read {rows:,} of {len(table):,} examples; run again")
     if not table.columns.counts:
         total = decimal.Decimal(rows)
-    if total is not None and total > MOST_EXAMPLES:
-        raise InputError(
-            f"column {table.columns.counts!r} sums to {total:.3e}, more than "
-            f"{MOST_EXAMPLES:.0e}; divide it"
-        )
-    files.seal_file(path, rows=rows, total=_exact(total))
+    seal(path, table.columns, rows, total)
 
 
 def merge(
-    connection: sql.Connection,
-    parts: Sequence[str | os.PathLike],
-    path: str | os.PathLike,
+    connection: sql.Connection, parts: Sequence[str | os.PathLike], path: str | os.PathLike
 ) -> None:
-    """Merges sealed folds of parts of a table into the fold of all of it, and seals it."""
-    facts = [files.sealed_file(part) for part in parts]
+    """Merges folds of parts of a table into that of all of it, atomically; `seal` comes next."""
     names = parquet.schema(parts[0])[0].names
     with files.atomic(path) as temporary:
-        query = queries.merge(parts, names)
+        query = queries.merge(sql.source(list(map(str, parts))), names)
         sql.execute(connection, queries.to_parquet(query, temporary))
-    total = sum(decimal.Decimal(fact["total"]) for fact in facts)
-    files.seal_file(path, rows=sum(fact["rows"] for fact in facts), total=_exact(total))
+
+
+def seal(
+    path: str | os.PathLike, columns: Columns, rows: int, total: decimal.Decimal | None
+) -> None:
+    """Seals a fold, with the number of rows that the table has and the sum of their counts.
+
+    Raises:
+        InputError: if that sum is too large to be exact.
+    """
+    if total is not None and total > MOST_EXAMPLES:
+        raise InputError(
+            f"column {columns.counts!r} sums to {total:.3e}, more than {MOST_EXAMPLES:.0e}; divide "
+            "it"
+        )
+    files.seal_file(path, rows=rows, total=_exact(total))
 
 
 def load(path: str | os.PathLike, columns: Columns) -> Patterns:
@@ -172,10 +178,6 @@ def _floats(table: pa.Table, name: str) -> np.ndarray:
 def _check(connection: sql.Connection, table: Table, path: Path) -> None:
     """Raises if a pattern has a value out of its range, naming the first such example."""
     for fault in queries.faults(table):
-        (wrong,) = sql.row(connection, fault.wrong(path))
+        (wrong,) = sql.row(connection, fault.wrong(sql.source([str(path)])))
         if wrong:
-            first, value = sql.row(connection, fault.first(table))
-            raise InputError(
-                f"column {fault.column!r} is {value} for the example {first!r}; expected "
-                f"{fault.expected}"
-            )
+            raise InputError(fault.told(*sql.row(connection, fault.first(table))))

@@ -58,11 +58,11 @@ class Job:
     @functools.cached_property
     def fold_id(self) -> str:
         """The name of the fold of all examples."""
-        return self.part_id(self.table)
+        return self.identify()
 
-    def part_id(self, table: Table) -> str:
-        """Returns the name of the fold of the table, or of a part of it."""
-        return files.digest(table.identity(full=self.config.full_fingerprints))
+    def identify(self) -> str:
+        """Returns the name of the fold of all examples, as the files are now."""
+        return files.digest(self.table.identity(full=self.config.full_fingerprints))
 
     @functools.cached_property
     def solution_id(self) -> str:

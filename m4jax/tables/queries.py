@@ -25,6 +25,8 @@ def rows(table: Table, *, places: bool = False) -> str:
         table: the examples.
         places: also `file` (the path) and `place` (of the row in its file, from 0).
     """
+    if table.view:
+        return f"(SELECT *, '' AS file FROM {table.view}) AS examples"  # noqa: S608
     alike: dict[tuple[str, ...], list[str]] = {}
     for path, names in zip(table.paths, table.names, strict=True):
         alike.setdefault(names, []).append(path)
@@ -72,14 +74,25 @@ def fold(table: Table) -> str:
     return f"SELECT {', '.join(chosen)} FROM {rows(table)} {_by(of)}"  # noqa: S608
 
 
-def merge(parts: Sequence[str | os.PathLike], names: Sequence[str]) -> str:
-    """Returns the query of the fold of all, from folds of parts with the columns `names`."""
+def merge(parts: str, names: Sequence[str]) -> str:
+    """Returns the query of the fold of all.
+
+    Args:
+        parts: SQL of the folds of parts, one below the other.
+        names: of their columns.
+    """
     sums = {name: digits for name, digits in (("counts", 9), ("total", 15)) if name in names}
     of = [name for name in names if name not in (*sums, "valid")]
     chosen = [f"CAST(sum({name}) AS DECIMAL(38, {digits})) AS {name}"
               for name, digits in sums.items()]  # fmt: skip
     columns = ", ".join([*of, *chosen, "bool_and(valid) AS valid"])
-    return f"SELECT {columns} FROM {sql.source(list(map(str, parts)))} {_by(of)}"  # noqa: S608
+    return f"SELECT {columns} FROM {parts} {_by(of)}"  # noqa: S608
+
+
+def fold_in_buckets(table: Table, buckets: int) -> str:
+    """Returns the query of `fold` in the order of a last column `bucket`, a hash of patterns."""
+    bucket = f"CAST(hash({', '.join(keys(table))}) % {buckets} AS INTEGER) AS bucket"
+    return f"SELECT *, {bucket} FROM ({fold(table)}) ORDER BY bucket"  # noqa: S608
 
 
 def to_parquet(query: str, path: str | os.PathLike) -> str:
@@ -119,9 +132,17 @@ def no_uid(table: Table) -> str:
     return f"SELECT count(*) FROM {rows(table)} WHERE uid IS NULL"  # noqa: S608
 
 
-def uid_twice(table: Table) -> str:
-    """Returns the query of a uid that comes several times, and how often."""
-    return f"SELECT uid, count(*) FROM {rows(table)} GROUP BY 1 HAVING count(*) > 1 LIMIT 1"  # noqa: S608
+def uid_twice(examples: str) -> str:
+    """Returns the query of a uid that comes several times in SQL `examples`, and how often."""
+    return f"SELECT uid, count(*) FROM {examples} GROUP BY 1 HAVING count(*) > 1 LIMIT 1"  # noqa: S608
+
+
+def uids_in_buckets(examples: str, buckets: int) -> str:
+    """Returns the query of (bucket, uids): a list for each hash of the uids in SQL `examples`."""
+    return (
+        f"SELECT hash(uid) % {buckets} AS bucket, list(uid) AS uids "  # noqa: S608
+        f"FROM {examples} WHERE uid IS NOT NULL GROUP BY 1"
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,13 +163,19 @@ class Fault:
     in_row: str
     role: str
 
-    def wrong(self, fold: str | os.PathLike) -> str:
-        """Returns the query of the number of patterns that have it."""
-        return f"SELECT count(*) FROM {sql.source([str(fold)])} WHERE {self.in_pattern}"  # noqa: S608
+    def wrong(self, fold: str) -> str:
+        """Returns the query of the number of patterns that have it; `fold` is SQL of them all."""
+        return f"SELECT count(*) FROM {fold} WHERE {self.in_pattern}"  # noqa: S608
 
     def first(self, table: Table) -> str:
         """Returns the query of uid and value of an example that has it."""
         return f"SELECT uid, {self.role} FROM {rows(table)} WHERE {self.in_row} LIMIT 1"  # noqa: S608
+
+    def told(self, uid: str | int, value: object) -> str:
+        """Returns what to say of the example that has it."""
+        return (
+            f"column {self.column!r} is {value} for the example {uid!r}; expected {self.expected}"
+        )
 
 
 def faults(table: Table) -> list[Fault]:

@@ -17,6 +17,7 @@ from m4jax.progress import Progress
 from m4jax.tables import assignment, outcome, request, shares, undecided
 from m4jax.tables.config import DROP
 from m4jax.tables.job import Job
+from m4jax.tables.table import Rows
 
 MAX_PASSES = 50
 ARRAYS = ("multipliers", "moment_multipliers")
@@ -143,15 +144,19 @@ def weigh_each(job: Job, path: Path, progress: Callable[[int, int], None]) -> No
     spec = solved(job, solution).spec
     with contextlib.ExitStack() as stack:
         for rows in job.table.blocks():
-            block = job.block(rows)
-            weights = stream.weights(spec, solution, block, objective=job.config.objective)
-            gone = undecided.members(solution.dropped, block.attributes, block.labels)
-            weights = np.where(gone, 0.0, weights)
-            table = pa.table({"uid": rows.uid, "weight": weights})
+            table = weighed(job, spec, solution, rows)
             writer = writer or stack.enter_context(parquet.writer(path, table.schema))
             writer.write_table(table)
             done += len(table)
             progress(done, len(job.table))
+
+
+def weighed(job: Job, spec: balance.Spec, solution: DiskSolution, rows: Rows) -> pa.Table:
+    """Returns (uid, weight) of some examples, each by its own utility."""
+    block = job.block(rows)
+    weights = stream.weights(spec, solution, block, objective=job.config.objective)
+    gone = undecided.members(solution.dropped, block.attributes, block.labels)
+    return pa.table({"uid": rows.uid, "weight": np.where(gone, 0.0, weights)})
 
 
 def _refuse(job: Job, verdicts: outcome.Rows) -> None:

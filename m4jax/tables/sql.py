@@ -17,6 +17,7 @@ POLL_SECONDS = 0.2  # between two looks at a query's progress
 AS_IT_IS = ("hive_partitioning = FALSE", "union_by_name = FALSE")
 
 Connection = duckdb.DuckDBPyConnection
+Relation = duckdb.DuckDBPyRelation
 
 
 @contextlib.contextmanager
@@ -34,6 +35,15 @@ def connect(
         InputError: if a setting is refused or more than the machine has, or a query within the
             block fails, for want of memory, say.
     """
+    with (
+        opened(folder, threads=threads, memory_limit=memory_limit) as connection,
+        told(threads, memory_limit),
+    ):
+        yield connection
+
+
+def opened(folder: str | os.PathLike, *, threads: int, memory_limit: str) -> Connection:
+    """Returns a connection as `connect` does, whose user closes it and tells of errors."""
     limits.check_threads(threads)
     limits.check_memory_limit(memory_limit)
     config = {"autoinstall_known_extensions": "false", "temp_directory": str(folder)}
@@ -42,21 +52,25 @@ def connect(
         connection = duckdb.connect(config=config)
     except duckdb.Error as error:
         raise InputError(f"memory_limit {memory_limit!r}, threads {threads}: {error}") from None
-    with connection:
-        # The least and largest value in parquet leave NaN out, yet DuckDB infers from them that
-        # isnan(x) is never true.
-        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
-        connection.execute("SET enable_progress_bar = TRUE; SET enable_progress_bar_print = FALSE")
-        try:
-            yield connection
-        except duckdb.OutOfMemoryException as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                f"reading the tables: {reason}; raise memory_limit ({memory_limit}), or lower "
-                "threads"
-            ) from None
-        except duckdb.Error as error:
-            raise InputError(f"reading the tables: {error}") from None
+    # The least and largest value in parquet leave NaN out, yet DuckDB infers from them that
+    # isnan(x) is never true.
+    connection.execute("SET disabled_optimizers = 'statistics_propagation'")
+    connection.execute("SET enable_progress_bar = TRUE; SET enable_progress_bar_print = FALSE")
+    return connection
+
+
+@contextlib.contextmanager
+def told(threads: int, memory_limit: str) -> Iterator[None]:
+    """Tells what DuckDB raises within the block as `InputError`."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"reading the tables: {reason}; raise memory_limit ({memory_limit}), or lower threads"
+        ) from None
+    except duckdb.Error as error:
+        raise InputError(f"reading the tables: {error}") from None
 
 
 def source(paths: Sequence[str], *options: str) -> str:

@@ -54,24 +54,12 @@ def write_examples(job: Job, progress: Progress) -> None:
 
 
 def fold(job: Job, progress: Progress) -> None:
-    """Folds the examples, shard by shard; with `shard` set, that one alone."""
+    """Folds the examples."""
     solving.check_size(job)  # before the work is done
     if job.is_whole(job.fold):
         return
-    shards, shard = job.config.shards, job.config.shard
-    parts = []
-    for index in range(shards) if shard is None else [shard]:
-        part = job.table.part(index, shards)
-        if not part.paths:  # fewer files than shards
-            continue
-        parts.append(job.folder / "folds" / f"{job.part_id(part)}.parquet")
-        if parts[-1] == job.fold or not job.is_whole(parts[-1]):
-            with job.connect() as connection:
-                percent = functools.partial(progress, f"fold {index + 1} of {shards}")
-                folding.fold(connection, part, parts[-1], percent)
-    if shard is None and parts != [job.fold]:
-        with job.connect() as connection:
-            folding.merge(connection, parts, job.fold)
+    with job.connect() as connection:
+        folding.fold(connection, job.table, job.fold, functools.partial(progress, "fold"))
 
 
 def solve(job: Job, progress: Progress) -> None:
@@ -86,10 +74,8 @@ def solve(job: Job, progress: Progress) -> None:
 def write_weights(job: Job, progress: Progress) -> None:
     """Writes a weight for every example, and which of them are kept if a seed is set."""
     if not _is_current(job):
-        _remove(job.folder, "weights.json", "weights.parquet", "kept.json", "kept.parquet")
-        certificate = solving.read(job).certificate
-        certificate |= {"rows": len(job.table), "solution": job.solution_id}
-        certificate |= {"uids_checked": job.config.check_uids}
+        weights.remove(job.folder)
+        certificate = certificate_of(job)
         with job.connect() as connection:
             if job.config.check_uids:
                 progress("check uids", 0, 1)
@@ -102,10 +88,16 @@ def write_weights(job: Job, progress: Progress) -> None:
                     assignment.assign(connection, job.table, job.solution, path, rows)
                 checked = functools.partial(progress, "check the weights")
                 certificate |= verification.verified(job, certificate, path, checked)
-        if job.part_id(job.table) != job.fold_id:
+        if job.identify() != job.fold_id:
             _remove(job.folder, "weights.json", "weights.parquet")
             raise InputError("the files were changed while they were balanced; run again")
     _select(job, progress)
+
+
+def certificate_of(job: Job) -> dict[str, Any]:
+    """Returns the certificate of the solution, and what it is of."""
+    facts = {"rows": len(job.table), "solution": job.solution_id}
+    return solving.read(job).certificate | facts | {"uids_checked": job.config.check_uids}
 
 
 def trace_frontier(job: Job, progress: Progress) -> None:
@@ -154,9 +146,8 @@ STAGES: dict[str, Callable[[Job, Progress], None]] = {
 
 
 def stages(config: TableConfig) -> tuple[str, ...]:
-    """Returns the stages that a configuration asks for: with `shard` set, no more than its fold."""
-    names = tuple(STAGES) if config.shard is None else ("examples", "fold")
-    return names[1:] if config.files else names
+    """Returns the stages that a configuration asks for."""
+    return tuple(STAGES)[1:] if config.files else tuple(STAGES)
 
 
 def _world(config: TableConfig) -> dict[str, Any]:
@@ -189,6 +180,8 @@ def _is_current(job: Job) -> bool:
         job.tell(f"{job.folder / 'weights.parquet'} is damaged or missing: it is made again")
         return False
     certificate = weights.certificate(job.folder)
+    if weights.SHARDS in certificate:  # of many machines: here they are to be one file
+        return False
     unchecked = job.config.check_uids and not certificate.get("uids_checked")
     return certificate.get("solution") == job.solution_id and not unchecked
 
@@ -202,7 +195,7 @@ def _remove_others(job: Job) -> None:
         job.tell(f"{mark} is damaged: it is made again, and the weights with it")
         others = True
     if others:
-        _remove(job.folder, mark.name, "weights.parquet", "kept.json", "kept.parquet")
+        weights.remove(job.folder)
         summary.remove(job.folder)
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +29,8 @@ class Table:
         columns: what is in them.
         types: column -> DuckDB's name of its type.
         names: of all columns of each file, in their order.
+        view: "", or the relation of a DuckDB connection that queries read in place of the files;
+            its columns are called by their roles.
     """
 
     paths: tuple[str, ...]
@@ -36,6 +38,7 @@ class Table:
     columns: Columns
     types: dict[str, str]
     names: tuple[tuple[str, ...], ...]
+    view: str = ""
 
     def __len__(self) -> int:
         return sum(self.rows)
@@ -49,20 +52,20 @@ class Table:
         size = 0
         names = list(self.columns.read())
         for path in self.paths:
-            for batch in parquet.batches(path, rows, names):
+            for batch in self.batches(path, rows, names):
                 while size + len(batch) >= rows:
                     first = batch.slice(0, rows - size)
-                    yield _rows(pa.Table.from_batches([*waiting, first]), self.columns)
+                    yield rows_of(pa.Table.from_batches([*waiting, first]), self.columns)
                     waiting, batch, size = [], batch.slice(len(first)), 0
                 if len(batch):
                     waiting.append(batch)
                     size += len(batch)
         if waiting:
-            yield _rows(pa.Table.from_batches(waiting), self.columns)
+            yield rows_of(pa.Table.from_batches(waiting), self.columns)
 
-    def part(self, index: int, parts: int) -> "Table":
-        """Returns the table of every `parts`-th file, from the file `index` on."""
-        return self.of_files(slice(index, None, parts))
+    def batches(self, path: str, rows: int, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yields columns of one of the files, in batches of up to so many rows."""
+        return parquet.batches(path, rows, names)
 
     def of_files(self, chosen: slice) -> "Table":
         """Returns the table of some of the files."""
@@ -75,11 +78,14 @@ class Table:
         Args:
             full: read large files in full; see `files.fingerprint`.
         """
-        contents = [files.fingerprint(path, full=full) for path in self.paths]
+        return self.identity_of([files.fingerprint(path, full=full) for path in self.paths])
+
+    def identity_of(self, contents: Sequence[str]) -> list[Any]:
+        """Returns the same, from the files' fingerprints."""
         columns = dataclasses.asdict(self.columns)
         if not self.columns.numbers:  # folds without them are called what they always were
             del columns["numbers"]
-        return [columns, contents]
+        return [columns, list(contents)]
 
 
 class Rows(NamedTuple):
@@ -114,42 +120,64 @@ def open_table(connection: sql.Connection, patterns: Sequence[str], columns: Col
         InputError: if no file matches, one is not parquet, or a column is missing, comes twice, is
             of a type that can't be used, or is not of the same type in all files.
     """
-    paths = find(patterns)
-    names, rows, described, known = [], [], [], {}
-    for path in paths:
-        schema, size = _schema(path)
-        found = sql.types(connection, path)
-        if len(found) != len(schema.names):
+    found = []
+    for path in find(patterns):
+        names, rows = _schema(path)
+        types = sql.types(connection, path)
+        if len(types) != len(names):
             raise InputError(
-                f"{path}: pyarrow finds {len(schema.names)} columns, DuckDB {len(found)}; write it "
-                "anew"
+                f"{path}: pyarrow finds {len(names)} columns, DuckDB {len(types)}; write it anew"
             )
-        types = dict(zip(schema.names, found, strict=True))
-        _check_names(path, schema.names, columns)
-        _check_types(path, types, columns)
+        found.append(Look(path, rows, names, tuple(types)))
+    return table_of(found, columns)
+
+
+class Look(NamedTuple):
+    """What a look at a file found.
+
+    Attributes:
+        path: of the file.
+        rows: number of its rows.
+        names: of its columns.
+        types: DuckDB's names of their types.
+    """
+
+    path: str
+    rows: int
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+
+
+def table_of(looks: Iterable[Look], columns: Columns) -> Table:
+    """Returns the table that files make; see `open_table`."""
+    first, known, kept = {}, {}, []
+    for look in looks:
+        _check_names(look.path, look.names, columns)
+        types = dict(zip(look.names, look.types, strict=True))
+        _check_types(look.path, types, columns)
+        first = first or types
         for name in columns.read():
-            if types[name] != (described or [types])[0][name]:
+            if types[name] != first[name]:
                 raise InputError(
-                    f"{path}: column {name!r} is {types[name]}, but {described[0][name]} in "
-                    f"{paths[0]}; write both alike"
+                    f"{look.path}: column {name!r} is {types[name]}, but {first[name]} in "
+                    f"{kept[0].path}; write both alike"
                 )
-        described.append(types)
-        rows.append(size)
-        names.append(known.setdefault(tuple(schema.names), tuple(schema.names)))
+        kept.append(look._replace(names=known.setdefault(look.names, look.names)))
     return Table(
-        paths=tuple(paths),
-        rows=tuple(rows),
+        paths=tuple(look.path for look in kept),
+        rows=tuple(look.rows for look in kept),
         columns=columns,
-        types={name: described[0][name] for name in columns.read()},
-        names=tuple(names),
+        types={name: first[name] for name in columns.read()},
+        names=tuple(look.names for look in kept),
     )
 
 
-def _schema(path: str) -> tuple[pa.Schema, int]:
+def _schema(path: str) -> tuple[tuple[str, ...], int]:
     try:
-        return parquet.schema(path)
+        schema, rows = parquet.schema(path)
     except DamagedError as error:
         raise InputError(str(error)) from None  # it is the user's: nobody knows what it was
+    return tuple(schema.names), rows
 
 
 def find(patterns: Sequence[str]) -> list[str]:
@@ -174,7 +202,8 @@ def find(patterns: Sequence[str]) -> list[str]:
     return sorted(matches)
 
 
-def _rows(table: pa.Table, columns: Columns) -> Rows:
+def rows_of(table: pa.Table, columns: Columns) -> Rows:
+    """Returns the examples of a table in memory, with the columns' own names."""
     uid = table[columns.uid]
     if pa.types.is_dictionary(uid.type):
         uid = uid.cast(uid.type.value_type)

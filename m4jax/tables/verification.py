@@ -6,7 +6,7 @@ Another library reads the examples here (pyarrow, block by block) than folds and
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ import pyarrow as pa
 from m4jax.balance import Spec, places
 from m4jax.errors import DamagedError
 from m4jax.files import parquet
-from m4jax.tables import outcome, shares, solving
+from m4jax.tables import outcome, shares, solving, undecided
 from m4jax.tables.job import Job
+from m4jax.tables.table import Rows
 
 ROUNDING = 1e-6  # of shares and violations: sums in another order, or in single precision
 OF_PATTERNS = ("kept", "effective_sample_size", "weight_min", "weight_max", "weight_zero_share",
@@ -43,22 +44,49 @@ def verified(
         DamagedError: if uids differ, or a number is further than rounding from the certificate's.
     """
     solution = solving.read(job)
-    tally, stored = Tally(solving.solved(job, solution).spec), _Stored(path)
-    for rows in job.table.blocks():
-        block, written = job.block(rows, solution.dropped), stored.take(len(rows.uid))
+    tally = Tally(solving.solved(job, solution).spec)
+    for done in tallied(job, tally, job.table.blocks(), path, solution.dropped):
+        progress(done, len(job.table))
+    return compared(job, tally, certificate, path)
+
+
+def tallied(
+    job: Job,
+    tally: "Tally",
+    blocks: Iterable[Rows],
+    path: Path,
+    dropped: Sequence[undecided.Pair] = (),
+) -> Iterator[int]:
+    """Adds blocks of examples to a tally, with the weights at `path`; yields how many there were.
+
+    Raises:
+        DamagedError: if uids differ, or examples that are dropped have weights.
+    """
+    stored = _Stored(path)
+    for rows in blocks:
+        block, written = job.block(rows, dropped), stored.take(len(rows.uid))
         if not written["uid"].combine_chunks().equals(rows.uid.cast(written["uid"].type)):
             raise DamagedError(f"{path}: its uids are not those of the examples; run again")
         counts = np.ones(len(rows.uid)) if block.counts is None else block.counts
         weight = written["weight"].to_numpy()
-        if weight[counts == 0].any() and solution.dropped:
+        if weight[counts == 0].any() and dropped:
             raise DamagedError(f"{path}: examples that are dropped have weights; run again")
         tally.add(block.attributes, block.labels, counts, weight, rows.numbers)
-        progress(int(tally.rows), len(job.table))
+        yield tally.rows
+
+
+def compared(
+    job: Job, tally: "Tally", certificate: Mapping[str, Any], path: Path
+) -> dict[str, Any]:
+    """Returns the numbers of a tally; raises `DamagedError` where a certificate has other ones."""
     found = tally.facts()
     # By levels of utility, these are of the patterns' mean utilities until now.
     skipped = (*OF_PATTERNS, *outcome.NUMBERS) if job.columns.utility_levels else ()
     _compare({name: x for name, x in found.items() if name not in skipped}, certificate, path)
     return found
+
+
+_COMBINE = {"_least": np.minimum, "_largest": np.maximum}  # all else is added up
 
 
 @dataclasses.dataclass
@@ -99,6 +127,16 @@ class Tally:
         counted = weights[counts > 0]
         self._least = np.minimum(self._least, counted.min(initial=math.inf))  # NaN stays NaN
         self._largest = np.maximum(self._largest, counted.max(initial=-math.inf))
+
+    def state(self) -> dict[str, Any]:
+        """Returns the sums as plain values."""
+        return {x: np.asarray(y).tolist() for x, y in vars(self).items() if x != "spec"}
+
+    def merge(self, state: Mapping[str, Any]) -> None:
+        """Adds the sums of other examples."""
+        for name, value in state.items():
+            combine = _COMBINE.get(name, np.add)
+            setattr(self, name, combine(getattr(self, name), np.asarray(value)))
 
     def facts(self) -> dict[str, Any]:
         """Returns the numbers, by the names that they have in a certificate."""

@@ -1,4 +1,8 @@
-"""Weights on disk: `weights.parquet` (uid, weight) and `weights.json` (their certificate)."""
+"""Weights on disk: `weights.parquet` (uid, weight) and `weights.json` (their certificate).
+
+Many machines leave `weights-00000-of-00032.parquet`, … in its place: the same rows in the same
+order, in pieces, which the certificate lists with their checksums.
+"""
 
 import contextlib
 import os
@@ -13,6 +17,8 @@ import pyarrow.compute as pc
 from m4jax import files
 from m4jax.errors import DamagedError, InputError
 from m4jax.files import parquet
+
+SHARDS = "shards"  # in a certificate: name, number of rows and SHA-256 of each file of weights
 
 
 def write(
@@ -43,10 +49,26 @@ def writing(folder: str | os.PathLike, certificate: Mapping[str, Any]) -> Iterat
 def is_intact(folder: str | os.PathLike) -> bool:
     """Tells whether the weights are those that the certificate was written for."""
     try:
-        files.sealed_file(Path(folder) / "weights.parquet")
+        shards = certificate(folder).get(SHARDS)
+        if shards is None:
+            files.sealed_file(Path(folder) / "weights.parquet")
+            return True
     except InputError:  # missing or damaged
         return False
-    return True
+    return all(files.sha256(Path(folder) / x["name"]) == x["sha256"] for x in shards)
+
+
+def names(certificate: Mapping[str, Any]) -> list[str]:
+    """Returns the names of the files of weights, in the order of the examples."""
+    return [shard["name"] for shard in certificate.get(SHARDS, [{"name": "weights.parquet"}])]
+
+
+def remove(folder: str | os.PathLike) -> None:
+    """Removes the weights, and who is kept by them."""
+    folder = Path(folder)
+    shards = [x for name in ("weights", "kept") for x in folder.glob(f"{name}-*-of-*.parquet")]
+    for name in ("weights.json", "weights.parquet", "kept.json", "kept.parquet", *shards):
+        (folder / name).unlink(missing_ok=True)
 
 
 def certificate(folder: str | os.PathLike) -> dict[str, Any]:
@@ -68,14 +90,15 @@ def read(folder: str | os.PathLike, uids: Sequence[str] | Sequence[int]) -> np.n
         DamagedError: if it is damaged.
     """
     path = Path(folder) / "weights.parquet"
-    if not path.exists():
+    mark = path.with_suffix(".json")
+    if not path.exists() and not (mark.exists() and SHARDS in certificate(folder)):
         raise InputError(f"{path}: no such file; run the balancing first")
     if not is_intact(folder):
         raise DamagedError(
             f"{path}: damaged (it is not what weights.json was written for, or that is damaged "
             "itself); delete its directory and run again"
         )
-    table = parquet.read(path)
+    table = pa.concat_tables(parquet.read(Path(folder) / x) for x in names(certificate(folder)))
     stored = table["uid"].combine_chunks()
     wanted = pa.array(uids.tolist() if isinstance(uids, np.ndarray) else uids)
     types = f"{path}: its uids are of type {stored.type}, those asked for {wanted.type}"

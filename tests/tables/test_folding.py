@@ -12,10 +12,9 @@ from m4jax.tables.table import open_table
 COLUMNS = {"uid": "uid", "attributes": ATTRIBUTES, "labels": LABELS}
 
 
-def fold(folder, patterns, columns, name="fold.parquet", part=None):
+def fold(folder, patterns, columns, name="fold.parquet"):
     with sql.connect(folder / "spill") as connection:
         table = open_table(connection, [str(p) for p in patterns], columns)
-        table = table.part(*part) if part else table
         folding.fold(connection, table, folder / name)
     return folding.load(folder / name, columns)
 
@@ -75,10 +74,10 @@ def test_folds_of_parts_merge_to_the_fold_of_all(tmp_path, levels):
     columns = Columns(**COLUMNS, counts="times", utility="quality", utility_levels=levels)
     whole = [tmp_path / "data*.parquet"]
     fold(tmp_path, whole, columns, "whole.parquet")
-    for i in range(3):
-        fold(tmp_path, whole, columns, f"part{i}.parquet", (i, 3))
+    parts = [tmp_path / f"part{i}.parquet" for i in range(5)]
+    for i, part in enumerate(parts):
+        fold(tmp_path, [tmp_path / f"data{i}.parquet"], columns, part.name)
     with sql.connect(tmp_path) as connection:
-        parts = [tmp_path / f"part{i}.parquet" for i in range(3)]
         folding.merge(connection, parts, tmp_path / "merged.parquet")
     assert pq.read_table(tmp_path / "merged.parquet") == pq.read_table(tmp_path / "whole.parquet")
 

@@ -72,12 +72,10 @@ def test_utilities_in_levels_end_in_the_exact_weights_of_every_example(tmp_path,
     assert certificate["passes"] >= 2
 
 
-def test_stopped_after_any_stage_and_in_shards_it_ends_in_the_same_bytes(examples, tmp_path):
+def test_stopped_after_any_stage_it_ends_in_the_same_bytes(examples, tmp_path):
     run(examples, tmp_path / "once", selection_seed=1)
-    for index in range(2):
-        run(examples, tmp_path / "again", shards=2, shard=index)
     for stop in range(1, len(weigh.STAGES) + 1):
-        run(examples, tmp_path / "again", tuple(weigh.STAGES)[:stop], shards=2, selection_seed=1)
+        run(examples, tmp_path / "again", tuple(weigh.STAGES)[:stop], selection_seed=1)
     assert content(tmp_path / "again") == content(tmp_path / "once")
     assert {"kept.parquet", "figures/frontier.png"} <= content(tmp_path / "once").keys()
 

@@ -1,0 +1,1 @@
+"""Balancing on many machines with Apache Beam; only this package imports it."""

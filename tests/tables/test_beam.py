@@ -1,0 +1,190 @@
+"""Many workers make what one machine does."""
+
+import importlib.util
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from helpers import commands, tables_of_examples
+from helpers.balancing import ABSOLUTE, people, write
+from helpers.tables_of_examples import ATTRIBUTES, LABELS, draw
+
+from configs import balance as settings
+from m4jax import tables
+from m4jax.errors import InputError
+from m4jax.tables import weights
+
+pytest.importorskip("apache_beam")
+
+from m4jax.tables.beam import folding, looking, pipelines
+
+THREADS = (*pipelines.LOCAL, "--direct_num_workers=2", "--direct_running_mode=multi_threading")
+
+
+def run(files, folder, stages=None, told=None, **more):
+    """Carries out the stages, but for the pictures; returns the job."""
+    fields = {"files": tuple(map(str, files)), "attributes": ("man",), "labels": ("nurse",)}
+    fields |= ABSOLUTE
+    if more.get("engine") == "beam":
+        fields["beam_options"] = THREADS
+    config = tables.table_config(settings.get_config().to_dict() | {"frontier": ()} | fields | more)
+    job, works = tables.job(config, folder, [].append if told is None else told.append)
+    for stage in stages or tables.stages(config)[:-1]:
+        works[stage](job, lambda what, done, total: None)
+    return job
+
+
+@pytest.fixture(autouse=True)
+def _small_pieces(monkeypatch):
+    monkeypatch.setattr(looking, "ROWS", 450)
+    monkeypatch.setattr(folding, "MERGED", 2)
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("crowd")
+    for i in range(3):
+        columns = people(seed=i)
+        columns["quality"] = np.random.default_rng(i).lognormal(sigma=0.3, size=400)
+        pq.write_table(pa.table(columns), folder / f"{i}.parquet", row_group_size=90)
+    return [folder / "*.parquet"]
+
+
+CASES = {
+    "labels of any kind": {"kind": "soft", "counts": "times"},
+    "utilities in levels": {"utility": "quality", "utility_levels": 4, "counts": "times"},
+    "columns of numbers": {"columns": ("tokens",), "utility": "quality"},
+    "bits": {"packed": "bits"},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_fold_is_the_same_to_the_byte(tmp_path, case):
+    more, rng = dict(CASES[case]), np.random.default_rng(0)
+    kind = more.pop("kind", "bool")
+    for i in range(3):
+        data = draw(rng, 200, kind=kind)
+        data["times"] = rng.random(200)  # fractions: their sums must not depend on the order
+        data["tokens"] = rng.integers(0, 3, 200)
+        data["bits"] = rng.integers(0, 32, 200).astype(np.uint8)
+        tables_of_examples.write(tmp_path / f"{i}.parquet", data, kind=kind)
+    more |= {"attributes": ATTRIBUTES, "labels": LABELS}
+    plain, many = (
+        run([tmp_path / "?.parquet"], tmp_path / engine, ["fold"], engine=engine, **more)
+        for engine in ("duckdb", "beam")
+    )
+    assert len(many.table.pieces()) == 2
+    assert many.fold_id == plain.fold_id and many.solution_id == plain.solution_id
+    assert many.fold.read_bytes() == plain.fold.read_bytes()
+    seals = [job.fold.with_suffix(".json").read_bytes() for job in (many, plain)]
+    assert seals[0] == seals[1]
+
+
+@pytest.mark.parametrize("levels", [0, 2])
+def test_the_weights_are_the_same(crowd, tmp_path, levels):
+    more = {"selection_seed": 3, "threads": 2}
+    if levels:
+        more |= {"utility": "quality", "utility_levels": levels}
+    plain = run(crowd, tmp_path / "plain", **more)
+    many = run(crowd, tmp_path / "many", engine="beam", **more)
+    assert many.solution.read_bytes() == plain.solution.read_bytes()
+    for kind in ("weights", "kept"):
+        shards = sorted(many.folder.glob(f"{kind}-*.parquet"))
+        assert [x.name for x in shards] == [f"{kind}-{i:05d}-of-00003.parquet" for i in range(3)]
+        found = pa.concat_tables(map(pq.read_table, shards))
+        expected = pq.read_table(plain.folder / f"{kind}.parquet")
+        if levels and kind == "weights":  # scores in blocks of another length may round otherwise
+            assert found["uid"] == expected["uid"]
+            np.testing.assert_allclose(found["weight"], expected["weight"], atol=1e-12)
+        else:
+            assert found == expected
+    first, second = (tables.certificate(job.folder) for job in (plain, many))
+    assert second.keys() - first.keys() == {"shards", "kept_shards", "selection_seed"}
+    assert second["examples"] == first["examples"] == second["rows"] == 1200
+    for name in ("kept", "effective_sample_size", "weight_max", "weight_zero_share"):
+        assert second[name] == pytest.approx(first[name], rel=1e-12)
+
+
+def test_weights_in_shards_are_read_as_one(crowd, tmp_path):
+    run(crowd, tmp_path, engine="beam")
+    uids = [2003, 0, 1399]
+    table = pa.concat_tables(map(pq.read_table, sorted(tmp_path.glob("weights-*.parquet"))))
+    expected = dict(zip(table["uid"].to_pylist(), table["weight"].to_pylist(), strict=True))
+    assert weights.read(tmp_path, uids).tolist() == [expected[uid] for uid in uids]
+    shard = tmp_path / "weights-00001-of-00003.parquet"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    with pytest.raises(InputError, match="damaged"):
+        weights.read(tmp_path, uids)
+    told = []
+    run(crowd, tmp_path, engine="beam", told=told)
+    assert "weights-00001-of-00003.parquet is damaged" in told[0]
+    assert weights.is_intact(tmp_path)
+    run(crowd, tmp_path)  # and on one machine it is one file again
+    assert not list(tmp_path.glob("weights-*")) and weights.is_intact(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("man", 1.5, "column 'man' is 1.5 for the example 'odd'; expected 0 to 1, or NULL"),
+        ("soft", None, "column 'soft' is None for the example 'odd'; expected 0 to 1, never"),
+        ("times", -1.0, "column 'times' is -1.0 for the example 'odd'; expected 0, or 1e-09 to"),
+        ("uid", None, "column 'uid' is NULL for 1 examples"),
+        ("uid", "id5", "column 'uid': 'id5' comes 2 times; expected a uid of its own"),
+        ("other", 0, "no column 'men'; did you mean 'man'?"),
+        ("file", 0, "not a readable parquet file"),
+    ],
+)
+def test_what_is_wrong_is_told_as_on_one_machine(tmp_path, column, value, told):
+    data = draw(np.random.default_rng(5), 200, kind="soft")
+    data["times"] = data["times"].astype(float)
+    columns = {name: values.tolist() for name, values in data.items()}
+    (place,) = np.flatnonzero(data["uid"] == "id6")
+    columns["uid"][place] = "odd"
+    columns.get(column, [0] * 200)[place] = value
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet", row_group_size=50)
+    if column == "file":
+        (tmp_path / "b.parquet").write_text("not parquet, and long enough to be looked at")
+    more = {"attributes": ("men" if column == "other" else "man",), "labels": ("soft",)}
+    more |= {"counts": "times", "eps_association": 1.0, "eps_representation": 1.0}
+    for engine in ("duckdb", "beam"):
+        with pytest.raises(InputError, match=told.replace("?", r"\?")):
+            run([tmp_path / "?.parquet"], tmp_path / engine, engine=engine, **more)
+        assert not (tmp_path / engine / "weights.json").exists()
+
+
+def test_files_that_change_meanwhile_are_told(tmp_path):
+    path = write(tmp_path / "data.parquet", people())
+    run([path], tmp_path / "out", ["fold", "solve"], engine="beam")
+    config = {"engine": "beam", "stages": ["fold", "solve"]}
+    job = run([path], tmp_path / "out", **config)
+    write(tmp_path / "data.parquet", people() | {"uid": np.arange(400) + 7})
+    from m4jax.tables.beam import stages
+
+    with pytest.raises(InputError, match="were changed while they were balanced; run again"):
+        stages.STAGES["weights"](job, lambda what, done, total: None)
+    assert not list((tmp_path / "out").glob("weights*"))
+
+
+@pytest.mark.slow
+def test_processes_of_this_machine_balance_as_a_user_would(crowd, tmp_path):
+    done = commands.run(
+        "balance",
+        "--config=configs/balance.py",
+        f"--workdir={tmp_path}",
+        f"--config.files=({str(crowd[0])!r},)",
+        "--config.attributes=('man',)",
+        "--config.labels=('nurse',)",
+        "--config.engine=beam",
+        "--config.threads=2",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "weights-00000-of-00003.parquet to weights-00002-of-00003.parquet" in done.stdout
+    assert weights.is_intact(tmp_path)
+
+
+def test_an_engine_that_is_not_there_is_told(crowd, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="Apache Beam is not installed; pip install"):
+        run(crowd, tmp_path, engine="beam")
