@@ -6,11 +6,17 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from m4jax.balance import checks, sparse_labels
 from m4jax.balance.checks import ProblemError, nonnegative_vector, unit_matrix
-from m4jax.balance.sparse_labels import unit_matrix as unit_labels
 
-CHUNK = 8192  # rows at a time: a hundred labels in float64 are 6.5 MB, about a core's cache
-SPARSE_CHUNK = 262_144
+SPAN = 1 << 19  # labels' numbers that are checked and summed while they are in cache
+# BLAS forms products up to this size (rows × columns × depth) in the thread that asks for them. For
+# matrices as flat as these its threads wait for each other: 100 times slower on a busy machine.
+PRODUCT = 1 << 18
+FLAT = 16  # rows of a product: each number that is converted serves so many
+DEPTH = (192, 8192)  # examples of a product
+SPARSE_SPAN = 262_144  # examples whose sparse labels are summed at once
+EXACT = 1 << 24  # float32 holds every whole number up to this
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,14 +62,15 @@ def bias(attributes: Any, labels: Any, weights: Any = None, target: Any = 0.5) -
     Raises:
         ProblemError: if a shape or a value is not as above.
     """
-    s, y = unit_matrix("attributes", attributes, unknown=True), unit_labels("labels", labels)
+    s, wide = unit_matrix("attributes", attributes, unknown=True), sparse.issparse(labels)
+    y = (sparse_labels.unit_matrix if wide else checks.matrix)("labels", labels)
     if len(s) != y.shape[0]:
         raise ProblemError(
             f"attributes has {len(s)} rows and labels has {y.shape[0]}; expected equal"
         )
     weights = nonnegative_vector("weights", weights, len(s))
     present = weights[:, None] > 0
-    sums = group_sums(s, y, weights)
+    sums = _group_sums(s, y, weights, check=not wide)
     zeros, ones = divide(sums[:, :, 1:], sums[:, :, :1])
     total = sums[:, :, 0].sum(0)
     association = ones - zeros
@@ -80,7 +87,7 @@ def bias(attributes: Any, labels: Any, weights: Any = None, target: Any = 0.5) -
     )
 
 
-def group_sums(attributes: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def group_sums(attributes: np.ndarray, labels: Any, weights: np.ndarray) -> np.ndarray:
     """Returns the weight of either group, alone and with each label.
 
     Σ_i w_i (1 − s_ik) [1, y_ir] and Σ_i w_i s_ik [1, y_ir] over the examples whose s_k is known.
@@ -93,20 +100,92 @@ def group_sums(attributes: np.ndarray, labels: np.ndarray, weights: np.ndarray) 
     Returns:
         `[2, m, c+1]`.
     """
+    return _group_sums(attributes, labels, weights, check=False)
+
+
+def _group_sums(
+    attributes: np.ndarray, labels: Any, weights: np.ndarray, check: bool
+) -> np.ndarray:
+    """Returns `group_sums`; looks at each label first if asked to, while it is in cache."""
     m, c = attributes.shape[1], labels.shape[1]
     sums = np.zeros((2, m, c + 1))
     wide = sparse.issparse(labels)
-    step = SPARSE_CHUNK if wide else CHUNK
+    exact = not wide and labels.dtype.kind != "f" and _are_whole(attributes, weights)
+    step = SPARSE_SPAN if wide else max(512, SPAN // max(1, c))
     for start in range(0, len(weights), step):
         rows = slice(start, start + step)
-        s, w = attributes[rows].astype(float), weights[rows, None]
-        both = np.concatenate([1 - s, s], axis=1)
-        mass = np.where(np.isnan(both), 0.0, both * w)
-        sums[:, :, 0] += mass.sum(0).reshape(2, m)
-        some = labels[rows]
-        found = (some.T @ mass).T if wide else mass.T @ some.astype(float)
-        sums[:, :, 1:] += np.asarray(found).reshape(2, m, c)
+        y, s, w = labels[rows], attributes[rows].T, weights[rows]
+        if check and not _within(y):
+            checks.unit_interval("labels", labels)  # says which one is wrong
+        sums += _counts(s, y, w) if exact else _sums(s, y, w)
     return sums
+
+
+def _are_whole(attributes: np.ndarray, weights: np.ndarray) -> bool:
+    """Tells whether float32 is exact for sums of w and w s over `DEPTH[1]` examples."""
+    if not (weights.max(initial=0) < EXACT / DEPTH[1] and (np.rint(weights) == weights).all()):
+        return False
+    some = slice(64), slice(None)  # tells most soft ones at once
+    return attributes.dtype.kind != "f" or all(
+        bool(((x == 0) | (x == 1) | np.isnan(x)).all()) for x in (attributes[some], attributes)
+    )
+
+
+def _counts(s: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Returns `group_sums` of whole numbers: those of s = 0 are what is left of all that are known.
+
+    Args:
+        s: `[m, b]` attributes, NaN where unknown.
+        labels: `[b, c]`.
+        weights: `[b]`.
+    """
+    m, known = len(s), np.isfinite(s)
+    unknown = not known.all()
+    both = np.where(known, weights, 0.0) if unknown else weights[None]
+    inside = np.where(known, s, 0.0) * weights if unknown else s * weights
+    mass = np.concatenate([inside, both])
+    found = np.insert(_product(mass.astype(np.float32), labels), 0, mass.sum(1), axis=1)
+    return np.stack([found[m:] - found[:m], found[:m]])
+
+
+def _sums(s: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Returns `group_sums`; arguments as for `_counts`."""
+    s = s.astype(float, order="C")
+    mass = np.concatenate([1 - s, s]) * weights
+    mass[np.isnan(mass)] = 0.0
+    wide = sparse.issparse(labels)
+    product = np.asarray(labels.T @ mass.T).T if wide else _product(mass, labels)
+    found = np.insert(product, 0, mass.sum(1), axis=1)
+    return found.reshape(2, len(s), -1)
+
+
+def _within(values: np.ndarray) -> bool:
+    """Tells whether all values are in [0, 1]; NaN is not."""
+    if values.dtype.kind == "b":
+        return True
+    return bool(
+        values.max(initial=0) <= 1 and (values.dtype.kind == "u" or values.min(initial=0) >= 0)
+    )
+
+
+def _product(mass: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns mass @ labels in float64 `[k, c]`.
+
+    Args:
+        mass: `[k, b]`; in float32 only where every sum over `DEPTH[1]` examples is exact in it.
+        labels: `[b, c]`.
+    """
+    total = np.zeros((len(mass), labels.shape[1]))
+    flat = max(1, min(FLAT, len(mass)))
+    width = max(1, min(labels.shape[1], PRODUCT // (DEPTH[0] * flat)))
+    depth = min(DEPTH[1], PRODUCT // (flat * width))
+    for start in range(0, len(labels), depth):
+        y = labels[start : start + depth].astype(mass.dtype, copy=False)
+        w = mass[:, start : start + depth]
+        for k in range(0, len(mass), flat):
+            for r in range(0, labels.shape[1], width):
+                total[k : k + flat, r : r + width] += w[k : k + flat] @ y[:, r : r + width]
+    return total
 
 
 def divide(total: np.ndarray, mass: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m4jax import balance
+from m4jax.balance.bias import group_sums
 
 
 def test_hand_computed():
@@ -48,6 +49,63 @@ def test_many_examples_are_as_few_repeated():
     few, many = balance.bias(s, y, w), balance.bias(*(np.repeat(x, 200, axis=0) for x in (s, y, w)))
     np.testing.assert_allclose(many.association, few.association, atol=1e-12)
     np.testing.assert_allclose(many.representation, few.representation, atol=1e-12)
+
+
+def plain_sums(s, y, w):
+    both = np.stack([1.0 - s, s]) * w[:, None]
+    both[np.isnan(both)] = 0.0
+    y = np.insert(y.astype(float), 0, 1.0, axis=1)
+    return np.einsum("gik,ir->gkr", both, y)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from([np.uint8, bool, np.int64, np.float32, np.float64]),
+    st.sampled_from(["bits", "unknown", "soft"]),
+    st.sampled_from(["ones", "whole", "large", "any"]),
+)
+def test_sums_are_those_of_plain_numpy_for_any_type(seed, kind, attributes, weights):
+    draw = np.random.default_rng(seed)
+    n, m, c = draw.integers(1, 700), draw.integers(1, 40), draw.integers(0, 5)
+    s = draw.integers(0, 2, (n, m), np.uint8)
+    if attributes != "bits":
+        s = draw.choice([0.0, 1.0, np.nan], (n, m))
+    if attributes == "soft":
+        s[-1] = 0.3
+    y = draw.integers(0, 2, (n, c)).astype(kind)
+    w = {
+        "ones": np.ones(n),
+        "whole": draw.integers(0, 2047, n),
+        "large": 2.0 ** draw.integers(0, 60, n),
+    }
+    w = np.asarray(w.get(weights, draw.random(n)), float)
+    found, expected = group_sums(s, y, w), plain_sums(s, y, w)
+    if attributes != "soft" and weights in ("ones", "whole"):
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    if w.any():
+        mean = balance.bias(s, y, w).association
+        sums = expected[:, :, 1:], expected[:, :, :1]
+        with np.errstate(invalid="ignore"):
+            np.testing.assert_allclose(mean, np.diff(sums[0] / sums[1], axis=0)[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_sums_cross_the_ends_of_chunks(order):
+    draw = np.random.default_rng(0)
+    s, y = draw.integers(0, 2, (5000, 19), np.uint8), draw.integers(0, 2, (5000, 701), np.uint8)
+    s, y, w = np.asarray(s, order=order), np.asarray(y, order=order), draw.random(5000)
+    np.testing.assert_array_equal(group_sums(s, y, w > 0.5), plain_sums(s, y, (w > 0.5) * 1.0))
+    expected = np.einsum("ki,ir->kr", s.T * w, y.astype(float))
+    np.testing.assert_allclose(group_sums(s, y, w)[1, :, 1:], expected, rtol=1e-12)
+
+
+def test_a_wrong_label_far_down_is_named():
+    labels = np.zeros((9000, 100))
+    labels[8000, 7] = np.nan
+    with pytest.raises(balance.ProblemError, match=r"labels\[8000, 7\] is nan"):
+        balance.bias(np.arange(9000)[:, None] % 2, labels)
 
 
 def test_equal_weights_are_no_weights():
