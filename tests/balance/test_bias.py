@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from m4jax import balance
 from m4jax.balance.bias import group_sums
@@ -160,3 +161,10 @@ def test_hard_balancing_removes_the_bias():
 def test_bad_input(arguments, message):
     with pytest.raises(balance.ProblemError, match=message):
         balance.bias(*arguments)
+
+
+def test_sparse_labels_are_as_dense_ones():
+    draw = np.random.default_rng(0)
+    s, y, w = draw.random((300, 2)), draw.random((300, 9)) < 0.2, draw.random(300)
+    found = balance.bias(s, sparse.csr_array(y), w)
+    np.testing.assert_allclose(found.association, balance.bias(s, y, w).association, atol=1e-12)
