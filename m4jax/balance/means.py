@@ -50,12 +50,16 @@ class Means:
 
         First those with s < 1, then those with s > 0; a soft s counts in both.
         """
-        known = ~np.isnan(self.attributes)
-        groups = [(self.attributes < 1) & known, (self.attributes > 0) & known]
+        bits = self.attributes.dtype == np.uint8  # all known: whoever is not inside is outside
+        known = np.ones((len(self.counts), 1), bool) if bits else ~np.isnan(self.attributes)
+        groups = [known if bits else (self.attributes < 1) & known, self.attributes > 0]
         sides = np.concatenate(groups, axis=1) * self.counts[:, None]
-        alone, with_label = sides.sum(0)[:, None], cross(sides, self.labels, np.sign)
-        both = np.concatenate([alone, with_label], axis=1)
-        return both.reshape(2, -1, both.shape[1])
+        change = None if self.labels.dtype == np.uint8 else np.sign
+        alone, with_label = sides.sum(0)[:, None], cross(sides, self.labels, change)
+        outside, inside = np.split(
+            np.concatenate([alone, with_label], axis=1), [groups[0].shape[1]], axis=0
+        )
+        return np.stack([outside - inside if bits else outside, inside])
 
 
 def cross(sides: np.ndarray, parts: Any, change: Callable[[Any], Any] | None = None) -> np.ndarray:

@@ -188,6 +188,18 @@ def test_band_bounds_what_the_data_can_decide():
     ).moments.imposed.any()
 
 
+@pytest.mark.parametrize("kind", ["bits", "unknown", "soft"])
+def test_numbers_of_either_group_are_counted(kind):
+    s, y, _ = sample(unknown=kind == "unknown", soft=kind == "soft")
+    counts = np.random.default_rng(3).integers(0, 4, 400)
+    problem = balance.Problem(s, y, target=0.5, counts=counts)
+    found = problem._mean(problem.moments.recipe.names).group_numbers()
+    label = np.insert(y > 0, 0, True, axis=1)
+    for k in range(2):
+        for group, side in ((s[:, k] < 1, 0), (s[:, k] > 0, 1)):
+            np.testing.assert_allclose(found[side, k], counts @ (group[:, None] & label))
+
+
 def test_half_a_million_caps_are_made_at_once():
     from scipy import sparse
 
