@@ -10,7 +10,7 @@ shares within labels, and between its marks the table of `README.md`; no caption
 
 import dataclasses
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ import pyarrow as pa
 from rich.console import Console
 
 from experiments import command, real_report, real_sources
+from experiments.real_sources import MAN
 from m4jax import files, settings, tables
 from m4jax.errors import InputError, nearest
 from m4jax.files import parquet
 from m4jax.report import style
-from m4jax.tables import outcome
+from m4jax.tables import figures, outcome, solving
+from m4jax.tables.outcome import UNDECIDED
 
 # The defaults that the command could have, by name. The first is what it had: the paper's bounds on
 # E[q (s − π) y], soft. The others bound the shares within labels, at the largest keep rate.
@@ -39,7 +41,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "±2 points": {"band": 0.02},
 }
 DEFAULT = "±5 points"
-RATES = tuple(round(0.1 * i, 1) for i in range(1, 11))
+TARGET = 0.5
+ROUNDING = 1e-3  # of shares, as the verdicts have it
+SHARE = ("name", "label", "verdict", "decided", "before_n", "before", "before_low", "before_high",
+         "after_effective", "after", "after_low", "after_high", "gap_before",
+         "gap_after")  # fmt: skip
+RATES = (0.5, 0.7, 0.8, 0.84, 0.88, 0.92, 0.96, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,16 +71,17 @@ def main(console: Console) -> int:
     summaries, shares, points = [], [], []
     with tempfile.TemporaryDirectory() as spare:
         for source in config.sources:
-            place = Path(spare) / source
             table = real_sources.SOURCES[source](root, config.lexicon)
-            for variant, made in balanced(table, place, config.frontier):
-                console.print(f"{source}, {variant}: kept {made.certificate['kept']:.1%}")
+            made = dict(balanced(table, Path(spare) / source, config.frontier))
+            decided = {row["label"] for row in made[DEFAULT].rows if row["verdict"] != UNDECIDED}
+            for variant, one in made.items():
                 about = {"source": source, "variant": variant}
-                summaries.append(about | summary(made))
-                shares += [about | row for row in made.rows]
-                points += [about | point for point in made.points]
-                if variant == DEFAULT:
-                    _figure(made, folder / "figures" / source)
+                rows = [row | {"decided": row["label"] in decided - {""}} for row in one.rows]
+                summaries.append(about | summary(one, rows))
+                shares += [about | {name: row[name] for name in SHARE} for row in rows]
+                points += [about | point for point in one.points]
+                console.print(f"{source}, {variant}: kept {one.certificate['kept']:.1%}")
+            _figure(made[DEFAULT], folder / "figures" / source)
     real_report.write(folder, summaries=summaries, shares=shares, points=points)
     console.print(real_report.markdown(summaries), soft_wrap=True)
     return 0
@@ -103,62 +111,63 @@ def balanced(
     path = folder / "examples.parquet"
     path.parent.mkdir(parents=True)
     parquet.write(table, path)
-    columns = table.column_names[1:]
-    fields = {
-        "files": (str(path),),
-        "attributes": (real_sources.MAN,),
-        "labels": tuple(name for name in columns if name != real_sources.MAN),
-        "allow_violations": True,
-    }
+    labels = tuple(name for name in table.column_names[1:] if name != MAN)
+    fields = {"files": (str(path),), "attributes": (MAN,), "labels": labels}
     for variant, asked in VARIANTS.items():
         rates = frontier if variant == DEFAULT else ()
-        config = tables.TableConfig(**fields | {"frontier": rates, "penalty": np.inf} | asked)
+        config = tables.TableConfig(**fields | {"frontier": rates} | asked)
         job = tables.Job(config, folder / variant)
         for name in tables.stages(config):
             tables.STAGES[name](job, lambda what, done, total: None)
-        certificate = tables.certificate(job.folder)
         points = files.read_sealed(job.frontier)["points"] if rates else []
-        rows = outcome.judge(job.whole(job.patterns()), job.weights())
+        rows = solving.judged(job)
         code = outcome.exit_code(outcome.counts(rows), accepted=False)
-        yield variant, Made(certificate, rows, points, code)
+        yield variant, Made(tables.certificate(job.folder), rows, points, code)
 
 
-def summary(made: Made) -> dict[str, Any]:
-    """Returns a balancing in numbers: what is kept, and how far shares within labels are off."""
-    target = 0.5
-    within = [row for row in made.rows if row["label"]]
-    decided = [row for row in within if row["verdict"] != outcome.UNDECIDED]
-    far = {
-        when: np.array([abs(row[when] - target) for row in decided]) for when in ("before", "after")
-    }
-    gaps = {
-        when: np.array([abs(row[f"gap_{when}"]) for row in decided]) for when in ("before", "after")
-    }
+def summary(made: Made, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns a balancing in numbers: what is kept, and how far shares within labels are off.
+
+    Args:
+        made: the balancing.
+        rows: of its verdicts, with `decided`: whether the share within that label counts here.
+    """
+    decided = [row for row in rows if row["decided"]]
     facts = {
         "examples": made.certificate["examples"],
         "kept": made.certificate["kept"],
         "effective": made.certificate["effective_sample_size"],
-        "labels": len(within),
         "decided": len(decided),
-        "undecided": len(within) - len(decided),
+        "undecided": sum(bool(row["label"]) for row in rows) - len(decided),
     }
-    for points in (2, 5, 10):
-        for when, distance in far.items():
-            facts[f"within_{points}_{when}"] = int((distance <= points / 100 + 1e-6).sum())
-    for when in far:
-        facts[f"largest_{when}"] = float(far[when].max(initial=0.0))
-        facts[f"mean_{when}"] = float(far[when].mean()) if decided else 0.0
-        facts[f"gap_{when}"] = float(gaps[when].mean()) if decided else 0.0
-    least = [row["after_effective"] for row in decided]
-    facts["least_effective"] = float(np.min(least, initial=np.inf))
-    names = ("violated", "vacuous", "can't be", "balanced", "was balanced")
-    found = outcome.counts(made.rows)
-    return facts | {name: found.get(name, 0) for name in names} | {"exit_code": made.code}
+    far = {
+        when: np.array([abs(row[when] - TARGET) for row in decided]) for when in ("before", "after")
+    }
+    for when, distance in far.items():
+        gaps = np.array([abs(row[f"gap_{when}"]) for row in decided])
+        for points in (2, 5, 10):
+            facts[f"within_{points}_{when}"] = int((distance <= points / 100 + ROUNDING).sum())
+        facts[f"largest_{when}"] = float(distance.max(initial=0.0))
+        facts[f"mean_{when}"] = float(distance.mean()) if decided else 0.0
+        facts[f"gap_{when}"] = float(gaps.mean()) if decided else 0.0
+    (all_,) = [row for row in rows if row["attribute"] and not row["label"]]
+    facts |= {"all_before": all_["before"], "all_after": all_["after"]}
+    facts["least_effective"] = float(min((row["after_effective"] for row in decided), default=0.0))
+    found = outcome.counts(rows)
+    return (
+        facts
+        | {name: found.get(name, 0) for name in outcome.WORST_FIRST}
+        | {"exit_code": made.code}
+    )
 
 
 def _figure(made: Made, path: Path) -> None:
     """Draws the shares of a source, as the command does."""
     with style.page():
-        drawn = tables.figures.association(made.rows)
+        drawn = figures.association(made.rows)
         if drawn:
             style.save(drawn[0], path, drawn[1])
+
+
+if __name__ == "__main__":
+    command.run(main)

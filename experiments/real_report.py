@@ -23,7 +23,8 @@ def write(folder: Path, *, summaries: Rows, shares: Rows, points: Rows) -> None:
     write_csv(folder / "summary.csv", summaries)
     write_csv(folder / "shares.csv", shares)
     with style.page():
-        style.save(*defaults(summaries, shares), folder / "figures" / "defaults")
+        figure, drawn = defaults(summaries, shares)
+        style.save(figure, folder / "figures" / "defaults", drawn)
     if points:
         write_csv(folder / "frontier.csv", points)
         with style.page():
@@ -36,7 +37,7 @@ def defaults(summaries: Rows, shares: Rows) -> tuple[Figure, Rows]:
     sources = list(dict.fromkeys(row["source"] for row in summaries))
     variants = list(dict.fromkeys(row["variant"] for row in summaries))
     figure = Figure(figsize=(style.WIDTH, 1.1 + 1.5 * len(sources)), layout="constrained")
-    panels = figure.subplots(len(sources), 1, sharex=True, squeeze=False)[:, 0]
+    panels = figure.subplots(len(sources), 1, squeeze=False)[:, 0]
     drawn = []
     for ax, source in zip(panels, sources, strict=True):
         for place, variant in enumerate(["before", *variants]):
@@ -48,12 +49,11 @@ def defaults(summaries: Rows, shares: Rows) -> tuple[Figure, Rows]:
                 if (row["source"], row["variant"]) == (source, chosen) and row["decided"]
             ]
             far = np.sort([abs(row[when] - 0.5) for row in rows])
-            drawn += [{"source": source, "variant": variant, "distance": x} for x in far]
+            drawn += [{"source": source, "variant": variant, "distance": float(x)} for x in far]
             _dots(ax, place, 100 * far, style.MARKS[2 if when == "before" else 1])
         kept = {row["variant"]: row["kept"] for row in summaries if row["source"] == source}
         names = [f"{name}\nkept {100 * kept.get(name, 1.0):.0f}%" for name in ["before", *variants]]
         ax.set_xticks(range(len(names)), names)
-        ax.tick_params(labelbottom=True)
         ax.axhspan(0, 5, color="0.9", zorder=0)
         ax.set_ylim(0, 52)
         ax.set_ylabel("points")

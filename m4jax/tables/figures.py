@@ -58,7 +58,7 @@ def association(rows: Sequence[Mapping[str, Any]]) -> tuple[Figure, Rows] | None
     name = "attribute" if several else drawn[0]["attribute"]
     ax.set_xlabel(f"share of {_short(name)}, %; bars: 95% intervals; grey: what was asked for")
     handles = [style.handle("before", BEFORE, line=""), style.handle("after", AFTER, line="")]
-    figure.legend(handles=handles, loc="outside upper right", ncols=2)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
     style.heading(figure, _title(decided, others))
     return figure, [{field: row[field] for field in DRAWN} for row in drawn]
 
@@ -87,11 +87,10 @@ def _bounds(row: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def _title(decided: Rows, others: Rows) -> str:
-    title = f"Shares within labels: {len(decided)} that the data can decide"
-    title += f" (the {WORST} furthest off are shown)" if len(decided) > WORST else ""
-    left = len(others) - SHOWN
+    title = f"Shares: {len(decided)} that the data can decide"
+    title += f" (the {WORST} furthest off are drawn)" if len(decided) > WORST else ""
     title += f", {len(others)} that it can't" if others else ""
-    return title + (f" ({SHOWN} are shown)" if left > 0 else "")
+    return title + (f" ({SHOWN} are drawn)" if len(others) > SHOWN else "")
 
 
 def _distance(row: Mapping[str, Any]) -> float:
