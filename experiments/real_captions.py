@@ -27,15 +27,17 @@ from m4jax.report import style
 from m4jax.tables import figures, outcome, solving
 from m4jax.tables.outcome import UNDECIDED
 
-# The defaults that the command could have, by name. The first is what it had: the paper's bounds on
-# E[q (s − π) y], soft. The others bound the shares within labels, at the largest keep rate.
+# The defaults that the command could have, by name: the paper's bounds on E[q (s − π) y], at keep
+# rate 0.5 and soft, as the command had them, or at the largest keep rate; bounds on the shares.
 VARIANTS: dict[str, dict[str, Any]] = {
-    "absolute 1e-3": {
+    "ε = 1e-3, half": {
         "eps_representation": 1e-3,
         "eps_association": 1e-3,
         "keep_rate": 0.5,
         "penalty": 10.0,
     },
+    "ε = 1e-3": {"eps_representation": 1e-3, "eps_association": 1e-3},
+    "ε = 1e-6": {"eps_representation": 1e-6, "eps_association": 1e-6},
     "±10 points": {"band": 0.10},
     "±5 points": {"band": 0.05},
     "±2 points": {"band": 0.02},
@@ -166,7 +168,7 @@ def _figure(made: Made, path: Path) -> None:
     with style.page():
         drawn = figures.association(made.rows)
         if drawn:
-            style.save(drawn[0], path, drawn[1])
+            real_report.save(drawn[0], path, drawn[1])
 
 
 if __name__ == "__main__":

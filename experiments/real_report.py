@@ -12,6 +12,7 @@ from experiments.measure_annotation import fill
 from experiments.real_sources import TITLES
 from m4jax.report import style
 from m4jax.report.results import write_csv
+from m4jax.tables.figures import AFTER, BEFORE
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -24,12 +25,18 @@ def write(folder: Path, *, summaries: Rows, shares: Rows, points: Rows) -> None:
     write_csv(folder / "shares.csv", shares)
     with style.page():
         figure, drawn = defaults(summaries, shares)
-        style.save(figure, folder / "figures" / "defaults", drawn)
+        save(figure, folder / "figures" / "defaults", drawn)
     if points:
         write_csv(folder / "frontier.csv", points)
         with style.page():
-            style.save(frontier(points), folder / "figures" / "frontier", points)
+            save(frontier(points), folder / "figures" / "frontier", points)
     fill(folder / "README.md", markdown(summaries), MARKS)
+
+
+def save(figure: Figure, path: Path, rows: Rows) -> None:
+    """Writes `path`.png and .csv."""
+    style.save(figure, path, rows)
+    path.with_name(f"{path.name}.svg").unlink()  # pages of results show the png
 
 
 def defaults(summaries: Rows, shares: Rows) -> tuple[Figure, Rows]:
@@ -50,7 +57,7 @@ def defaults(summaries: Rows, shares: Rows) -> tuple[Figure, Rows]:
             ]
             far = np.sort([abs(row[when] - 0.5) for row in rows])
             drawn += [{"source": source, "variant": variant, "distance": float(x)} for x in far]
-            _dots(ax, place, 100 * far, style.MARKS[2 if when == "before" else 1])
+            _dots(ax, place, 100 * far, BEFORE if when == "before" else AFTER)
         kept = {row["variant"]: row["kept"] for row in summaries if row["source"] == source}
         names = [f"{name}\nkept {100 * kept.get(name, 1.0):.0f}%" for name in ["before", *variants]]
         ax.set_xticks(range(len(names)), names)
