@@ -118,4 +118,6 @@ def _gaps(row: Mapping[str, Any]) -> str:
     before, after = row["gap_before"], row["gap_after"]
     if not row["label"]:
         return ""
+    if not math.isfinite(before):
+        return "–"
     return f"{signed(100 * before, 2)} → {signed(100 * after, 2)}"

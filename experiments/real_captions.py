@@ -41,6 +41,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "±10 points": {"band": 0.10},
     "±5 points": {"band": 0.05},
     "±2 points": {"band": 0.02},
+    "±0 points": {"band": 0.0},
 }
 DEFAULT = "±5 points"
 TARGET = 0.5
