@@ -10,6 +10,9 @@ was found. To balance them:
     python -m experiments.balance --config=configs/balance.py --workdir=runs/balanced \
         --config.files="('runs/annotated/examples.parquet',)" --config.attributes="('man',)" \
         --config.labels="('occupation: nurse', 'occupation: doctor')"
+
+On many machines (--config.engine=beam) the table is `examples-00000-of-00032.parquet` and so on;
+see m4jax/tables/beam/README.md.
 """
 
 from pathlib import Path
@@ -20,7 +23,8 @@ from rich.table import Table
 from experiments import command
 from m4jax import files, settings
 from m4jax.data.annotation import load_lexicon
-from m4jax.data.annotation.tables import AnnotateConfig, Found, annotate_files
+from m4jax.data.annotation.tables import BEAM, AnnotateConfig, Found, annotate_files
+from m4jax.tables import engines
 
 SHOWN = 15  # labels, and vetoes
 
@@ -31,15 +35,21 @@ def main(console: Console) -> int:
     folder = command.workdir()
     path = folder / "examples.parquet"
     with files.locked(folder / "lock", wait=False):
-        found = annotate_files(config, path)
         lexicon = load_lexicon(config.lexicon)
         facts = {"lexicon": lexicon.version, "lexicon_digest": lexicon.digest}
+        if config.engine == BEAM:
+            annotate = engines.annotator()
+            found, shards = annotate(config, config.beam_folder or str(folder))
+            facts |= {"shards": shards}
+            path = f"{config.beam_folder or folder}/{shards[0]['name']} to {shards[-1]['name']}"
+        else:
+            found = annotate_files(config, path)
         files.write_sealed(folder / "annotation.json", facts | found.facts())
     _show(console, found, path)
     return 0
 
 
-def _show(console: Console, found: Found, path: Path) -> None:
+def _show(console: Console, found: Found, path: Path | str) -> None:
     table = Table("of the captions", "number", "share")
     named = sum(found.values.values()) + sum(found.several.values())
     rows = {"all": found.captions} | {f"name {one} alone": n for one, n in found.values.items()}

@@ -7,9 +7,9 @@ import itertools
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from m4jax.data.text import decoded
 from m4jax.errors import InputError
@@ -53,8 +53,32 @@ def read(
     stem = path.name.partition(".")[0]
     if not uid and stem.encode("utf-8", "replace") != os.fsencode(stem):
         raise InputError(f"{path}: its name is not UTF-8, and uids begin with it; rename it")
-    rows = _told(path, _READERS[kind](path, kind, caption, uid))
-    for number, (name, text) in enumerate(rows):
+    yield from _named(path, _READERS[kind](path, kind, caption, uid), uid)
+
+
+def read_groups(
+    source: BinaryIO, path: str, groups: Sequence[int], first: int, *, caption: str, uid: str
+) -> Iterator[tuple[str, Any]]:
+    """Yields what `read` does, of some row groups of a parquet file that is open.
+
+    Args:
+        source: the file.
+        path: where it is from.
+        groups: which row groups.
+        first: the number of their first row.
+        caption: the column of the caption.
+        uid: the column of the uid; "": the file's name and the row's number.
+    """
+    rows = _columns(source, path, caption, uid, groups)
+    yield from _named(Path(path), rows, uid, first)
+
+
+def _named(
+    path: Path, rows: Iterator[tuple[Any, Any]], uid: str, first: int = 0
+) -> Iterator[tuple[str, Any]]:
+    """Yields uid and caption of rows, the first of which has the number `first`."""
+    stem = path.name.partition(".")[0]
+    for number, (name, text) in enumerate(_told(path, rows), first):
         yield (_uid(path, number, uid, name) if uid else f"{stem}/{number:010d}"), text
 
 
@@ -188,12 +212,22 @@ def _fields(path: Path, number: int, row: Any, caption: str, uid: str) -> tuple[
 def _parquet(path: Path, kind: str, caption: str, uid: str) -> Iterator[tuple[Any, Any]]:
     if path.suffix.lower() == ".gz":
         raise InputError(f"{path}: parquet is compressed by itself; unpack it")
-    names = parquet.schema(path)[0].names
+    yield from _columns(path, path, caption, uid)
+
+
+def _columns(
+    source: parquet.Source,
+    path: Path | str,
+    caption: str,
+    uid: str,
+    groups: Sequence[int] | None = None,
+) -> Iterator[tuple[Any, Any]]:
+    names = parquet.groups(source)[0].names
     for name in (caption, uid):
         if name and names.count(name) != 1:
             number = "several columns" if name in names else "no column"
             raise InputError(f"{path}: {number} {name!r}; it has {names[:20]}")
-    for batch in parquet.batches(path, _ROWS, [caption, *([uid] if uid else [])]):
+    for batch in parquet.batches(source, _ROWS, [caption, *([uid] if uid else [])], groups):
         texts = batch.column(0).to_pylist()
         yield from zip(
             batch.column(1).to_pylist() if uid else itertools.repeat(None), texts, strict=False

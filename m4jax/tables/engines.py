@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from m4jax.errors import InputError
 from m4jax.progress import Progress
@@ -25,6 +26,18 @@ def job(
     from m4jax.tables.beam import stages
 
     return stages.BeamJob(config, folder, tell), stages.STAGES
+
+
+def annotator() -> Callable[..., Any]:
+    """Returns what annotates captions on many machines: `beam.annotating.annotate`.
+
+    Raises:
+        InputError: if the engine is not installed.
+    """
+    check_installed()
+    from m4jax.tables.beam.annotating import annotate
+
+    return annotate
 
 
 def check_installed() -> None:

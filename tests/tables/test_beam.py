@@ -1,5 +1,6 @@
 """Many workers make what one machine does."""
 
+import dataclasses
 import importlib.util
 
 import numpy as np
@@ -11,20 +12,21 @@ from helpers.balancing import ABSOLUTE, people, write
 from helpers.tables_of_examples import ATTRIBUTES, LABELS, draw
 
 from configs import balance as settings
-from m4jax import tables
+from m4jax import files, tables
+from m4jax.data.annotation import tables as annotation
 from m4jax.errors import InputError
 from m4jax.tables import weights
 
 pytest.importorskip("apache_beam")
 
-from m4jax.tables.beam import folding, looking, pipelines
+from m4jax.tables.beam import annotating, folding, looking, pipelines
 
 THREADS = (*pipelines.LOCAL, "--direct_num_workers=2", "--direct_running_mode=multi_threading")
 
 
-def run(files, folder, stages=None, told=None, **more):
+def run(paths, folder, stages=None, told=None, **more):
     """Carries out the stages, but for the pictures; returns the job."""
-    fields = {"files": tuple(map(str, files)), "attributes": ("man",), "labels": ("nurse",)}
+    fields = {"files": tuple(map(str, paths)), "attributes": ("man",), "labels": ("nurse",)}
     fields |= ABSOLUTE
     if more.get("engine") == "beam":
         fields["beam_options"] = THREADS
@@ -165,6 +167,48 @@ def test_files_that_change_meanwhile_are_told(tmp_path):
     with pytest.raises(InputError, match="were changed while they were balanced; run again"):
         stages.STAGES["weights"](job, lambda what, done, total: None)
     assert not list((tmp_path / "out").glob("weights*"))
+
+
+def test_captions_are_annotated_as_by_one_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(annotating, "ROWS", 40)
+    texts = ["a man who is a nurse", "a woman, a doctor", "[b] a doctor's dog", "", "two cats"] * 30
+    pq.write_table(pa.table({"caption": texts}), tmp_path / "a.parquet", row_group_size=20)
+    (tmp_path / "b").mkdir()
+    for name in ("b.txt", "b/a.txt"):
+        (tmp_path / name).write_text("\n".join(texts[:7]))
+    paths = (f"{tmp_path}/a.parquet", f"{tmp_path}/b/a.txt", f"{tmp_path}/b.txt")
+    plain = annotation.AnnotateConfig(files=paths)
+    expected = annotation.annotate_files(plain, tmp_path / "examples.parquet")
+    many = dataclasses.replace(plain, engine="beam", beam_options=THREADS)
+    found, shards = annotating.annotate(many, str(tmp_path / "out"))
+    assert found == expected and len(shards) == 6
+    paths = [tmp_path / "out" / shard["name"] for shard in shards]
+    assert [files.sha256(path) for path in paths] == [shard["sha256"] for shard in shards]
+    table = pa.concat_tables(map(pq.read_table, paths))
+    assert table == pq.read_table(tmp_path / "examples.parquet")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("ein Mann, der in der Küche steht und für die Frau kocht\n" * 30, "check_language"),
+        ("\n\n", "no captions in .*row 0: empty"),
+        ("a\rb\n", "line 1 has carriage returns within"),
+    ],
+)
+def test_captions_that_are_none_are_told(tmp_path, text, told):
+    (tmp_path / "a.txt").write_text(text, newline="")
+    config = annotation.AnnotateConfig(files=(f"{tmp_path}/a.txt",))
+    many = dataclasses.replace(config, engine="beam", beam_options=THREADS)
+    messages = []
+    for work in (
+        lambda: annotation.annotate_files(config, tmp_path / "x.parquet"),
+        lambda: annotating.annotate(many, str(tmp_path / "out")),
+    ):
+        with pytest.raises(InputError, match=told) as error:
+            work()
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ from m4jax.data import captions
 from m4jax.data.annotation.lexicon import Lexicon
 from m4jax.data.annotation.reading import load_lexicon
 from m4jax.data.text import decoded
-from m4jax.errors import InputError
+from m4jax.errors import InputError, nearest
 from m4jax.files import atomic, parquet
 from m4jax.progress import Progress
 
 ROWS = 1 << 14  # that are held at once
 TOLD = 20  # rows left out that are told by name
+LOCAL, BEAM = ENGINES = ("local", "beam")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +34,18 @@ class AnnotateConfig:
     uid: str = ""  # column or field of the uid; "": the file's name and the row's number
     lexicon: str = "en_v2"  # words by which captions are annotated, or a .json file
     check_language: bool = True  # whether to refuse captions that are not in the lexicon's language
+    # What does it: "local", this process, or "beam", many machines (Apache Beam: Dataflow, Flink,
+    # Spark, or processes of this machine); see m4jax/tables/beam/README.md.
+    engine: str = "local"
+    beam_options: tuple[str, ...] = ()  # of Beam, as in ("--runner=FlinkRunner",); (): this machine
+    beam_folder: str = ""  # where Beam's workers write, as in "gs://bucket/x"; "": the workdir
 
     def __post_init__(self):
+        if self.engine not in ENGINES:
+            hint = nearest(self.engine, ENGINES)
+            raise InputError(f"config.engine: unknown {self.engine!r}; {hint}")
+        if self.engine != BEAM and (self.beam_options or self.beam_folder):
+            raise InputError(f"config.beam_options, config.beam_folder: for config.engine={BEAM}")
         if isinstance(self.files, str) or not self.files:
             raise InputError(
                 f"config.files: expected paths or patterns, as in ('a.csv',), got {self.files!r}"
@@ -85,6 +96,14 @@ class Found:
         """Returns it all as plain values."""
         return {name: dict(x) if isinstance(x, dict) else x for name, x in vars(self).items()}
 
+    def merge(self, facts: Mapping[str, Any]) -> None:
+        """Adds what was found in other captions, as `facts` has it."""
+        self.captions += facts["captions"]
+        self.left_out += facts["left_out"]
+        for name in ("values", "several", "labels", "vetoes"):
+            getattr(self, name).update(facts[name])
+        self.reasons = [*self.reasons, *facts["reasons"]][:TOLD]
+
     def leave_out(self, where: str, reason: str) -> None:
         """Counts a row that is no text."""
         self.left_out += 1
@@ -103,13 +122,28 @@ def annotate_files(
     Raises:
         InputError: if a file can't be read, has no captions, or is in another language.
     """
-    lexicon, found = load_lexicon(config.lexicon), Found()
+    found = Found()
+    with atomic(path) as temporary:
+        write_blocks(config, _blocks(config, found), temporary, found, progress)
+        check_any(config, found)
+    return found
+
+
+def write_blocks(
+    config: AnnotateConfig,
+    blocks: Iterable[tuple[list[str], list[str]]],
+    path: str | os.PathLike,
+    found: Found,
+    progress: Progress | None = None,
+) -> None:
+    """Writes the table of blocks of uids and captions, and counts in `found` what they name."""
+    lexicon = load_lexicon(config.lexicon)
     columns = (*lexicon.attribute_names, *lexicon.label_columns)
     schema = pa.schema(
         {"uid": pa.string(), "caption": pa.string()} | dict.fromkeys(columns, pa.bool_())
     )
-    with atomic(path) as temporary, parquet.writer(temporary, schema) as writer:
-        for uids, texts in _blocks(config, found):
+    with parquet.writer(path, schema) as writer:
+        for uids, texts in blocks:
             mentions, vetoes = lexicon.mentions(texts)
             found.add(lexicon, mentions, vetoes)
             attributes, labels = lexicon.summarize(mentions)
@@ -122,31 +156,62 @@ def annotate_files(
             writer.write_table(pa.table(block, schema=schema))
             if progress:
                 progress("annotated captions", found.captions, 0)
-        if not found.captions:
-            told = "; ".join(found.reasons[:3]) or "they are empty"
-            raise InputError(f"no captions in {', '.join(config.files)}: {told}")
-    return found
+
+
+def check_any(config: AnnotateConfig, found: Found) -> None:
+    """Raises `InputError` if there was no caption."""
+    if not found.captions:
+        told = "; ".join(found.reasons[:3]) or "they are empty"
+        raise InputError(f"no captions in {', '.join(config.files)}: {told}")
 
 
 def _blocks(config: AnnotateConfig, found: Found) -> Iterator[tuple[list[str], list[str]]]:
-    """Yields uids and texts; counts in `found` the rows that are none."""
+    """Yields uids and texts of all files; counts in `found` the rows that are none."""
+    paths = matching(config.files)
+    for path, prefix in zip(paths, prefixes(paths), strict=True):
+        rows = captions.read(path, caption=config.caption, uid=config.uid)
+        yield from blocks_of(config, rows, path, prefix, found)
+
+
+def blocks_of(
+    config: AnnotateConfig,
+    rows: Iterator[tuple[str, Any]],
+    file: str,
+    prefix: str,
+    found: Found,
+    *,
+    start: int = 0,
+) -> Iterator[tuple[list[str], list[str]]]:
+    """Yields uids and texts of a file; counts in `found` the rows that are none.
+
+    Args:
+        config: of what to read.
+        rows: uid and caption of each, as `captions.read` yields them.
+        file: what to call it.
+        prefix: what makes its rows' numbers unique.
+        found: what was found so far.
+        start: the number of the first row; where it is 0, the language is checked.
+
+    Raises:
+        InputError: if they are in another language.
+    """
     language = load_lexicon(config.lexicon).language if config.check_language else None
-    for file, prefix in _files(config.files):
-        rows = _texts(captions.read(file, caption=config.caption, uid=config.uid), file, found)
-        first = True
-        while block := list(itertools.islice(rows, ROWS)):
-            uids, texts = zip(*block, strict=True)
-            if first and language:
-                try:
-                    language.check(texts, unless="config.check_language=False")
-                except InputError as error:
-                    raise InputError(f"{file}: {error}") from None
-            first = False
-            yield [uid if config.uid else f"{prefix}{uid}" for uid in uids], list(texts)
+    rows, first = _texts(rows, file, found, start), start == 0
+    while block := list(itertools.islice(rows, ROWS)):
+        uids, texts = zip(*block, strict=True)
+        if first and language:
+            try:
+                language.check(texts, unless="config.check_language=False")
+            except InputError as error:
+                raise InputError(f"{file}: {error}") from None
+        first = False
+        yield [uid if config.uid else f"{prefix}{uid}" for uid in uids], list(texts)
 
 
-def _texts(rows: Iterator[tuple[str, Any]], file: Path, found: Found) -> Iterator[tuple[str, str]]:
-    for number, (uid, value) in enumerate(rows):
+def _texts(
+    rows: Iterator[tuple[str, Any]], file: str, found: Found, start: int
+) -> Iterator[tuple[str, str]]:
+    for number, (uid, value) in enumerate(rows, start):
         try:
             text = decoded(value)
         except ValueError as error:
@@ -155,18 +220,24 @@ def _texts(rows: Iterator[tuple[str, Any]], file: Path, found: Found) -> Iterato
             yield uid, text
 
 
-def _files(patterns: Sequence[str]) -> list[tuple[Path, str]]:
-    """Returns the files, each with what makes its rows' numbers unique among them."""
-    first: dict[str, Path] = {}  # a file that links name as well is one
+def matching(patterns: Sequence[str]) -> list[str]:
+    """Returns the files, in the order of the patterns.
+
+    Raises:
+        InputError: if there is none of a pattern.
+    """
+    first: dict[str, str] = {}  # a file that links name as well is one
     for pattern in patterns:
         matches = [pattern] if Path(pattern).exists() else sorted(glob(pattern, recursive=True))
         if not matches:
             raise InputError(f"config.files: nothing fits {pattern!r}")
         for match in matches:
-            first.setdefault(os.path.realpath(match), Path(match))
-    paths = list(first.values())
-    stems = [path.name.partition(".")[0] for path in paths]
-    return [
-        (path, f"{number}/" if stems.count(stem) > 1 else "")
-        for number, (path, stem) in enumerate(zip(paths, stems, strict=True))
-    ]
+            first.setdefault(os.path.realpath(match), match)
+    return list(first.values())
+
+
+def prefixes(paths: Sequence[str]) -> list[str]:
+    """Returns what makes the numbers of each file's rows unique among all."""
+    stems = [os.path.basename(path).partition(".")[0] for path in paths]
+    many = collections.Counter(stems)
+    return [f"{number}/" if many[stem] > 1 else "" for number, stem in enumerate(stems)]

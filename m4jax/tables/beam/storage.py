@@ -92,17 +92,20 @@ def get(path: str, local: Path, sha256: str) -> Path:
         InputError: if there is none.
         DamagedError: if it is not what was written.
     """
-    if not is_remote(path):
-        local = Path(path)
-    else:
-        with (
-            open_file(path) as source,
-            files.atomic(local) as temporary,
-            open(temporary, "wb") as target,
-        ):
-            shutil.copyfileobj(source, target, BLOCK)
+    local = fetch(path, local) if is_remote(path) else Path(path)
     if files.sha256(local) != sha256:
         raise DamagedError(f"{path}: damaged (its SHA-256 differs); delete it and run again")
+    return local
+
+
+def fetch(path: str, local: Path) -> Path:
+    """Copies a file to this machine, and returns where it is."""
+    with (
+        open_file(path) as source,
+        files.atomic(local) as temporary,
+        open(temporary, "wb") as target,
+    ):
+        shutil.copyfileobj(source, target, BLOCK)
     return local
 
 
