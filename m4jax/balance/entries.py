@@ -94,6 +94,7 @@ class Entries:
     def _products(self) -> tuple[Array, sparse.csc_array]:
         """Returns the places in a Gram matrix `[J J]`, and for each of them a_j a_l `[·, p]`."""
         matrix, width = self.matrix, self.matrix.shape[1]
+        matrix.sort_indices()  # products of sparse matrices leave them in any order
         count = np.diff(matrix.indptr)
         end = np.repeat(matrix.indptr[1:], count)
         rest = end - np.arange(len(end))  # entries from here to the end of the row
@@ -140,7 +141,6 @@ def make_entries(rows: Rows) -> Entries:
         for start in range(0, len(rows), CHUNK)
     ]
     matrix = sparse.csr_array(sparse.vstack(blocks, format="csr"))
-    matrix.sort_indices()
     return Entries(matrix, rows.system, rows.share)
 
 
