@@ -135,13 +135,16 @@ def scaled(rows: AnyRows) -> tuple[AnyRows, Array]:
 
 
 def make_entries(rows: Rows) -> Entries:
-    """Returns the rows with their entries; `[p, J]` is never dense as a whole."""
-    blocks = [
-        sparse.csr_array(rows.dense(slice(start, start + CHUNK)))
-        for start in range(0, len(rows), CHUNK)
-    ]
-    matrix = sparse.csr_array(sparse.vstack(blocks, format="csr"))
-    return Entries(matrix, rows.system, rows.share)
+    """Returns the rows with their entries; `[p, J]` is never dense."""
+    recipe, coefficients = rows.system.recipe, rows.system.rows.tocsc()
+    parts = sparse.csr_array(rows.parts, dtype=float)
+    matrix = sparse.csr_array((len(rows), len(rows.system)))
+    for side, values in enumerate(rows.sides.T):
+        of_side = coefficients[:, side * recipe.parts : (side + 1) * recipe.parts]
+        if of_side.nnz:
+            matrix += sparse.diags_array(values).tocsr() @ (parts @ of_side.T)
+    matrix.eliminate_zeros()
+    return Entries(sparse.csr_array(matrix), rows.system, rows.share)
 
 
 def chosen(rows: Entries, constraints: Array) -> Entries:

@@ -220,7 +220,8 @@ class _Equations:
         if before is not None:
             lower, upper = before.below * before.weights, -before.above * before.weights
             given, taken = before.pull * before.slack, -before.pull * before.excess
-        below, above = (center - lower) / q, (center - upper) / (1 - q)
+        goal = center * program.mass
+        below, above = (goal - lower) / q, (goal - upper) / (1 - q)
         push = below - above - pressure
         slack = (inner - given) / point.pull
         excess = np.where(program.soft, (inner - taken) / room, 0.0)

@@ -106,6 +106,16 @@ class Program:
         return self.rows.magnitudes()[self.sides.row]
 
     @functools.cached_property
+    def mass(self) -> Array:
+        """`[p]` what the pairs of a row count next to its share, 1 on average.
+
+        Were it 1, a row of one example would be pushed away from its bounds so gently, next to one
+        of thousands, that it stops most steps; the root halves the steps of linear programs.
+        """
+        root = np.sqrt(self.rows.share)
+        return np.where(root > 0, 1 / np.where(root > 0, root, 1.0), 1.0) / max(root.sum(), 1e-300)
+
+    @functools.cached_property
     def weight(self) -> Array:
         """`[B]` what a bound's pair counts; they sum to 1, as examples' pairs do.
 
@@ -122,8 +132,8 @@ class Program:
         reach = np.where(self.reach > 0, self.reach, 1.0)
         return Point(
             weights=weights,
-            below=size,
-            above=size,
+            below=size * self.mass,
+            above=size * self.mass,
             pull=np.minimum(reach, 0.5 * self.sides.penalty),
             slack=reach + np.maximum(self.sides.bound, 0.0),
             excess=np.where(self.soft, reach, 0.0),
