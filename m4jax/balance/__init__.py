@@ -12,6 +12,7 @@ from m4jax.balance.diagnostics import (
     diagnose,
     effective_sample_size,
 )
+from m4jax.balance.feasibility import Conflict, KeepRate, conflict, max_keep_rate
 from m4jax.balance.frontier import Frontier, FrontierPoint, frontier
 from m4jax.balance.misclassification import Posterior, posterior, true_band, true_share
 from m4jax.balance.moments import Ratio
@@ -38,8 +39,7 @@ from m4jax.balance.words import (
 
 # Loaded on demand: who solves once need not wait for JAX.
 _MODULES = ("conformance", "online", "stream")
-_LATE = dict.fromkeys(("Conflict", "KeepRate", "conflict", "max_keep_rate"), "feasibility")
-_LATE |= dict.fromkeys(("Audit", "Finding", "audit"), "subgroups")
+_LATE = dict.fromkeys(("Audit", "Finding", "audit"), "subgroups")
 
 __all__ = [
     "OBJECTIVES",

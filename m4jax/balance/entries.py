@@ -163,3 +163,10 @@ def merged(rows: Entries) -> tuple[Entries, Array]:
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     share = np.bincount(inverse, weights=rows.share, minlength=len(first))
     return Entries(sparse.csr_array(rows.matrix[first]), rows.system, share), inverse
+
+
+def violation(rows: Entries, weights: Array) -> float:
+    """Returns by how much a bound is violated at most, relative to E[|a|]."""
+    moment, system = rows.moments(weights), rows.system
+    beyond = np.maximum(np.maximum(moment - system.upper, system.lower - moment), 0.0)
+    return float((beyond / np.maximum(rows.magnitudes(), 1e-300)).max(initial=0.0))

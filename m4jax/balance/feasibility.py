@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from m4jax.balance import entries, interior, places, presolve
+from m4jax.balance import entries, interior, linear, places, presolve
 from m4jax.balance.entries import Entries
 from m4jax.balance.folding import fold
 from m4jax.balance.moments import System
@@ -16,7 +16,7 @@ from m4jax.balance.rows import Rows, make_rows
 Array = np.ndarray
 Name = tuple[str, str | None]
 
-TIGHT = 1e-6  # share of the largest multiplier below which one is rounding
+FAR = 1e-6  # a violation, relative to E[|a|], that makes it doubtful that weights exist
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,18 +86,17 @@ def max_keep_rate(problem: Problem) -> KeepRate:
     features, rows, inverse = _rows(problem)
     reduced = presolve.reduce(rows)
     weights, w = reduced.weights, np.zeros(len(rows.system))
-    if reduced.possible and len(reduced.rows):
-        unit, size = entries.scaled(reduced.rows)
-        one = np.ones(len(unit))
-        state = interior.minimise(unit, one, None, slopes=_dropped, linear=True)
-        weights[reduced.examples] = np.clip(state.point.weights, 0.0, 1.0)
-        w[reduced.constraints] = _tight(state, unit) / size
+    if reduced.possible:
+        kept = linear.keep_most(reduced.rows)
+        weights[reduced.examples], w[reduced.constraints] = kept
     w = presolve.prove(rows, reduced.forced, w, np.ones(len(rows)))
     score = rows.scores(w)
     weights = np.where(rows.share > 0, weights, score < 1)
     bound = min(rows.mean(np.maximum(1.0 - score, 0.0)) + support(rows.system, w), 1.0)
     kept = rows.mean(weights)
-    possible = reduced.possible and (_beyond(rows, weights) < 1e-6 or _possible(rows))
+    possible = reduced.possible and (
+        entries.violation(rows, weights) < FAR or linear.possible(rows)
+    )
     if not possible or kept <= CERTAIN:
         kept, weights = 0.0, np.zeros(len(rows))
     multipliers, own = places.from_rows(problem.spec, w)
@@ -174,30 +173,6 @@ def _rows(problem: Problem) -> tuple[Rows, Entries, Array]:
     )
 
 
-def _tight(state: interior.State, unit: Entries) -> Array:
-    """Returns w without what is rounding."""
-    program = interior.Program(unit, np.ones(len(unit)), None, _dropped, True)
-    pull = np.where(state.point.pull > state.point.slack, state.point.pull, 0.0)
-    w = program.multipliers(state.point._replace(pull=pull))
-    return np.where(np.abs(w) > TIGHT * np.abs(w).max(initial=0.0), w, 0.0)
-
-
-def _beyond(rows: Entries, weights: Array) -> float:
-    """Returns the largest violation of a bound, relative to E[|a|]."""
-    moment, system = rows.moments(weights), rows.system
-    beyond = np.maximum(np.maximum(moment - system.upper, system.lower - moment), 0.0)
-    return float((beyond / np.maximum(rows.magnitudes(), 1e-300)).max(initial=0.0))
-
-
-def _possible(rows: Entries) -> bool:
-    """Tells whether some weights meet all bounds, at any keep rate."""
-    unit = interior.elastic(rows)
-    one = np.ones(len(unit))
-    state = interior.minimise(unit, one, None, slopes=_free, linear=True)
-    least = unit.mean(np.minimum(unit.scores(state.multipliers), 0.0))
-    return least - support(unit.system, state.multipliers) <= CERTAIN
-
-
 def _named(
     problem: Problem, w: Array, features: Rows, weights: Array
 ) -> tuple[tuple[str, ...], tuple[Name, ...]]:
@@ -235,7 +210,7 @@ def _proof(unit: Entries, rate: float, used: Array) -> tuple[Array, float] | Non
     part, _ = entries.merged(entries.chosen(unit, used))
     w = np.zeros(len(unit.system))
     w[used] = interior.least_violation(part, rate).multipliers
-    w = np.where(np.abs(w) > TIGHT * np.abs(w).max(initial=0.0), w, 0.0)
+    w = linear.without_rounding(w)
     return _certain(unit, rate, w)
 
 
@@ -247,13 +222,3 @@ def _without(unit: Entries, rate: float, w: Array, left_out: int) -> tuple[Array
 def _certain(unit: Entries, rate: float, w: Array) -> tuple[Array, float] | None:
     violation = interior.bound_without_cost(unit, rate, w)
     return (w, violation) if violation > CERTAIN else None
-
-
-def _dropped(weight: Array, base: Array) -> tuple[Array, Array]:
-    """The derivatives of the cost when as much as possible is to be kept."""
-    return -np.ones_like(weight), np.zeros_like(weight)
-
-
-def _free(weight: Array, base: Array) -> tuple[Array, Array]:
-    """The derivatives of no cost."""
-    return np.zeros_like(weight), np.zeros_like(weight)

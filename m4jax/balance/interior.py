@@ -9,9 +9,8 @@ import dataclasses
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg
 
-from m4jax.balance import entries, programs, slopes
+from m4jax.balance import entries, equations, programs, slopes
 from m4jax.balance.objectives import Objective
 from m4jax.balance.programs import CERTAIN, Point, Program, Slopes
 
@@ -21,9 +20,9 @@ STEPS = 200
 PATIENCE = 25  # steps without progress after which rounding allows no more
 ENOUGH = 1e-13  # of the complementarity: about what float64 resolves
 FEASIBLE = 1e-11  # of the residuals
+CUT = 0.5  # share of the predictor's step that the corrector must allow in full
 BACK = 0.995  # share of the way to the nearest border that is gone at most
-TINY = 1e-15  # added to a Gram matrix of unit diagonal, so that it can be factored
-REFINEMENTS = 5  # at most, of each solution of Newton's equations
+HALVINGS = 8  # of steps of costs that aren't linear, until they lead nearer
 
 
 class State(NamedTuple):
@@ -180,115 +179,23 @@ def _measured(program: Program, point: Point, steps: int) -> State:
 
 def _step(program: Program, state: State) -> State | None:
     """Returns the next state; None if Newton's equations can't be solved."""
-    point = state.point
-    equations = _equations(program, point)
-    if equations is None:
+    point, newton = state.point, equations.at(program, state.point)
+    if newton is None:
         return None
-    straight = equations.direction(0.0, None)
-    ahead = program.moved(point, straight, 1.0)
+    straight = newton.direction(0.0, None)
+    ahead, lengths = program.moved(point, straight, 1.0), program.lengths(point, straight, 1.0)
     target = state.center * np.clip(program.center(ahead) / state.center, 0.0, 1.0) ** 3
-    move = equations.direction(target, straight)
-    return _measured(program, program.moved(point, move, BACK), state.steps + 1)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Equations:
-    """Newton's equations at a point, factored once and solved for several right-hand sides."""
-
-    program: Program
-    point: Point
-    diagonal: Array  # [p] ψ'' and what the bounds of q add
-    give: Array  # [B] by how much r moves per unit of pull
-    stiff: Array  # [J] the sum of 1/give, infinite for equations
-    gram: Array  # [J+1, J+1] of unit diagonal
-    size: Array  # [J+1] what it was multiplied by from both sides
-    factor: tuple  # of the Gram matrix
-
-    def direction(self, center: float, before: Point | None) -> Point:
-        """Returns the change that would make every pair's product equal to `center`.
-
-        Args:
-            center: what is aimed at.
-            before: a first direction: what the products are short of, to second order, is that of
-                its changes.
-        """
-        program, point, sides = self.program, self.point, self.program.sides
-        pressure, miss, unequal, rate = program.residuals(point)
-        q, rows, room = point.weights, program.rows, program.room(point)
-        inner = center * program.weight
-        lower = upper = given = taken = 0.0
-        if before is not None:
-            lower, upper = before.below * before.weights, -before.above * before.weights
-            given, taken = before.pull * before.slack, -before.pull * before.excess
-        goal = center * program.mass
-        below, above = (goal - lower) / q, (goal - upper) / (1 - q)
-        push = below - above - pressure
-        slack = (inner - given) / point.pull
-        excess = np.where(program.soft, (inner - taken) / room, 0.0)
-        want = miss + slack - point.slack - excess + point.excess
-        pulled = sides.summed(sides.sign * want / self.give)
-        moved = pulled / self.stiff
-        moved[sides.free] = unequal
-        first = 0.0 if program.keep_rate is None else rows.mean(push / self.diagonal) + rate
-        right = np.concatenate([[first], rows.moments(push / self.diagonal) + moved])
-        change = self.size * self._solved(self.size * right)
-        offset, w = change[0], change[1:]
-        weights = (push - rows.scores(w) - offset) / self.diagonal
-        response = (w - pulled) / self.stiff
-        pull = (sides.sign * response[sides.row] + want) / self.give
-        return Point(
-            weights=weights,
-            below=below - point.below - point.below / q * weights,
-            above=above - point.above + point.above / (1 - q) * weights,
-            pull=pull,
-            slack=slack - point.slack - point.slack / point.pull * pull,
-            excess=excess - point.excess + point.excess / room * pull,
-            free=w[sides.free],
-            offset=float(offset),
-        )
-
-    def _solved(self, right: Array) -> Array:
-        """Returns the solution, refined until rounding allows no more."""
-        found = linalg.cho_solve(self.factor, right, check_finite=False)
-        error = right - self.gram @ found
-        for _ in range(REFINEMENTS):
-            better = found + linalg.cho_solve(self.factor, error, check_finite=False)
-            left = right - self.gram @ better
-            if not np.linalg.norm(left) < 0.5 * np.linalg.norm(error):
-                break
-            found, error = better, left
-        return found
-
-
-def _equations(program: Program, point: Point) -> _Equations | None:
-    """Returns Newton's equations at a point; None if rounding left none to solve."""
-    rows, sides, q = program.rows, program.sides, point.weights
-    _, bend = program.slopes(q, program.base)
-    diagonal = bend + point.below / q + point.above / (1 - q)
-    give = point.slack / point.pull + point.excess / program.room(point)
-    stiff = sides.summed(1 / give)
-    stiff[sides.free] = np.inf
-    gram = rows.gram(rows.share / diagonal)
-    place = np.arange(1, len(gram))
-    gram[place, place] += 1 / stiff
-    if program.keep_rate is None:
-        gram[0], gram[:, 0], gram[0, 0] = 0.0, 0.0, 1.0
-    entry = np.diagonal(gram)
-    size = 1 / np.sqrt(np.where(entry > 0, entry, 1.0))
-    gram *= size[:, None]
-    gram *= size
-    factor = _factored(gram) if np.isfinite(gram).all() else None
-    return factor and _Equations(program, point, diagonal, give, stiff, gram, size, factor)
-
-
-def _factored(gram: Array) -> tuple | None:
-    """Returns the Cholesky factor of a matrix of unit diagonal, a little added to it if need be."""
-    added = TINY
-    while added < 1e-6:
-        try:
-            return linalg.cho_factor(
-                gram + added * np.eye(len(gram)), lower=True, overwrite_a=True, check_finite=False
-            )
-        except linalg.LinAlgError:
-            added *= 30
-    return None
+    move = newton.direction(target, straight)
+    # Of a step that is short, the second order is small.
+    if sum(program.lengths(point, move, 1.0)) < CUT * sum(lengths):
+        move = newton.direction(target, straight, lengths[0] * lengths[1])
+    new = _measured(program, program.moved(point, move, BACK), state.steps + 1)
+    if program.linear:
+        return new
+    # Where the slope of the cost has corners, a whole step can lead away.
+    for _ in range(HALVINGS):
+        if new.center + new.residual <= state.center + state.residual:
+            break
+        middle = Point(*(0.5 * (a + b) for a, b in zip(point, new.point, strict=True)))
+        new = _measured(program, middle, state.steps + 1)
+    return new

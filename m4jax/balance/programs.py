@@ -193,10 +193,14 @@ class Program:
             move: the change.
             share: of the way to where a bound is met.
         """
-        primal, dual = self._longest(point, move)
-        primal, dual = min(1.0, share * primal), min(1.0, share * dual)
+        primal, dual = self.lengths(point, move, share)
         lengths = [primal if name in PRIMAL else dual for name in Point._fields]
         return Point(*(x + by * y for x, y, by in zip(point, move, lengths, strict=True)))
+
+    def lengths(self, point: Point, move: Point, share: float) -> tuple[float, float]:
+        """Returns the steps of the primal and of the dual that `moved` takes."""
+        primal, dual = self._longest(point, move)
+        return min(1.0, share * primal), min(1.0, share * dual)
 
     def _longest(self, point: Point, move: Point) -> tuple[float, float]:
         """Returns the steps at which the first bound of the primal and of the dual is met."""
