@@ -17,7 +17,7 @@ from m4jax.balance.programs import CERTAIN, Point, Program, Slopes
 Array = np.ndarray
 
 STEPS = 200
-PATIENCE = 25  # steps without progress after which rounding allows no more
+PATIENCE = 40  # steps without progress after which rounding allows no more
 ENOUGH = 1e-13  # of the complementarity: about what float64 resolves
 FEASIBLE = 1e-11  # of the residuals
 CUT = 0.5  # share of the predictor's step that the corrector must allow in full
@@ -193,8 +193,9 @@ def _step(program: Program, state: State) -> State | None:
     if program.linear:
         return new
     # Where the slope of the cost has corners, a whole step can lead away.
+    drift = program.drift(point)
     for _ in range(HALVINGS):
-        if new.center + new.residual <= state.center + state.residual:
+        if program.drift(new.point) <= max(drift, state.center):
             break
         middle = Point(*(0.5 * (a + b) for a, b in zip(point, new.point, strict=True)))
         new = _measured(program, middle, state.steps + 1)

@@ -172,11 +172,15 @@ class Program:
 
     def residual(self, point: Point) -> float:
         """Returns how far the point is from optimal, relative to the sizes there."""
-        pressure, miss, unequal, rate = self.residuals(point)
-        drift = self.rows.mean(np.abs(pressure - point.below + point.above))
+        _, miss, unequal, rate = self.residuals(point)
         size = 1.0 + self.rows.mean(np.abs(self.slopes(point.weights, self.base)[0]))
         off = np.abs(miss).max(initial=0.0) + np.abs(unequal).max(initial=0.0) + abs(rate)
-        return drift / size + off
+        return self.drift(point) / size + off
+
+    def drift(self, point: Point) -> float:
+        """Returns how far ψ' + a·w + μ is from what the bounds of q hold, on average."""
+        pressure = self.residuals(point)[0]
+        return self.rows.mean(np.abs(pressure - point.below + point.above))
 
     def center(self, point: Point) -> float:
         """Returns the average product of a bound and its multiplier, 0 at a solution."""
