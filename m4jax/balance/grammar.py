@@ -12,7 +12,7 @@ written 0.45, 45%, "5 points" or 1e9:
     cap NURSE | all at most 2% | at most 500 examples
     floor NURSE | all at least 1%
     budget TOKENS at most 1e9
-    band 5 points [target 0.5] [least 5]
+    band 5 points [target 0.5] [least 5] [of MAN [, ...]] [labels NURSE [, ...]]
 
 Each may end in "penalty 100" or "penalty inf" (hard).
 """
@@ -28,7 +28,7 @@ from m4jax.errors import nearest
 
 TOKEN = re.compile(r"""\s*(?:'([^']*)'|"([^"]*)"|(,)|([^\s,'"]+))""")
 KEYS = ("within", "between", "at", "of", "around", "given", "penalty", "target", "least",
-        "examples", "points", "and", "not", "no")  # fmt: skip
+        "examples", "points", "and", "not", "no", "labels")  # fmt: skip
 # What each word begins with, the clauses that it needs, and those that it may have.
 FORMS = {
     "share": ("who", ("between",), ("within",)),
@@ -40,7 +40,7 @@ FORMS = {
     "cap": ("labels", ("at_most",), ()),
     "floor": ("labels", ("at_least",), ()),
     "budget": ("name", ("at_most",), ()),
-    "band": ("number", (), ("target", "least")),
+    "band": ("number", (), ("target", "least", "of", "labels")),
 }
 ASKED = {"between": "between 45% and 55%", "of": "of ATTRIBUTE", "at_most": "at most NUMBER",
          "at_least": "at least NUMBER", "given": "given LABEL"}  # fmt: skip
@@ -77,6 +77,9 @@ def read(text: str) -> tuple[str, dict[str, Any]]:
             reader.fail(f"expected {ASKED[key]}")
     if word == "equalized_odds":
         found["label"] = found.pop("given")
+    if word == "band":
+        lists = {"attributes": found.pop("of", None), "labels": found.pop("labels", None)}
+        found |= {k: (x,) if isinstance(x, str) else x for k, x in lists.items() if x is not None}
     if reader.unit:
         found["unit"] = reader.unit
     return word, found
@@ -187,6 +190,8 @@ class _Reader:
             return key, (low, self.number())
         if key in ("within", "given"):
             return key, self.who()
+        if key == "labels":
+            return key, self.labels()
         return (key, self._groups()) if key == "of" else (key, self.number())
 
     def _groups(self) -> Any:

@@ -97,6 +97,14 @@ def test_five_rows_of_one_sex_and_labels_without_examples_are_not_fair():
     json.dumps(row, allow_nan=False)
 
 
+def test_data_of_one_sex_are_refused():
+    for words in ((), [balance.band()], [balance.share("man", within="cook", between=(0.4, 0.6))]):
+        with pytest.raises(balance.ProblemError, match="no example with s < 1"):
+            balance.Problem(
+                np.ones((5, 1)), np.ones((5, 2)), target=0.5, constraints=words, **NAMES
+            )
+
+
 def test_a_group_within_nobody_is_not_fair():
     man, labels = data()
     labels[:, 1] = 1 - labels[:, 0]

@@ -239,6 +239,8 @@ def test_half_a_million_caps_are_made_at_once():
          balance.ratio("nurse", ("man", "dark skin"), at_least=0.8)),
         ("equalized_odds cook given nurse of man at most 5 points",
          balance.equalized_odds("cook", "nurse", "man", at_most=0.05)),
+        ("band 10 points of man labels nurse, cook",
+         balance.band(0.1, attributes=("man",), labels=("nurse", "cook"))),
         ("band 10 points target 0.4 least 8", balance.band(0.1, target=0.4, least=8)),
     ],
 )  # fmt: skip
