@@ -17,7 +17,7 @@ MOST_PATTERNS = 128  # of attributes; with more, features are made as they are
 BYTE = 256
 BITS = np.unpackbits(np.arange(BYTE, dtype=np.uint8)[:, None], axis=1, bitorder="little")
 TABLE = BITS.astype(float)  # [256, 8]
-CHUNK = 32_768  # rows at a time: a vector of them stays in a core's cache
+CHUNK = 16_384  # rows at a time: a few vectors of them stay in a core's cache
 GRAM_CHUNK = 8_192
 
 
@@ -47,6 +47,12 @@ class Codes:
     def sides(self) -> np.ndarray:
         """S `[p, G]`."""
         return self.patterns[self.pattern]
+
+    def chosen(self, rows: np.ndarray) -> "Codes":
+        """Returns the codes of some examples."""
+        words = tuple(word[rows] for word in self.words)
+        found = {name: getattr(self, name)[rows] for name in ("pattern", "parts", "numbers")}
+        return dataclasses.replace(self, words=words, **found)
 
     def scores(self, weights: np.ndarray) -> np.ndarray:
         """Returns Σ weights · features `[p]` for weights `[G, R]`."""

@@ -2,11 +2,10 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
-from m4jax.balance import host_newton, interior, objectives, places, wide
+from m4jax.balance import host_newton, host_start, interior, objectives, places, wide
 from m4jax.balance.diagnostics import effective_sample_size
 from m4jax.balance.folding import fold, hardly_folds
 from m4jax.balance.host_dual import Dual, make_dual
@@ -22,14 +21,6 @@ PROMISING = 50  # Newton steps after which another method has better prospects
 Progress = Callable[[int, float], None]
 
 
-class Begin(NamedTuple):
-    """Where to begin: w `[J]` in the rows' own scale, μ, and the steps so far."""
-
-    multipliers: np.ndarray
-    offset: float
-    steps: int = 0
-
-
 def solve(
     problem: Problem,
     *,
@@ -40,7 +31,7 @@ def solve(
     progress: Progress | None,
 ) -> Solution:
     """Returns what `solver.solve` does."""
-    begin = Begin(*places.start(problem.spec, start))
+    w, offset = places.start(problem.spec, start)
     # Overflow and what follows from it are told by the status.
     with np.errstate(all="ignore"):
         many = wide.is_wide(problem)
@@ -50,7 +41,9 @@ def solve(
         rows = widen(make_rows(folded)) if many else make_rows(folded)
         dual = make_dual(rows, on_host, base, problem.keep_rate, tolerance)
         limit = max_steps if many else min(max_steps, PROMISING)
-        state = _newton(dual, begin, limit, progress, wide.step if many else host_newton.step)
+        alone = start is None and not many
+        first = host_start.begin(dual) if alone else host_newton.init(dual, w, offset)
+        state = _newton(dual, first, limit, progress, wide.step if many else host_newton.step)
         if not many and _promising(dual, state, max_steps):
             state = _rescue(dual, objective, state, max_steps, progress)
         return _solution(problem, folded, inverse, dual, state)
@@ -63,13 +56,12 @@ def _folded(problem: Problem) -> tuple[Problem, np.ndarray | slice]:
 
 def _newton(
     dual: Dual,
-    begin: Begin,
+    state: State,
     limit: int,
     progress: Progress | None,
     step: Callable[[Dual, State], State] = host_newton.step,
 ) -> State:
     """Takes Newton steps while they help and until `limit` of them are taken."""
-    state = host_newton.init(dual, *begin)
     while state.status is None and state.steps < limit and state.waited < 2 * PATIENCE:
         state = host_newton.terminate(dual, step(dual, state))
         if progress is not None:
@@ -95,7 +87,7 @@ def _rescue(
     end = interior.rescue(dual.rows, dual.base, dual.keep_rate, objective)
     if end is None:
         return dataclasses.replace(state, status=Status.INFEASIBLE)
-    begin = Begin(end.multipliers, end.offset, state.steps + end.steps)
+    begin = host_newton.init(dual, end.multipliers, end.offset, state.steps + end.steps)
     again = _newton(dual, begin, max_steps, progress)
     return again if again.values.gap <= state.values.gap else state
 

@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 
 from m4jax.balance import host_model
+from m4jax.balance.codes import chunks
 from m4jax.balance.host_dual import Dual, Values
+from m4jax.balance.rows import total
 from m4jax.balance.solution import Status
 
 DAMPING = 1e-6  # first and least Levenberg term, relative to columns of unit second moment
@@ -56,15 +58,18 @@ class _Offset:
 
     def __init__(self, dual: Dual, free: np.ndarray):
         self.dual, self.free = dual, free
-        self.weights = free
+        self.weights = np.empty_like(free)
 
     def excess(self, offset: float) -> tuple[float, float]:
         """Returns E[q] − η and its slope in μ."""
-        dual = self.dual
-        score = self.free + offset
-        self.weights = dual.objective.weight(score, dual.base)
-        rate = dual.mean(dual.objective.curvature(score, dual.base))
-        return dual.mean(self.weights) - dual.keep_rate, -rate
+        dual, kept, rate = self.dual, 0.0, 0.0
+        weight, curvature = dual.objective.weight, dual.objective.curvature
+        for rows in chunks(len(self.free)):
+            score, base, share = self.free[rows] + offset, dual.base[rows], dual.rows.share[rows]
+            self.weights[rows] = here = weight(score, base)
+            kept += total(share, here)
+            rate += total(share, curvature(score, base))
+        return kept - dual.keep_rate, -rate
 
     def find(self, guess: float) -> float:
         """Returns μ; `weights` are those there."""
@@ -181,13 +186,15 @@ def _length(dual: Dual, state: State, goal: np.ndarray, rate: np.ndarray) -> tup
     offsets = {0.0: state.offset}
     guess = state.offset
 
+    mass = dual.rows.share * rate
+
     def slope(length: float) -> float:
         nonlocal guess
         found = _Offset(dual, state.free + length * rate)
         offsets[length] = guess = found.find(guess)
         here = goal if length == 1 else w + length * move
         side = bounds.sides(here, -move)
-        return dual.mean(found.weights * rate) - float(side @ move)
+        return total(mass, found.weights) - float(side @ move)
 
     first = float(move @ (state.moments - bounds.sides(w, move)))
     length = host_model.step_length(slope, first, float(np.clip(limit, 1.0, LONGEST)))
@@ -200,20 +207,31 @@ def settle(dual: Dual, state: State) -> State:
     offset = found.find(state.offset)
     weights = found.weights
     moments = dual.moments(weights)
-    cost = dual.objective.cost(weights, dual.base)
     rate = dual.mean(weights) - dual.keep_rate
     rates = (offset * rate, (offset - plain.offset) * rate)
-    rounding = 4 * np.finfo(float).eps * (cost + plain.cost)  # see `objectives.added_cost`
-    added = np.where(weights == plain.weights, 0.0, cost - plain.cost - rounding)
+    cost, added = _costs(dual, plain, weights)
     price = float(dual.bounds.prices(moments).sum())
     return dataclasses.replace(
         state,
         offset=offset,
         weights=weights,
         moments=moments,
-        values=dual.values(state.multipliers, moments, dual.mean(cost), rates),
-        change=max(dual.mean(added), 0.0) + price,
+        values=dual.values(state.multipliers, moments, cost, rates),
+        change=max(added, 0.0) + price,
     )
+
+
+def _costs(dual: Dual, plain: Plain, weights: np.ndarray) -> tuple[float, float]:
+    """Returns E[ψ(q)], and E[ψ(q) − ψ(q⁰)] less its rounding; see `objectives.added_cost`."""
+    total_cost = total_added = 0.0
+    for rows in chunks(len(weights)):
+        share, here, before = dual.rows.share[rows], weights[rows], plain.cost[rows]
+        cost = dual.objective.cost(here, dual.base[rows])
+        added = cost - before - 4 * np.finfo(float).eps * (cost + before)
+        added[here == plain.weights[rows]] = 0.0
+        total_cost += total(share, cost)
+        total_added += total(share, added)
+    return total_cost, total_added
 
 
 def terminate(dual: Dual, state: State) -> State:

@@ -46,6 +46,17 @@ class Rows:
         """S `[p, G]`."""
         return self.codes.sides if self.given is None else self.given
 
+    def chosen(self, rows: np.ndarray) -> "Rows":
+        """Returns the rows of some examples, as if these were all."""
+        share = self.share[rows]
+        return dataclasses.replace(
+            self,
+            given=None if self.given is None else self.given[rows],
+            parts=self.parts[rows],
+            share=share / share.sum(),
+            codes=None if self.codes is None else self.codes.chosen(rows),
+        )
+
     def mean(self, values: np.ndarray) -> float:
         """Returns E[values]."""
         return total(self.share, values)
