@@ -1,16 +1,21 @@
 """How the rows of `dual` are made of examples: which sides, which parts, how they are mixed."""
 
 import functools
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from scipy import sparse
 
+from m4jax.balance.checks import ProblemError
 from m4jax.balance.dual import Rows
 from m4jax.balance.folding import pad
 from m4jax.balance.moments import System
 from m4jax.balance.problem import Problem
+
+MATRICES = 6  # of rows by rows, that a Newton step holds at once
 
 
 class Layout(NamedTuple):
@@ -76,7 +81,9 @@ def make_rows(
     recipe, layout = system.recipe, _layout(system)
     sides = recipe.side_values(attributes)[:, layout.sides]
     parts = recipe.part_values(attributes, labels, columns)[:, layout.parts]
-    parts = parts.toarray() if sparse.issparse(parts) else parts
+    if sparse.issparse(parts):
+        bits = np.isin(parts.data, (0, 1)).all()
+        parts = (parts.astype(np.uint8) if bits else parts).toarray()
     return Rows(
         sides=pad(sides.astype(share.dtype), size),
         parts=pad(parts if parts.dtype == np.uint8 else parts.astype(share.dtype), size),
@@ -86,6 +93,21 @@ def make_rows(
         scale=np.ones(len(system)),
         axis=axis,
     )
+
+
+def check_size(system: System, devices: Sequence[jax.Device] | None = None) -> None:
+    """Raises `ProblemError` if matrices of rows by rows are more than fits on a device."""
+    own = [x for x in devices or () if x.process_index == jax.process_index()]
+    device, size = (own or jax.local_devices())[0], len(system) + 1
+    needed = MATRICES * 8.0 * size**2
+    there = (device.memory_stats() or {}).get("bytes_limit")
+    there = there or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise ProblemError(
+            f"{size - 1:,} rows of constraints need {needed / 1e9:,.0f} GB on each device for "
+            f"matrices of rows by rows, and there are {there / 1e9:,.0f} GB; leave out labels or "
+            "constraints, or solve on the host, with the default devices and precision"
+        )
 
 
 def of_problem(problem: Problem, share: np.ndarray, size: int, axis: str | None = None) -> Rows:

@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 
 from m4jax.balance import interior, newton, places, rows
 from m4jax.balance.bounds import make_bounds
-from m4jax.balance.device_rows import of_problem
+from m4jax.balance.device_rows import check_size, of_problem
 from m4jax.balance.devices import AXIS, fetch, make_mesh, put, run
 from m4jax.balance.diagnostics import effective_sample_size
 from m4jax.balance.dual import Dual, scaled
@@ -40,6 +40,7 @@ def solve(
     progress: Progress | None,
 ) -> Solution:
     """Returns what `solver.solve` does, by compiled programs on the devices."""
+    check_size(problem.spec.system, devices)
     begin = _Begin(*places.start(problem.spec, start))
     folded, inverse = fold(problem)
     method = _Method(folded, objective, make_mesh(devices), tolerance, max_steps, progress)

@@ -18,6 +18,7 @@ from m4jax.balance import bounds as limits
 from m4jax.balance import dual, newton, objectives, passes, places
 from m4jax.balance.blocks import Block, rows_of
 from m4jax.balance.bounds import Bounds, make_bounds
+from m4jax.balance.device_rows import check_size
 from m4jax.balance.dual import Values
 from m4jax.balance.objectives import Objective
 from m4jax.balance.passes import Sums
@@ -91,6 +92,7 @@ def solve(
     Raises:
         ProblemError: if a block has a wrong shape or value, or there are no examples.
     """
+    check_size(spec.system)
     with jax.enable_x64(True):
         work = _Passes(spec, blocks, objectives.find(objective), tolerance)
         return work.run(start, max_passes, progress)

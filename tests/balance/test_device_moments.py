@@ -14,6 +14,7 @@ from helpers.moment_problems import (
     primal_and_dual,
     ratios,
 )
+from scipy import sparse
 
 from m4jax import balance
 from m4jax.balance import device_rows, dual, online, places, rows, stream
@@ -180,3 +181,20 @@ def test_online_wants_the_columns():
         balance.ProblemError, match=r"columns has shape \(8, 0\); expected \(8, 2\)"
     ):
         online.update(state, attributes, labels)
+
+
+def test_sparse_labels_are_the_same_on_devices():
+    problem = moment_problem(0)
+    thin = dataclasses.replace(problem, labels=sparse.csr_array(problem.labels))
+    np.testing.assert_allclose(solve(thin).weights, solve(problem).weights, atol=1e-12)
+
+
+def test_too_many_rows_are_told_before_the_attempt(monkeypatch):
+    monkeypatch.setattr(device_rows, "MATRICES", 1e12)
+    problem = moment_problem(0)
+    for attempt in (
+        lambda: solve(problem),
+        lambda: stream.solve(problem.spec, lambda: blocks_of(problem)),
+    ):
+        with pytest.raises(balance.ProblemError, match=r"11 rows of constraints need .* GB"):
+            attempt()
