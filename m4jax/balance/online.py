@@ -41,7 +41,7 @@ def init(problem: Spec | Problem, *, step_size: float = STEP_SIZE, scaled: bool 
     """Returns the state before the first batch, with w = 0 and μ = 0.
 
     Step t has size τ_t = step_size / √t. With `scaled` it is divided, for each constraint, by the
-    mean of z² so far, so that rare labels move as fast as common ones and one default suits all
+    mean of a² so far, so that rare labels move as fast as common ones and one default suits all
     (derived). Without it is the paper's rule, and `step_size` must be tuned to the data.
 
     Args:
