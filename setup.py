@@ -31,7 +31,7 @@ CORE = [
 ]
 SLURM = ["submitit"]  # studies as arrays of jobs
 BEAM = ["apache-beam>=2.77"]  # tables on many machines; its versions stand in constraints-beam.txt
-TEST = ["clarabel", "hypothesis", "pytest", "pytest-xdist", *SLURM]
+TEST = ["clarabel", "hypothesis", "pandas", "pytest", "pytest-xdist", *SLURM]
 SOLVERS = ["clarabel", "osqp", "piqp", "polars"]  # for experiments/benchmark_balance.py
 # For experiments/benchmark_train.py and the tests that compare models and tokenizers with others'.
 PEERS = [*SOLVERS, "open_clip_torch", "sentencepiece", "torch", "transformers"]

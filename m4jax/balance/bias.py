@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from m4jax.balance import checks, sparse_labels
+from m4jax.balance import checks, inputs, sparse_labels
 from m4jax.balance.checks import ProblemError, nonnegative_vector, unit_matrix
 
 SPAN = 1 << 19  # labels' numbers that are checked and summed while they are in cache
@@ -62,7 +62,9 @@ def bias(attributes: Any, labels: Any, weights: Any = None, target: Any = 0.5) -
     Raises:
         ProblemError: if a shape or a value is not as above.
     """
-    s, wide = unit_matrix("attributes", attributes, unknown=True), sparse.issparse(labels)
+    attributes = inputs.table("attributes", attributes, text=True)[0]
+    labels, wide = inputs.table("labels", labels)[0], sparse.issparse(labels)
+    s = unit_matrix("attributes", attributes, unknown=True)
     y = (sparse_labels.unit_matrix if wide else checks.matrix)("labels", labels)
     if len(s) != y.shape[0]:
         raise ProblemError(

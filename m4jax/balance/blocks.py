@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from m4jax.balance import checks, dual
+from m4jax.balance import checks, dual, inputs
 from m4jax.balance.checks import ProblemError
 from m4jax.balance.device_rows import make_rows
 from m4jax.balance.dual import Rows
@@ -23,7 +23,7 @@ class Block(NamedTuple):
 
     Attributes:
         attributes: `[b, m]` s in [0, 1], NaN where unknown.
-        labels: `[b, c]` y in [0, 1].
+        labels: `[b, c]` y in [0, 1]. Frames, of which the columns are found by name, or arrays.
         utility: `[b]` u > 0, or None for ones.
         counts: `[b]` how often each row occurs, or None for once.
         columns: further columns of numbers `[b]` by name, of those that constraints speak of.
@@ -50,7 +50,7 @@ def columns_of(names: tuple[str, ...], columns: Mapping[str, Any] | None, n: int
     Raises:
         ProblemError: if one is missing or holds something else than finite numbers.
     """
-    given = columns or {}
+    given = dict(inputs.items(columns))
     for name in names:
         if name not in given:
             raise ProblemError(
@@ -62,8 +62,9 @@ def columns_of(names: tuple[str, ...], columns: Mapping[str, Any] | None, n: int
 
 def _checked(spec: Spec, block: Block) -> tuple[Any, ...]:
     attributes, labels, utility, counts, columns = block
+    attributes = inputs.ordered("attributes", attributes, spec.attribute_names)
     attributes = checks.unit_matrix("attributes", attributes, unknown=True)
-    labels = checks.unit_matrix("labels", labels)
+    labels = checks.unit_matrix("labels", inputs.ordered("labels", labels, spec.label_names))
     shape = (attributes.shape[1], len(labels), labels.shape[1])
     expected = (len(spec.attribute_names), len(attributes), len(spec.label_names))
     if shape != expected:
@@ -74,7 +75,7 @@ def _checked(spec: Spec, block: Block) -> tuple[Any, ...]:
     utility = checks.positive_vector("utility", utility, len(labels))
     if counts is None:
         counts = np.ones(len(labels))
-    elif not np.any(counts):
+    elif not np.any(checks.numbers("counts", counts)):
         counts = np.zeros(len(labels))
     else:
         counts = checks.nonnegative_vector("counts", counts, len(labels))

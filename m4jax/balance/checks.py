@@ -5,33 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from m4jax.errors import InputError, nearest
+from m4jax.balance.inputs import ProblemError, numbers
+from m4jax.errors import nearest
 
 Axes = Sequence[Sequence[str] | None]
 PRECISIONS = ("float64", "float32")
 PREVALENCE = "a prevalence in [0, 1]"
 LARGEST = 1e100  # utility: the square of it stays finite in sums
 MOST = 1e150  # sum of counts: likewise
-
-
-class ProblemError(InputError):
-    """The problem is not well posed; the message says what is wrong, where, and what to do."""
-
-
-def numbers(name: str, values: Any) -> np.ndarray:
-    """Returns `values` as an array of booleans, integers or floats, not copied if it is one.
-
-    What a masked array hides is NaN: unknown, or no number at all.
-    """
-    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        values = np.where(np.ma.getmaskarray(values), np.nan, np.ma.getdata(values))
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ProblemError(f"{name} is not a rectangular array of numbers: {error}") from None
-    if array.dtype.kind not in "biuf":
-        raise ProblemError(f"{name} has type {array.dtype}; expected numbers")
-    return array
 
 
 def number(name: str, value: Any, expected: str, accept: Callable[[float], bool]) -> float:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from m4jax.balance import checks, dual, newton, objectives, online_state
+from m4jax.balance import checks, dual, inputs, newton, objectives, online_state
 from m4jax.balance.bounds import shrink
 from m4jax.balance.checks import ProblemError
 from m4jax.balance.device_solver import make_dual
@@ -216,8 +216,9 @@ def _checked(
     state: State, attributes: Any, labels: Any, utility: Any, columns: Any
 ) -> tuple[np.ndarray, ...]:
     """Returns the batch in the precision of the state."""
+    attributes = inputs.table("attributes", attributes)[0]
     attributes = checks.unit_matrix("attributes", attributes, unknown=True)
-    labels = checks.unit_matrix("labels", labels)
+    labels = checks.unit_matrix("labels", inputs.table("labels", labels)[0])
     m, width = state.target.shape
     if (attributes.shape[1], labels.shape[1]) != (m, width - 1):
         raise ProblemError(
@@ -231,7 +232,7 @@ def _checked(
         )
     utility = checks.positive_vector("utility", utility, len(labels))
     shape = (len(labels), state.products.shape[1] - 2 * m - width)
-    columns = np.zeros((len(labels), 0)) if columns is None else np.asarray(columns)
+    columns = np.zeros((len(labels), 0)) if columns is None else inputs.table("columns", columns)[0]
     if columns.shape != shape:
         raise ProblemError(
             f"columns has shape {columns.shape}; expected {shape}, one row per example and one "

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from m4jax.balance import checks, sparse_labels
+from m4jax.balance import checks, inputs, sparse_labels
 from m4jax.balance.checks import ProblemError
 from m4jax.balance.features import Names
 from m4jax.balance.intersections import find_parts, intersect
@@ -190,8 +190,10 @@ class Problem:
         """Checks the examples and what is asked of them.
 
         Args:
-            attributes: `[n, m]` as above, without the columns of `intersections`.
-            labels: `[n, c]` as above.
+            attributes: `[n, m]` as above, without the columns of `intersections`; arrays, frames
+                or series of any library. In a frame a column of text or categories becomes one
+                attribute for each value, "race=White" say, unknown where it is missing.
+            labels: `[n, c]` as above, likewise but for text; scipy's sparse matrices stay sparse.
             target: π, see `Spec`; needed unless there are constraints in words.
             utility: `[n]` as above; ones by default.
             counts: `[n]` as above; ones by default.
@@ -199,8 +201,9 @@ class Problem:
             eps_representation: see `Spec`; 1e-3 by default.
             eps_association: see `Spec`; 1e-3 by default.
             penalty: V; 10 by default.
-            attribute_names: of the columns of `attributes`; "attribute 0" and so on by default.
-            label_names: of the columns of `labels`; "label 0" and so on by default.
+            attribute_names: of the columns of `attributes`; those of a frame by default, else
+                "attribute 0" and so on.
+            label_names: of the columns of `labels`; likewise.
             intersections: see `Spec`; each adds a column, see `intersect`.
             constraints: in words: `share`, `prevalence`, `gap`, `ratio`, `cap`, `floor`, `budget`,
                 `equalized_odds`; mixed freely, instead of or beside `target`. Those of another
@@ -211,6 +214,8 @@ class Problem:
         Raises:
             ProblemError: if a value is not as above, or an attribute has no s > 0 or no s < 1.
         """
+        attributes, given_attributes = inputs.table("attributes", attributes, text=True)
+        labels, given_labels = inputs.table("labels", labels)
         attributes, labels = sparse_labels.examples(attributes, labels)
         (n, m), c = attributes.shape, labels.shape[1]
         names = ("target", "keep_rate", "eps_representation", "eps_association", "penalty")
@@ -221,8 +226,9 @@ class Problem:
             settings = {name: getattr(spec, name) for name in kept} | settings
             attribute_names = spec.attribute_names if attribute_names is None else attribute_names
             label_names = spec.label_names if label_names is None else label_names
-        own = checks.names("attribute", m if attribute_names is None else attribute_names, m)
-        label_names = checks.names("label", c if label_names is None else label_names, c)
+        own = inputs.first(attribute_names, given_attributes, m)
+        label_names = inputs.first(label_names, given_labels, c)
+        own, label_names = checks.names("attribute", own, m), checks.names("label", label_names, c)
         intersections = tuple(intersections)
         settings = {"intersections": intersections} | settings
         attributes = checks.unit_interval("attributes", attributes, names=own, unknown=True)
@@ -230,7 +236,7 @@ class Problem:
         labels = sparse_labels.unit_interval("labels", labels, names=label_names)
         utility = checks.positive_vector("utility", utility, n)
         counts = checks.nonnegative_vector("counts", counts, n)
-        columns = {k: checks.column(k, x, n) for k, x in (columns or {}).items()}
+        columns = {k: checks.column(k, x, n) for k, x in inputs.items(columns)}
         _set_fields(
             self,
             attributes=attributes,
