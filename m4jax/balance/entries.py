@@ -1,7 +1,8 @@
 """Rows a of which most numbers are 0, entry by entry: what linear programs over them are quick on.
 
 Labels are rare: of hundreds of constraints an example's row has a handful of numbers. The Gram
-matrix is then a product of one sparse matrix, made once, and the factors of the examples.
+matrix is then a product of one sparse matrix, made once, and the factors of the examples. It is
+that of the features: the rows of a ratio's two bounds are made of the same two.
 """
 
 import dataclasses
@@ -15,7 +16,8 @@ from m4jax.balance.rows import CHUNK, Rows
 
 Array = np.ndarray
 
-PAIRS = 10_000_000  # of entries in one row, 12 bytes each; beyond, dense Gram matrices
+PAIRS = 20_000_000  # of features in one row, 12 bytes each; beyond, they are formed at each step
+FEW = 0.1  # share of all pairs up to which sparse products are quicker than dense ones
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,14 +25,30 @@ class Entries:
     """Rows as `rows.Rows`, of explicit entries.
 
     Attributes:
-        matrix: `[p, J]` a.
+        matrix: `[p, J]` a = φ Cᵀ.
         system: L and its bounds; of L nothing is used.
         share: `[p]` sums to 1, or to less where examples were taken out.
+        features: `[p, F]` φ, those that are used.
+        coefficients: `[J, F]` C.
     """
 
     matrix: sparse.csr_array
     system: System
     share: Array
+    features: sparse.csr_array
+    coefficients: sparse.csr_array
+
+    def part(self, examples: Array | slice, constraints: Array | slice = slice(None)) -> "Entries":
+        """Returns the rows of some examples and constraints alone."""
+        coefficients = sparse.csr_array(self.coefficients[constraints])
+        used = np.unique(coefficients.indices)
+        return Entries(
+            matrix=sparse.csr_array(self.matrix[examples][:, constraints]),
+            system=self.system.chosen(constraints),
+            share=self.share[examples],
+            features=sparse.csr_array(self.features[examples][:, used]),
+            coefficients=sparse.csr_array(coefficients[:, used]),
+        )
 
     def __len__(self) -> int:
         return len(self.share)
@@ -57,33 +75,36 @@ class Entries:
 
     def gram(self, change: Array) -> Array:
         """Returns Σ change [1, a][1, a]ᵀ `[J+1, J+1]`."""
-        width = self.matrix.shape[1]
+        width = len(self.system)
         total = np.empty((width + 1, width + 1))
         total[0, 0] = change.sum()
         total[0, 1:] = total[1:, 0] = self._transposed @ change
-        inner = total[1:, 1:]
-        if self.pairs > PAIRS:
-            inner[:] = self._dense_gram(change)
-        else:
+        total[1:, 1:] = self.coefficients @ (self.coefficients @ self._of_features(change)).T
+        return total
+
+    def _of_features(self, change: Array) -> Array:
+        """Returns Σ change φ φᵀ `[F, F]`."""
+        width = self.features.shape[1]
+        if self.pairs <= PAIRS:
             place, products = self._products
             upper = np.zeros(width * width)
             upper[place] = products @ change
             upper = upper.reshape(width, width)
-            inner[:] = upper + np.triu(upper, 1).T
-        return total
-
-    def _dense_gram(self, change: Array) -> Array:
-        total = np.zeros((self.matrix.shape[1],) * 2)
+            return upper + np.triu(upper, 1).T
+        total = np.zeros((width, width))
+        few = 2.0 * self.pairs < FEW * len(self) * width**2
         for start in range(0, len(self), CHUNK):
             rows = slice(start, start + CHUNK)
-            a = self.matrix[rows].toarray()
-            total += a.T @ (change[rows, None] * a)
+            some = self.features[rows] if few else self.features[rows].toarray()
+            factors = sparse.diags_array(change[rows]).tocsr() if few else change[rows, None]
+            product = some.T @ (factors @ some if few else factors * some)
+            total += product.toarray() if few else product
         return total
 
     @functools.cached_property
     def pairs(self) -> int:
-        """How many pairs of entries of one row there are."""
-        count = np.diff(self.matrix.indptr).astype(np.int64)
+        """How many pairs of features of one row there are."""
+        count = np.diff(self.features.indptr).astype(np.int64)
         return int((count * (count + 1)).sum()) // 2
 
     @functools.cached_property
@@ -92,8 +113,8 @@ class Entries:
 
     @functools.cached_property
     def _products(self) -> tuple[Array, sparse.csc_array]:
-        """Returns the places in a Gram matrix `[J J]`, and for each of them a_j a_l `[·, p]`."""
-        matrix, width = self.matrix, self.matrix.shape[1]
+        """Returns the places in the features' `[F F]`, and for each of them φ_f φ_g `[·, p]`."""
+        matrix, width = self.features, self.features.shape[1]
         matrix.sort_indices()  # products of sparse matrices leave them in any order
         count = np.diff(matrix.indptr)
         end = np.repeat(matrix.indptr[1:], count)
@@ -131,26 +152,29 @@ def scaled(rows: AnyRows) -> tuple[AnyRows, Array]:
     if isinstance(rows, Rows):
         return dataclasses.replace(rows, system=system), size
     matrix = sparse.csr_array(rows.matrix @ sparse.diags_array(1 / size))
-    return Entries(matrix, system, rows.share), size
+    coefficients = sparse.csr_array(sparse.diags_array(1 / size) @ rows.coefficients)
+    return Entries(matrix, system, rows.share, rows.features, coefficients), size
 
 
 def make_entries(rows: Rows) -> Entries:
     """Returns the rows with their entries; `[p, J]` is never dense."""
-    recipe, coefficients = rows.system.recipe, rows.system.rows.tocsc()
-    parts = sparse.csr_array(rows.parts, dtype=float)
-    matrix = sparse.csr_array((len(rows), len(rows.system)))
-    for side, values in enumerate(rows.sides.T):
-        of_side = coefficients[:, side * recipe.parts : (side + 1) * recipe.parts]
-        if of_side.nnz:
-            matrix += sparse.diags_array(values).tocsr() @ (parts @ of_side.T)
+    recipe, coefficients = rows.system.recipe, rows.system.rows.tocoo()
+    # κ of an attribute that is always known is the side 1.
+    sides = np.where((rows.sides == 1).all(axis=0), 0, np.arange(recipe.sides))
+    side, part = np.divmod(coefficients.col, recipe.parts)
+    used, column = np.unique(sides[side] * recipe.parts + part, return_inverse=True)
+    shape = (len(rows.system), len(used))
+    of_rows = sparse.csr_array((coefficients.data, (coefficients.row, column)), shape=shape)
+    parts = sparse.csc_array(rows.parts, dtype=float)
+    blocks = [sparse.csr_array((len(rows), 0))]
+    for g in np.unique(used // recipe.parts):
+        values = parts[:, used[used // recipe.parts == g] % recipe.parts]
+        blocks.append(sparse.diags_array(rows.sides[:, g]).tocsr() @ values.tocsr())
+    features = sparse.csr_array(sparse.hstack(blocks, format="csr"))
+    features.eliminate_zeros()
+    matrix = sparse.csr_array(features @ of_rows.T)
     matrix.eliminate_zeros()
-    return Entries(sparse.csr_array(matrix), rows.system, rows.share)
-
-
-def chosen(rows: Entries, constraints: Array) -> Entries:
-    """Returns the rows of some constraints alone."""
-    matrix = sparse.csr_array(rows.matrix[:, constraints])
-    return Entries(matrix, rows.system.chosen(constraints), rows.share)
+    return Entries(matrix, rows.system, rows.share, features, of_rows)
 
 
 def merged(rows: Entries) -> tuple[Entries, Array]:
@@ -162,7 +186,7 @@ def merged(rows: Entries) -> tuple[Entries, Array]:
     key = (rows.matrix @ mix).view(np.complex128).ravel()
     _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
     share = np.bincount(inverse, weights=rows.share, minlength=len(first))
-    return Entries(sparse.csr_array(rows.matrix[first]), rows.system, share), inverse
+    return dataclasses.replace(rows.part(first), share=share), inverse
 
 
 def violation(rows: Entries, weights: Array) -> float:

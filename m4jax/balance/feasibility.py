@@ -207,7 +207,7 @@ def _name(problem: Problem, system: System, row: int) -> str:
 
 def _proof(unit: Entries, rate: float, used: Array) -> tuple[Array, float] | None:
     """Returns w `[J]`, 0 where not `used`, that proves a conflict, and by how much; or None."""
-    part, _ = entries.merged(entries.chosen(unit, used))
+    part, _ = entries.merged(unit.part(slice(None), used))
     w = np.zeros(len(unit.system))
     w[used] = interior.least_violation(part, rate).multipliers
     w = linear.without_rounding(w)

@@ -26,8 +26,7 @@ def keep_most(rows: Entries) -> tuple[Array, Array]:
     touched = np.flatnonzero(np.diff(rows.matrix.indptr))
     if not len(touched) or not len(w):
         return weights, w
-    part = Entries(rows.matrix[touched], rows.system, rows.share[touched])
-    unit, size = entries.scaled(part)
+    unit, size = entries.scaled(rows.part(touched))
     found = _interior(unit)
     if not _good(unit, *found):
         found = _simplex(unit) or found

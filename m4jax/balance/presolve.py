@@ -123,10 +123,10 @@ class _State:
             self.rows.system,
             lower=np.where(self.least < self.lower, self.lower, -np.inf),
             upper=np.where(self.most > self.upper, self.upper, np.inf),
-        ).chosen(constraints)
-        matrix = sparse.csr_array(self.rows.matrix[examples][:, constraints])
+        )
+        rows = dataclasses.replace(self.rows, system=system)
         return Reduced(
-            rows=Entries(matrix, system, self.rows.share[examples]),
+            rows=rows.part(examples, constraints),
             examples=examples,
             constraints=constraints,
             weights=self.weights,
