@@ -9,7 +9,7 @@ from m4jax.balance import entries, interior, linear, places, presolve
 from m4jax.balance.entries import Entries
 from m4jax.balance.folding import fold
 from m4jax.balance.moments import System
-from m4jax.balance.problem import Problem
+from m4jax.balance.problem import Problem, ProblemError
 from m4jax.balance.programs import CERTAIN, support
 from m4jax.balance.rows import Rows, make_rows
 
@@ -82,6 +82,9 @@ def max_keep_rate(problem: Problem) -> KeepRate:
 
     Args:
         problem: with the constraints in question.
+
+    Raises:
+        ProblemError: if there are too many of them, beyond some thousands.
     """
     features, rows, inverse = _rows(problem)
     reduced = presolve.reduce(rows)
@@ -126,8 +129,15 @@ def conflict(
     Args:
         problem: in question, at its keep rate.
         progress: called with the number of constraints looked at and of those in question.
+
+    Raises:
+        ProblemError: if there are more than some thousands of bounds.
     """
     features, rows, _ = _rows(problem)
+    if len(rows.system) > linear.LARGEST:
+        raise ProblemError(
+            f"conflict: {len(rows.system)} bounds are too many; expected at most {linear.LARGEST}"
+        )
     unit, rate = interior.elastic(rows), problem.keep_rate
     width = len(rows.system)
     proof = _proof(unit, rate, np.arange(width))

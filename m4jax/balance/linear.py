@@ -4,12 +4,15 @@ import numpy as np
 from scipy import sparse
 
 from m4jax.balance import entries, interior
+from m4jax.balance.checks import ProblemError
 from m4jax.balance.entries import Entries
 from m4jax.balance.programs import CERTAIN, Program, make_sides, support
 
 Array = np.ndarray
 
 TIGHT = 1e-6  # share of the largest multiplier below which one is rounding
+LARGEST = 5000  # constraints whose Gram matrix is made: 200 MB; beyond, the simplex method
+PATIENCE = 600.0  # seconds of the simplex method
 EXACT = 1e-9  # gap, relative to E[q], and violation, relative to E[|a|], that are small enough
 
 
@@ -17,19 +20,28 @@ def keep_most(rows: Entries) -> tuple[Array, Array]:
     """Returns weights `[p]` of the largest E[q] with all bounds met, and w `[J]`, the proof.
 
     By the interior point method, whose weights lie in the middle of all that are optimal; should
-    rounding end it before, by the simplex method of HiGHS.
+    rounding end it before, or constraints be too many, by the simplex method of HiGHS.
 
     Args:
         rows: with hard bounds.
+
+    Raises:
+        ProblemError: if the constraints are too many for either.
     """
     weights, w = np.ones(len(rows)), np.zeros(len(rows.system))
     touched = np.flatnonzero(np.diff(rows.matrix.indptr))
     if not len(touched) or not len(w):
         return weights, w
     unit, size = entries.scaled(rows.part(touched))
-    found = _interior(unit)
-    if not _good(unit, *found):
+    many = len(w) > LARGEST
+    found = None if many else _interior(unit)
+    if many or not _good(unit, *found):
         found = _simplex(unit) or found
+    if found is None:
+        raise ProblemError(
+            f"max_keep_rate: {len(w)} bounds on {len(touched)} different examples are too many "
+            f"(up to {LARGEST} are quick); give keep_rate as a number, or bound fewer ratios"
+        )
     weights[touched], w = np.clip(found[0], 0.0, 1.0), found[1] / size
     return weights, w
 
@@ -70,7 +82,11 @@ def _simplex(unit: Entries) -> tuple[Array, Array] | None:
         b_eq=None if free is None else unit.system.upper[free] * count,
         bounds=(0, 1),
         method="highs-ds",
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+        options={
+            "primal_feasibility_tolerance": 1e-10,
+            "dual_feasibility_tolerance": 1e-10,
+            "time_limit": PATIENCE,
+        },
     )
     if found.status != 0:
         return None

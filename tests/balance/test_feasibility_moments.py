@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from m4jax import balance
-from m4jax.balance import OBJECTIVES, entries, interior, places, presolve
+from m4jax.balance import OBJECTIVES, entries, interior, linear, places, presolve
 from m4jax.balance.features import ONE, Names
 from m4jax.balance.moments import Ratio
 from m4jax.balance.rows import make_rows
@@ -135,6 +135,14 @@ def test_where_the_interior_point_method_ends_early_the_simplex_method_goes_on(m
         if truth is not None:
             assert found.keep_rate == pytest.approx(truth, rel=1e-8, abs=1e-10)
             assert found.keep_rate - 1e-10 <= found.upper_bound <= truth + 1e-8
+
+
+def test_too_many_constraints_are_told(monkeypatch):
+    monkeypatch.setattr(linear, "LARGEST", 1)
+    problem = random_moments(3)
+    assert balance.max_keep_rate(problem).keep_rate == pytest.approx(most(problem), rel=1e-7)
+    with pytest.raises(balance.ProblemError, match="bounds are too many"):
+        balance.conflict(problem)
 
 
 @pytest.mark.parametrize("seed", range(20))
