@@ -187,7 +187,7 @@ def _check_engine(engine: str, options: tuple[str, ...], folder: str) -> None:
     if engine not in ENGINES:
         raise InputError(f"config.engine: unknown {engine!r}; {nearest(engine, ENGINES)}")
     if engine != BEAM and (options or folder):
-        raise InputError("config.beam_options, config.beam_folder: set, but config.engine is not")
+        raise InputError(f"config.beam_options, config.beam_folder: for config.engine={BEAM}")
 
 
 def _check_target(target: float | tuple[tuple, ...]) -> None:

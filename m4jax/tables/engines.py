@@ -44,6 +44,6 @@ def check_installed() -> None:
     """Raises `InputError` unless Apache Beam can be imported."""
     if importlib.util.find_spec("apache_beam") is None:
         raise InputError(
-            "config.engine: Apache Beam is not installed; pip install 'm4jax[beam]', without "
-            "constraints.txt: Beam asks for older versions of four packages"
+            "config.engine: Apache Beam is not installed; pip install -c constraints-beam.txt "
+            "'m4jax[beam]'"
         )

@@ -1,7 +1,6 @@
 """Many workers make what one machine does."""
 
 import dataclasses
-import importlib.util
 
 import numpy as np
 import pyarrow as pa
@@ -211,6 +210,59 @@ def test_captions_that_are_none_are_told(tmp_path, text, told):
     assert messages[0] == messages[1]
 
 
+def test_examples_and_weights_may_lie_in_a_bucket(crowd, tmp_path):
+    pytest.importorskip("helpers.bucket")  # Beam finds file systems among classes that are there
+    plain = run(crowd, tmp_path / "plain")
+    (folder,) = {path.parent for path in crowd}
+    there = {"engine": "beam", "beam_folder": f"bucket://{tmp_path}/shared", "selection_seed": 0}
+    many = run([f"bucket://{folder}/*.parquet"], tmp_path / "many", **there)
+    assert many.fold_id == plain.fold_id and len(many.table.pieces()) == 3
+    assert many.solution.read_bytes() == plain.solution.read_bytes()
+    names = sorted(path.name for path in (tmp_path / "shared").rglob("*.*"))
+    assert len(names) == 7 and "kept-00002-of-00003.parquet" in names and "weights.json" in names
+    assert not list((tmp_path / "many").glob("weights-*"))
+    uids = [0, 1003, 2399]
+    expected = weights.read(tmp_path / "plain", uids).tolist()
+    assert weights.read(tmp_path / "shared", uids).tolist() == expected
+    with pytest.raises(InputError, match="no file matches 'bucket://"):
+        run([f"bucket://{folder}/*.x"], tmp_path / "many", **there)
+
+
+def test_captions_may_lie_in_a_bucket(tmp_path):
+    pytest.importorskip("helpers.bucket")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("a man\n\na nurse, and a woman\n")
+    pq.write_table(pa.table({"caption": ["a man", "a doctor"]}), tmp_path / "in" / "b.parquet")
+    config = annotation.AnnotateConfig(files=(f"{tmp_path}/in/*",))
+    annotation.annotate_files(config, tmp_path / "examples.parquet")
+    there = {"files": (f"bucket://{tmp_path}/in/*",), "engine": "beam", "beam_options": THREADS}
+    many = dataclasses.replace(config, **there)
+    found, shards = annotating.annotate(many, f"bucket://{tmp_path}/out")
+    table = pa.concat_tables(pq.read_table(tmp_path / "out" / x["name"]) for x in shards)
+    assert table == pq.read_table(tmp_path / "examples.parquet")
+    assert found.reasons == [f"bucket://{tmp_path}/in/a.txt, row 1: empty"]
+    (tmp_path / "in" / "a.txt").write_text("a\rb\n")
+    with pytest.raises(InputError, match=r"^bucket://.*/in/a.txt: line 1 has carriage returns"):
+        annotating.annotate(many, f"bucket://{tmp_path}/out")
+
+
+def test_what_steps_cost_is_priced(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "caption\n" + "a man who is a nurse\na woman who is a doctor\na nurse with her bag\n" * 99
+    )
+    done = commands.run(
+        "benchmark_beam",
+        "--config=configs/benchmark_beam.py",
+        f"--workdir={tmp_path / 'out'}",
+        f"--config.files=({str(tmp_path / 'a.csv')!r},)",
+        "--config.rows=1000",
+    )
+    assert done.returncode == 0, done.stderr
+    rows = files.read_json(tmp_path / "out" / "price.json")
+    assert [row["step"] for row in rows][:3] == ["annotate", "fold", "assign"]
+    assert rows[-1]["dollars"] > 0 and "10,000,000,000 pairs" in done.stdout
+
+
 @pytest.mark.slow
 def test_processes_of_this_machine_balance_as_a_user_would(crowd, tmp_path):
     done = commands.run(
@@ -226,9 +278,3 @@ def test_processes_of_this_machine_balance_as_a_user_would(crowd, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "weights-00000-of-00003.parquet to weights-00002-of-00003.parquet" in done.stdout
     assert weights.is_intact(tmp_path)
-
-
-def test_an_engine_that_is_not_there_is_told(crowd, tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match="Apache Beam is not installed; pip install"):
-        run(crowd, tmp_path, engine="beam")

@@ -60,7 +60,7 @@ def annotate(
 
     def build(pipeline: beam.Pipeline) -> beam.PCollection:
         texts = pipelines.spread(pipeline, map(json.dumps, parts))
-        return texts | "Annotate" >> beam.Map(_annotate, config, folder, len(parts))
+        return texts | "Annotate" >> beam.Map(annotate_part, config, folder, len(parts))
 
     records, found = pipelines.run(options, scratch, build), Found()
     for record in records:
@@ -114,7 +114,7 @@ def _look(path: str) -> str:
     return json.dumps({"path": path} | facts)
 
 
-def _annotate(text: str, config: AnnotateConfig, folder: str, parts: int) -> str:
+def annotate_part(text: str, config: AnnotateConfig, folder: str, parts: int) -> str:
     """Writes the table of a part, and tells what was found."""
     part, found = Part(*json.loads(text)), Found()
     name = f"{NAME}-{part.index:05d}-of-{parts:05d}.parquet"

@@ -20,8 +20,8 @@ from m4jax.balance import Spec
 from m4jax.errors import InputError
 from m4jax.files import parquet
 from m4jax.tables import assignment, queries, selection, solving, sql, table, verification
-from m4jax.tables.beam import pipelines, storage
-from m4jax.tables.beam.folding import VIEW, connected, over, packed, unpacked
+from m4jax.tables.beam import folding, pipelines, storage
+from m4jax.tables.beam.folding import connected, over, packed, unpacked
 from m4jax.tables.beam.looking import Looked, Piece
 from m4jax.tables.job import Job
 from m4jax.tables.table import Table
@@ -58,7 +58,7 @@ def assign(
         InputError: if an example is like none of the patterns, or uids are missing or come twice.
     """
     pieces = table.pieces()
-    bare = Table((), (), table.columns, table.types, (), view=VIEW)
+    bare = folding.bare(table)
     config = solved.job.config
     buckets = max(1, len(table) // OF_A_BUCKET) if config.check_uids else 0
     work = AssignPiece(bare, folder, len(pieces), buckets, solved)
@@ -68,19 +68,19 @@ def assign(
         done = texts | "Assign" >> beam.ParDo(work).with_outputs(UIDS, main=pipelines.TOLD)
         if not config.check_uids:
             return done[pipelines.TOLD]
-        twice = (
+        several = (
             done[UIDS]
             | "Uids" >> beam.GroupByKey()
-            | "Compare" >> beam.FlatMap(_twice, config.memory_limit)
+            | "Compare" >> beam.FlatMap(twice, config.memory_limit)
         )
-        return (done[pipelines.TOLD], twice) | beam.Flatten()
+        return (done[pipelines.TOLD], several) | beam.Flatten()
 
     records = pipelines.run(options, folder, build)
-    twice = [x[TWICE] for x in records if TWICE in x]
+    several = [x[TWICE] for x in records if TWICE in x]
     records = [x for x in records if TWICE not in x]
     if config.check_uids:
         missing = sum(x["missing"] for x in records)
-        assignment.refuse_uids(table.columns.uid, missing, twice and twice[0])
+        assignment.refuse_uids(table.columns.uid, missing, several and several[0])
     return records
 
 
@@ -183,7 +183,7 @@ def _blocks(piece: Piece, of: Table) -> Iterator[table.Rows]:
         yield table.rows_of(pa.Table.from_batches([batch]), of.columns)
 
 
-def _twice(item: tuple[int, Iterable[bytes]], memory_limit: str) -> Iterator[str]:
+def twice(item: tuple[int, Iterable[bytes]], memory_limit: str) -> Iterator[str]:
     """Yields a record of a uid that comes several times, if there is one."""
     _, parts = item
     uids = pa.concat_tables(map(unpacked, parts))

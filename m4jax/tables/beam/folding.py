@@ -54,13 +54,11 @@ def fold(options: Sequence[str], folder: str, table: Looked, memory_limit: str) 
     """
     pieces = table.pieces()
     buckets = min(MOST_BUCKETS, len(pieces))
-    bare = Table((), (), table.columns, table.types, (), view=VIEW)
+    work = FoldPiece(bare(table), buckets, memory_limit)
 
     def build(pipeline: beam.Pipeline) -> beam.PCollection:
         texts = pipelines.spread(pipeline, [piece.text() for piece in pieces])
-        folded = texts | "Fold" >> beam.ParDo(FoldPiece(bare, buckets, memory_limit)).with_outputs(
-            pipelines.TOLD, main="patterns"
-        )
+        folded = texts | "Fold" >> beam.ParDo(work).with_outputs(pipelines.TOLD, main="patterns")
         parts = (
             folded.patterns
             | "Merge" >> beam.CombinePerKey(Merge(memory_limit))
@@ -75,6 +73,11 @@ def fold(options: Sequence[str], folder: str, table: Looked, memory_limit: str) 
     if rows != len(table):
         raise InputError(f"read {rows:,} of {len(table):,} examples; run again")
     return Folded(parts, rows, sum(decimal.Decimal(x["total"]) for x in read))
+
+
+def bare(table: Table) -> Table:
+    """Returns a table without its files, for queries over a piece."""
+    return Table((), (), table.columns, table.types, (), view=VIEW)
 
 
 class FoldPiece(beam.DoFn):

@@ -94,14 +94,11 @@ def write_weights(job: BeamJob, progress: Progress) -> None:
         return
     weights.remove(job.folder)
     _remove(job)
-    certificate, solution = certificate_of(job), solving.read(job)
-    spec = solving.solved(job, solution).spec
-    path = storage.join(job.scratch, f"{job.solution_id}.parquet")
-    solved = assigning.Solved(job.bare(), spec, solution, path, storage.put(job.solution, path))
-    records = assigning.assign(job.options, job.shared, job.table, solved)
-    storage.remove([path])
+    certificate, patterns = certificate_of(job), solved(job)
+    records = assigning.assign(job.options, job.shared, job.table, patterns)
+    storage.remove([patterns.path])
     progress("check the weights", 0, 1)
-    tally = verification.Tally(spec)
+    tally = verification.Tally(patterns.spec)
     for record in records:
         tally.merge(record["tally"])
     where = job.folder / "weights.parquet"
@@ -110,6 +107,14 @@ def write_weights(job: BeamJob, progress: Progress) -> None:
         _remove(job)
         raise InputError("the files were changed while they were balanced; run again")
     _seal(job, certificate, records)
+
+
+def solved(job: BeamJob) -> assigning.Solved:
+    """Returns the solution as workers take it, after writing it where they see it."""
+    solution = solving.read(job)
+    spec = solving.solved(job, solution).spec
+    path = storage.join(job.scratch, f"{job.solution_id}.parquet")
+    return assigning.Solved(job.bare(), spec, solution, path, storage.put(job.solution, path))
 
 
 def _seal(job: BeamJob, certificate: dict[str, Any], records: list[pipelines.Record]) -> None:
