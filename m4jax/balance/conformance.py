@@ -3,14 +3,11 @@
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from m4jax.balance import dual
-from m4jax.balance.bounds import make_bounds
-from m4jax.balance.device_rows import of_problem
 from m4jax.balance.objectives import Objective
 from m4jax.balance.problem import Problem
+from m4jax.balance.rows import make_rows
 from m4jax.balance.solution import Status
 from m4jax.balance.solver import solve
 
@@ -20,6 +17,8 @@ GRID = 2001  # weights that the minimiser is compared with, and scores
 SLACK = {"float64": 1e-9, "float32": 1e-4}  # of each precision's rounding, with room
 TOLERANCE = 1e-6
 RIVALS = 1000
+LENGTH = 12_288  # of all vectors under `jax.jit`, so that each function is compiled twice in all
+SHAPE = (2, 3, 4)
 
 
 class ConformanceError(ValueError):
@@ -54,15 +53,40 @@ def check(objective: Objective) -> None:
         _check_solution(objective, seed)
 
 
-def _evaluate(function: Callable, first: np.ndarray, base: float, precision: str) -> np.ndarray:
-    """Returns function(first, b) in float64, computed in the precision, under `jax.jit`."""
-    first = jnp.asarray(first, precision)
-    result = jax.jit(function)(first, jnp.full_like(first, base))
-    if result.dtype != first.dtype:
+def _evaluate(
+    function: Callable, first: np.ndarray, base: np.ndarray | float, precision: str
+) -> np.ndarray:
+    """Returns function(first, b) `[k]` in float64, computed in the precision, under `jax.jit`.
+
+    Pieces of one length are filled up with copies of their last element.
+    """
+    first, base = np.broadcast_arrays(first, base)
+    return np.concatenate(
+        [
+            _piece(function, *(x[start : start + LENGTH] for x in (first, base)), precision)
+            for start in range(0, len(first), LENGTH)
+        ]
+    )
+
+
+def _piece(function: Callable, first: np.ndarray, base: np.ndarray, precision: str) -> np.ndarray:
+    more = (0, LENGTH - len(first))
+    arguments = (np.pad(x.astype(precision), more, "edge") for x in (first, base))
+    result = jax.jit(function)(*arguments)
+    if result.dtype != precision:
         raise ConformanceError(
-            f"a function returns {result.dtype} for arguments in {first.dtype}; expected the same"
+            f"a function returns {result.dtype} for arguments in {precision}; expected the same"
         )
-    return np.asarray(result, np.float64)
+    if result.shape != (LENGTH,):
+        _refuse_shape("a function", result.shape, (LENGTH,))
+    return np.asarray(result, np.float64)[: len(first)]
+
+
+def _refuse_shape(what: str, found: tuple[int, ...], given: tuple[int, ...]) -> None:
+    raise ConformanceError(
+        f"{what} returns shape {found} for arguments of shape {given}; expected the same: it has "
+        "to work elementwise"
+    )
 
 
 def _require(good: np.ndarray, what: str, precision: str, **where: np.ndarray | float) -> None:
@@ -113,15 +137,17 @@ def _check_weight(objective: Objective, base: float, precision: str) -> None:
 
 
 def _check_jumps(objective: Objective, t: np.ndarray, q: np.ndarray, base: float) -> None:
-    """Bisects the intervals over which q falls most: where q is continuous, the fall vanishes."""
-    for worst in np.argsort(np.diff(q))[:3]:
-        low, high = t[worst], t[worst + 1]
-        while high - low > 1e-12 * max(1.0, abs(low)):
-            points = np.linspace(low, high, 33)
-            falls = -np.diff(_evaluate(objective.weight, points, base, "float64"))
-            low, high = points[np.argmax(falls)], points[np.argmax(falls) + 1]
-        fall = np.ptp(_evaluate(objective.weight, np.array([low, high]), base, "float64"))
-        _require(fall < 1e-3, "weight jumps", "float64", t=low, b=base, jump=fall)
+    """Divides the intervals over which q falls most: where q is continuous, the fall vanishes."""
+    worst = np.argsort(np.diff(q))[:3]
+    low, high = t[worst], t[worst + 1]
+    while (wide := high - low > 1e-12 * np.maximum(1.0, np.abs(low))).any():
+        points = np.linspace(low[wide], high[wide], 33)
+        weight = _evaluate(objective.weight, points.ravel(), base, "float64").reshape(points.shape)
+        place = np.argmax(-np.diff(weight, axis=0), axis=0), np.arange(points.shape[1])
+        low[wide], high[wide] = points[place], points[place[0] + 1, place[1]]
+    ends = np.concatenate([low, high])
+    fall = np.ptp(_evaluate(objective.weight, ends, base, "float64").reshape(2, -1), axis=0)
+    _require(fall < 1e-3, "weight jumps", "float64", t=low, b=base, jump=fall)
 
 
 def _check_minimum(objective: Objective, base: float, precision: str) -> None:
@@ -157,21 +183,19 @@ def _check_curvature(objective: Objective, base: float, precision: str) -> None:
 
 def _check_shapes(objective: Objective, precision: str) -> None:
     draw = np.random.default_rng(0)
-    first, base = draw.random((2, 3, 4)), draw.uniform(0.1, 1.5, (2, 3, 4))
-    for name in ("cost", "weight", "curvature"):
-        function = jax.jit(getattr(objective, name))
-        first, base = (jnp.asarray(x, precision) for x in (first, base))
-        result = function(first, base)
-        if result.shape != first.shape:
-            raise ConformanceError(
-                f"{name} returns shape {result.shape} for arguments of shape {first.shape}; "
-                "expected the same: it has to work elementwise"
-            )
-        flat = function(first.ravel(), base.ravel())
-        close = np.allclose(result.ravel(), flat, atol=SLACK[precision])
+    first, base = draw.random(SHAPE).astype(precision), draw.uniform(0.1, 1.5, SHAPE)
+    functions = {name: getattr(objective, name) for name in ("cost", "weight", "curvature")}
+    arguments = (first, base.astype(precision))
+    results = jax.jit(lambda *x: {name: f(*x) for name, f in functions.items()})(*arguments)
+    for name, function in functions.items():
+        result = results[name]
+        if result.shape != SHAPE:
+            _refuse_shape(name, result.shape, SHAPE)
+        flat = _evaluate(function, *(x.ravel() for x in arguments), precision)
+        close = np.allclose(np.ravel(result), flat, atol=SLACK[precision])
         _require(close, f"{name} is not elementwise: it depends on the shape", precision)
-        single = function(first[1, 2, 3:], base[1, 2, 3:])
-        close = np.allclose(result[1, 2, 3:], single, atol=SLACK[precision])
+        single = _evaluate(function, *(x[1, 2, 3:] for x in arguments), precision)  # its copies
+        close = np.allclose(result[1, 2, 3], single, atol=SLACK[precision])
         _require(close, f"{name} is not elementwise: it depends on other elements", precision)
 
 
@@ -180,7 +204,8 @@ def _problem(seed: int) -> Problem:
     draw = np.random.default_rng(seed)
     attributes = draw.random((40, 1)) < 0.65
     labels = draw.random((40, 2)) < 0.3 + 0.3 * attributes
-    utility = draw.lognormal(0, 0.5, 40) if seed == 1 else None
+    # Without folding all three have one shape: utilities differ, if only by a trifle.
+    utility = draw.lognormal(0, 0.5, 40) if seed == 1 else 1 + 1e-9 * np.arange(40)
     penalty = 0.1 if seed == 2 else 10.0
     return Problem(attributes, labels, target=0.5, utility=utility, keep_rate=0.5, penalty=penalty)
 
@@ -213,11 +238,11 @@ def _rivals(weights: np.ndarray, keep_rate: float, seed: int) -> np.ndarray:
 
 def _values(objective: Objective, problem: Problem, rivals: np.ndarray) -> np.ndarray:
     """Returns the primal value `[r]` at weights `[r, n]` with E[q] = η."""
-    system, n = problem.spec.system, len(problem.counts)
-    base = problem.keep_rate * problem.utility
+    rows, system = make_rows(problem), problem.spec.system
+    base = np.broadcast_to(problem.keep_rate * problem.utility, rivals.shape)
     with jax.enable_x64(True):
-        cost = jax.jit(objective.cost)(rivals, base[None]).mean(1)
-        rows = of_problem(problem, np.full(n, 1 / n), n)
-        bounds = make_bounds(system.lower, system.upper, system.penalty)
-        moments = jax.vmap(lambda q: dual.moments(rows, q))(rivals)
-        return np.asarray(dual.primal_value(moments, cost, bounds))
+        cost = _evaluate(objective.cost, rivals.ravel(), base.ravel(), "float64")
+    moments = rivals * rows.share @ rows.dense(slice(None))
+    below, above = np.maximum(system.lower - moments, 0), np.maximum(moments - system.upper, 0)
+    price = below @ system.penalty[0] + above @ system.penalty[1]
+    return cost.reshape(rivals.shape).mean(1) + price
