@@ -18,7 +18,8 @@ BYTE = 256
 BITS = np.unpackbits(np.arange(BYTE, dtype=np.uint8)[:, None], axis=1, bitorder="little")
 TABLE = BITS.astype(float)  # [256, 8]
 CHUNK = 16_384  # rows at a time: a few vectors of them stay in a core's cache
-GRAM_CHUNK = 8_192
+GRAM_CHUNK = 1_024  # rows at a time in Gram matrices: their numbers stay in the cache
+GATHER = np.uint64(0x0102_0408_1020_4080)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -137,12 +138,25 @@ def encode(recipe: Recipe, attributes: np.ndarray, parts: np.ndarray) -> Codes |
         whole = _whole(parts)
         bits, rest = np.flatnonzero(whole), np.flatnonzero(~whole)
         ones = parts[:, bits].astype(bool)
-    packed = np.packbits(ones, axis=1, bitorder="little")
-    bits = np.append(bits, np.full(8 * packed.shape[1] - len(bits), -1))
-    high = pattern.astype(np.uint16) << 8
-    words = tuple(high | packed[:, k] for k in range(packed.shape[1]))
+    words = tuple(_words(ones, pattern))
+    bits = np.append(bits, np.full(8 * len(words) - len(bits), -1))
     sides = recipe.side_values(attributes[first])
     return Codes(sides, pattern, parts, words, bits, rest, np.ascontiguousarray(parts[:, rest]))
+
+
+def _words(ones: np.ndarray, pattern: np.ndarray) -> np.ndarray:
+    """Returns 256 · pattern + byte `[W, p]` for bits `[p, 8 W or less]`, one to a byte."""
+    count = -(-ones.shape[1] // 8)
+    result = np.empty((count, len(ones)), np.uint16)
+    result[:] = pattern.astype(np.uint16) << 8
+    for rows in chunks(len(ones)):
+        part = ones[rows]
+        wide = np.zeros((len(part), 8 * count), np.uint8)
+        wide[:, : part.shape[1]] = part
+        # A product that brings the lowest bits of eight bytes together in the highest byte.
+        packed = (wide.view("<u8") * GATHER) >> np.uint64(56)
+        result[:, rows] |= packed.T.astype(np.uint16)
+    return result
 
 
 def _whole(parts: np.ndarray) -> np.ndarray:

@@ -80,24 +80,32 @@ def _best_of_face(
     return moved
 
 
-def root(excess: Callable[[float], tuple[float, float]], guess: float, *, accuracy: float) -> float:
+def root(
+    excess: Callable[[float], float],
+    slope: Callable[[float], float],
+    guess: float,
+    *,
+    accuracy: float,
+) -> float:
     """Returns μ with |excess(μ)| ≤ accuracy, or the nearest that float64 resolves.
 
     Newton's method, within a bracket as soon as there is one; every third round then halves it.
 
     Args:
-        excess: μ -> (value, slope); the value does not increase with μ and changes its sign.
+        excess: of μ, does not increase with it and changes its sign.
+        slope: its derivative, asked for only where the excess was asked for just before.
         guess: where to begin.
         accuracy: see above; the rounding of the excess.
     """
     low, high, x, width = -np.inf, np.inf, guess, 1.0
     trials = halvings = 0
     while True:
-        value, slope = excess(x)
+        value = excess(x)
         if not abs(value) > accuracy:
             return x
         low, high = (x, high) if value > 0 else (low, x)
-        newton = x - value / slope if slope < 0 else np.inf
+        rate = slope(x)
+        newton = x - value / rate if rate < 0 else np.inf
         if np.isfinite(low) and np.isfinite(high):
             middle = 0.5 * (low + high)
             if not low < middle < high or halvings >= ROUNDS:

@@ -60,20 +60,26 @@ class _Offset:
         self.dual, self.free = dual, free
         self.weights = np.empty_like(free)
 
-    def excess(self, offset: float) -> tuple[float, float]:
-        """Returns E[q] − η and its slope in μ."""
-        dual, kept, rate = self.dual, 0.0, 0.0
-        weight, curvature = dual.objective.weight, dual.objective.curvature
+    def excess(self, offset: float) -> float:
+        """Returns E[q] − η."""
+        dual, kept = self.dual, 0.0
         for rows in chunks(len(self.free)):
-            score, base, share = self.free[rows] + offset, dual.base[rows], dual.rows.share[rows]
-            self.weights[rows] = here = weight(score, base)
-            kept += total(share, here)
-            rate += total(share, curvature(score, base))
-        return kept - dual.keep_rate, -rate
+            here = dual.objective.weight(self.free[rows] + offset, dual.base[rows])
+            self.weights[rows] = here
+            kept += total(dual.rows.share[rows], here)
+        return kept - dual.keep_rate
+
+    def slope(self, offset: float) -> float:
+        """Returns how E[q] changes with μ."""
+        dual, rate = self.dual, 0.0
+        for rows in chunks(len(self.free)):
+            here = dual.objective.curvature(self.free[rows] + offset, dual.base[rows])
+            rate += total(dual.rows.share[rows], here)
+        return -rate
 
     def find(self, guess: float) -> float:
         """Returns μ; `weights` are those there."""
-        return host_model.root(self.excess, guess, accuracy=ACCURACY)
+        return host_model.root(self.excess, self.slope, guess, accuracy=ACCURACY)
 
 
 def init(dual: Dual, multipliers: np.ndarray, offset: float, steps: int = 0) -> State:

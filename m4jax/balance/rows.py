@@ -159,6 +159,8 @@ class Rows:
 
 def total(first: np.ndarray, second: np.ndarray) -> float:
     """Returns first·second, summed piece by piece."""
+    if len(first) <= PIECE:
+        return float(first @ second)
     whole = len(first) // PIECE * PIECE
     pieces = np.vecdot(first[:whole].reshape(-1, PIECE), second[:whole].reshape(-1, PIECE))
     return float(pieces.sum()) + float(first[whole:] @ second[whole:])
