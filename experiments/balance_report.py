@@ -64,11 +64,11 @@ def warnings(config: TableConfig, found: Mapping[str, int]) -> list[str]:
         )
     if found.get(outcome.UNDECIDED):
         choice = {
-            TELL: "they are left as they are (exit code 3); config.one_sided='keep' accepts that, "
-            "'drop' gives their examples weight 0",
-            DROP: "their examples have weight 0",
+            TELL: "the band leaves such labels as they are (exit code 3); config.one_sided='keep' "
+            "accepts that, 'drop' gives their examples weight 0",
+            DROP: "where the band is about them, their examples have weight 0",
         }
-        what = choice.get(config.one_sided, "they are left as they are")
+        what = choice.get(config.one_sided, "the band leaves such labels as they are")
         lines.append(f"{found[outcome.UNDECIDED]:,} constraints can't be decided: {what}")
     if config.points is None:
         lines.append("no band was asked for, since eps_* or constraints are set; see config.band")

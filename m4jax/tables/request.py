@@ -90,9 +90,11 @@ def at_keep_rate(
         return problem, {}
     largest = balance.max_keep_rate(problem)
     if largest.keep_rate <= 0:
-        raise InputError("keep_rate: no weights at all meet the constraints; raise eps_association")
+        widen = "widen the bounds" if len(problem.moments) else "raise eps_association"
+        raise InputError(f"keep_rate: no weights at all meet the constraints; {widen}")
     rate = largest.keep_rate * (1 - MARGIN)
     binding = [{"attribute": attribute, "label": label} for attribute, label in largest.binding]
+    binding += [{"constraint": name} for name in _in_words(problem, largest)]
     return dataclasses.replace(problem, keep_rate=rate), {"keep_rate_binding": binding}
 
 
@@ -129,21 +131,33 @@ def require(
         return
     if solution.status not in DECIDED:
         raise InputError(f"balancing: {solution.status.value}")
-    beyond = solution.violation
-    if solution.status is balance.Status.INFEASIBLE or beyond.max() > ROUNDING:
+    beyond = np.concatenate([solution.violation.ravel(), solution.moment_violation])
+    if solution.status is balance.Status.INFEASIBLE:
+        raise InputError(f"balancing: {_reason(problem)}")
+    if beyond.max() > ROUNDING:
         raise InputError(f"balancing: {_worst(problem, beyond)}; {_reason(problem)}")
 
 
 def _worst(problem: balance.Problem, beyond: np.ndarray) -> str:
-    """Names the constraints that are violated most."""
-    order = np.argsort(-beyond, axis=None, kind="stable")
-    places = [divmod(int(i), beyond.shape[1]) for i in order if beyond.flat[i] > ROUNDING]
-    names = [(problem.attribute_names[k], (None, *problem.label_names)[r]) for k, r in places]
-    worst = [
-        f"{_pair(name)} by {beyond[place]:.2g}"
-        for name, place in zip(names[:NAMED], places, strict=False)
-    ]
+    """Names the constraints that are violated most: those on targets, then those in words."""
+    order = np.argsort(-beyond, kind="stable")
+    places = [int(i) for i in order if beyond[i] > ROUNDING]
+    worst = [f"{_name(problem, i)} by {beyond[i]:.2g}" for i in places[:NAMED]]
     return f"{len(places)} constraints don't hold at the optimum, the worst: {', '.join(worst)}"
+
+
+def _name(problem: balance.Problem, place: int) -> str:
+    width = 1 + len(problem.label_names)
+    k, r = divmod(place, width)
+    if k < len(problem.attribute_names):
+        return _pair((problem.attribute_names[k], (None, *problem.label_names)[r]))
+    return problem.moments.names[place - width * len(problem.attribute_names)]
+
+
+def _in_words(problem: balance.Problem, largest: balance.KeepRate) -> list[str]:
+    """Returns the names of the constraints in words that are in the way of a larger keep rate."""
+    names = set(problem.moments.names)
+    return [name for name in largest.binding_names if name in names]
 
 
 def _reason(problem: balance.Problem) -> str:
@@ -154,12 +168,13 @@ def _reason(problem: balance.Problem) -> str:
             f"they can all hold (up to a keep rate of {largest.keep_rate:.4g}): raise penalty "
             f"from {problem.penalty:g}"
         )
-    binding = ", ".join(map(_pair, largest.binding[:NAMED]))
+    binding = ", ".join([*map(_pair, largest.binding), *_in_words(problem, largest)][:NAMED])
     kinds = {"representation" if name[1] is None else "association" for name in largest.binding}
-    bounds = " and ".join(f"eps_{kind}" for kind in sorted(kinds)) or "the bounds"
+    bounds = " and ".join(f"eps_{kind}" for kind in sorted(kinds))
+    wider = f"raise {bounds}" if bounds else "widen the bounds"
     return (
         f"no weights meet them all beyond a keep rate of {largest.keep_rate:.4g}, where {binding} "
-        f"are in the way: lower keep_rate, or raise {bounds}"
+        f"are in the way: lower keep_rate, or {wider}"
     )
 
 

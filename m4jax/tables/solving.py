@@ -2,7 +2,8 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,7 +64,7 @@ def solve(job: Job, progress: Progress) -> None:
 
     With `utility_levels` the patterns have mean utilities. Their solution is but the start then of
     exact passes over the examples, and the certificate is that of the examples; only its quantiles
-    and shares of weights are still those of the patterns.
+    and shares of weights, and the verdicts, are still those of the patterns.
 
     Raises:
         InputError: if the solver did not converge or the constraints can't all hold, unless
@@ -81,16 +82,18 @@ def solve(job: Job, progress: Progress) -> None:
         precision=job.config.precision,
         progress=lambda steps, gap: progress(f"solve, gap {gap:.1e}", steps, request.MAX_STEPS),
     )
+    dropped = undecided.pairs(problem) if job.config.one_sided == DROP else ()
     each = bool(job.columns.utility_levels) and solution.status is balance.Status.CONVERGED
     if each:  # the certificate is then of the examples, the weights of their cells
-        solution, binding = _refined(job, problem, solution, binding, progress)
+        examples = functools.partial(job.examples, dropped)
+        solution, binding = _refined(job, problem, examples, solution, binding, progress)
     request.require(problem, solution, allow_violations=job.config.allow_violations)
-    dropped = undecided.pairs(problem) if job.config.one_sided == DROP else ()
     gone = undecided.members(dropped, problem.attributes, problem.labels)
     weights = np.where(gone, 0.0, solution.weights)
     whole = dataclasses.replace(problem, counts=patterns.counts)
     verdicts = outcome.judge(whole, weights, least=job.config.least)
-    _refuse(job, verdicts)
+    if not each:
+        _refuse(job, verdicts)
     assignment.add_weights(job.fold, weights, job.solution)
     certificate = balance.certificate(problem, solution, compare=not each) | binding
     certificate |= _in_words(problem, solution) | outcome.facts(verdicts)
@@ -173,6 +176,7 @@ def _refuse(job: Job, verdicts: outcome.Rows) -> None:
 def _refined(
     job: Job,
     problem: balance.Problem,
+    examples: Callable[[], Iterator[stream.Block]],
     solution: balance.Solution,
     more: dict[str, Any],
     progress: Progress,
@@ -180,14 +184,16 @@ def _refined(
     """Goes on to the optimum of the examples, each with a utility of its own."""
     exact = stream.solve(
         problem.spec,
-        job.examples,
+        examples,
         start=solution,
         objective=job.config.objective,
         tolerance=job.config.tolerance,
         max_passes=MAX_PASSES,
         progress=lambda passes, gap: progress(f"pass, gap {gap:.1e}", passes, MAX_PASSES),
     )
-    cells = stream.Block(problem.attributes, problem.labels, problem.utility)
+    cells = stream.Block(
+        problem.attributes, problem.labels, problem.utility, columns=problem.columns
+    )
     weights = stream.weights(problem.spec, exact, cells, objective=job.config.objective)
     certificate = dataclasses.replace(exact.certificate, steps=solution.steps)
     return balance.Solution(weights, certificate, problem), more | {"passes": exact.steps}

@@ -72,6 +72,29 @@ def test_utilities_in_levels_end_in_the_exact_weights_of_every_example(tmp_path,
     assert certificate["passes"] >= 2
 
 
+@pytest.mark.parametrize("one_sided", ["tell", "drop"])
+def test_words_columns_and_levels_of_utility_go_together(tmp_path, one_sided):
+    rng = np.random.default_rng(1)
+    man = rng.random(900) < 0.6
+    cook = np.isin(np.arange(900), np.flatnonzero(man)[:9])
+    columns = {"uid": np.arange(900), "man": man, "cook": cook, "tokens": 5 + np.arange(900) % 4,
+               "nurse": rng.random(900) < np.where(man, 0.1, 0.3),
+               "quality": rng.lognormal(sigma=0.3, size=900)}  # fmt: skip
+    pq.write_table(pa.table(columns), tmp_path / "examples.parquet")
+    settings = {"labels": ("nurse", "cook"), "columns": ("tokens",), "utility": "quality",
+                "constraints": ("budget tokens at most 2700", "band 5 points"), "frontier": (),
+                "keep_rate": "max", "eps_association": None, "eps_representation": None,
+                "penalty": None, "one_sided": one_sided}  # fmt: skip
+    found = []
+    for levels in (0, 2):
+        run(tmp_path, tmp_path / str(levels), utility_levels=levels, **settings)
+        found.append(weights.read(tmp_path / str(levels), columns["uid"]))
+    q = found[0]
+    np.testing.assert_allclose(found[1], q, atol=1e-4)
+    assert q @ columns["tokens"] <= 2700.001 and q[cook].any() == (one_sided == "tell")
+    assert 0.449 <= q[columns["nurse"] & man].sum() / q[columns["nurse"]].sum() <= 0.551
+
+
 def test_stopped_after_any_stage_it_ends_in_the_same_bytes(examples, tmp_path):
     run(examples, tmp_path / "once", selection_seed=1)
     for stop in range(1, len(weigh.STAGES) + 1):
