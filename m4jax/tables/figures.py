@@ -139,14 +139,17 @@ def tradeoff(frontier: Mapping[str, Any], keep_rate: float) -> tuple[Figure, Row
             from their targets) and `representation`; the `largest` keep rate.
         keep_rate: that of the weights.
     """
-    points = frontier["points"]
+    points = [
+        {name: math.nan if value is None else value for name, value in point.items()}
+        for point in frontier["points"]
+    ]
     rates = [100 * point["keep_rate"] for point in points]
     figure = Figure(figsize=(style.WIDTH, 3.2), layout="constrained")
     ax = figure.subplots()
     lines = {"distance": "label that is furthest off", "distance_mean": "mean of the labels",
              "representation": "all examples"}  # fmt: skip
     for (name, title), mark in zip(lines.items(), style.MARKS[1:], strict=False):
-        left = [math.nan if point[name] is None else 100 * point[name] for point in points]
+        left = [100 * point[name] for point in points]
         if all(map(math.isnan, left)):
             continue
         ax.plot(rates, left, color=mark.color, label=title, marker=mark.marker,

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from m4jax import balance, files
+from m4jax.balance.diagnostics import finite
 from m4jax.errors import DamagedError, InputError
 from m4jax.files import parquet
 from m4jax.progress import Progress
@@ -115,7 +116,8 @@ def trace_frontier(job: Job, progress: Progress) -> None:
     except balance.ProblemError as error:
         raise InputError(f"config.frontier: {error}") from None
     points = [
-        {name: getattr(point, name) for name in summary.FRONTIER} for point in frontier.points
+        {name: finite(getattr(point, name)) for name in summary.FRONTIER}
+        for point in frontier.points
     ]
     result = {"largest": frontier.largest.keep_rate, "points": points}
     files.write_sealed(job.frontier, result)

@@ -196,3 +196,27 @@ def test_settings_that_can_not_be_used_are_told(more, told):
 )
 def test_the_exit_code_follows_the_verdicts(found, accepted, code):
     assert outcome.exit_code(found, accepted=accepted) == code
+
+
+def test_without_labels_the_share_of_all_is_balanced(tmp_path, path):
+    code, _, _, rows = run(path, tmp_path, "--config.frontier=(0.5,)", labels=())
+    assert code == outcome.GOOD and list(rows) == ["prevalence of man"]
+    assert (tmp_path / "figures" / "frontier.csv").read_text().splitlines()[1].startswith("0.5,,,")
+
+
+def test_verdicts_are_found_again_from_the_weights_that_were_written(tmp_path, path):
+    fields = {"files": (str(path),), "attributes": ("man",), "labels": ("nurse", "cook")}
+    job = tables.Job(tables.TableConfig(**fields, columns=("tokens",), frontier=()), tmp_path)
+    for name in ("fold", "solve", "weights"):
+        tables.STAGES[name](job, lambda what, done, total: None)
+    told = files.sealed_file(job.solution)
+    found = files.read_json(tmp_path / "weights.json")
+    for name in outcome.NUMBERS:  # of the patterns, and of the examples
+        both = (np.array(x[name], float) for x in (told["certificate"], found))
+        np.testing.assert_allclose(*both, atol=1e-9)
+    told["certificate"]["shares"][0][1] += 1e-3
+    facts = {name: value for name, value in told.items() if not name.startswith("file_")}
+    files.seal_file(job.solution, **facts)
+    (tmp_path / "weights.json").unlink()
+    with pytest.raises(InputError, match="by the weights that were written, shares is"):
+        tables.STAGES["weights"](job, lambda what, done, total: None)
