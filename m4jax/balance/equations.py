@@ -20,6 +20,7 @@ class Equations:
 
     program: Program
     point: Point
+    residuals: tuple[Array, Array, Array, float]  # see `Program.residuals`
     diagonal: Array  # [p] ψ'' and what the bounds of q add
     give: Array  # [B] by how much r moves per unit of pull
     stiff: Array  # [J] the sum of 1/give, infinite for equations
@@ -37,7 +38,7 @@ class Equations:
             share: of the second order that is counted.
         """
         program, point, sides = self.program, self.point, self.program.sides
-        pressure, miss, unequal, rate = program.residuals(point)
+        pressure, miss, unequal, rate = self.residuals
         q, rows, room = point.weights, program.rows, program.room(point)
         inner = center * program.weight
         lower = upper = given = taken = 0.0
@@ -102,7 +103,9 @@ def at(program: Program, point: Point) -> Equations | None:
     gram *= size[:, None]
     gram *= size
     factor = _factored(gram) if np.isfinite(gram).all() else None
-    return factor and Equations(program, point, diagonal, give, stiff, gram, size, factor)
+    return factor and Equations(
+        program, point, program.residuals(point), diagonal, give, stiff, gram, size, factor
+    )
 
 
 def _factored(gram: Array) -> tuple | None:

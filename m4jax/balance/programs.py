@@ -172,10 +172,11 @@ class Program:
 
     def residual(self, point: Point) -> float:
         """Returns how far the point is from optimal, relative to the sizes there."""
-        _, miss, unequal, rate = self.residuals(point)
+        pressure, miss, unequal, rate = self.residuals(point)
+        drift = self.rows.mean(np.abs(pressure - point.below + point.above))
         size = 1.0 + self.rows.mean(np.abs(self.slopes(point.weights, self.base)[0]))
         off = np.abs(miss).max(initial=0.0) + np.abs(unequal).max(initial=0.0) + abs(rate)
-        return self.drift(point) / size + off
+        return drift / size + off
 
     def drift(self, point: Point) -> float:
         """Returns how far ψ' + a·w + μ is from what the bounds of q hold, on average."""

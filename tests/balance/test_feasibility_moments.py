@@ -107,8 +107,8 @@ def most(problem, used=None, rate=None):
     return -found.fun if found.status == 0 else None
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_largest_keep_rate_agrees_with_highs(seed):
+def check_against_highs(seed):
+    """Asserts that the largest keep rate is that of HiGHS, or that both find that there is none."""
     problem = random_moments(seed)
     found, truth = balance.max_keep_rate(problem), most(problem)
     assert found.possible == (truth is not None)
@@ -125,6 +125,18 @@ def test_largest_keep_rate_agrees_with_highs(seed):
     assert (a @ found.weights >= lower - 1e-9 * size - 1e-12).all()
     assert share @ found.weights == pytest.approx(found.keep_rate, abs=1e-9)
     assert ((found.weights >= 0) & (found.weights <= 1)).all()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_largest_keep_rate_agrees_with_highs(seed):
+    check_against_highs(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", range(40, 440, 100))
+def test_largest_keep_rate_agrees_with_highs_on_many(start):
+    for seed in range(start, start + 100):
+        check_against_highs(seed)
 
 
 def test_where_the_interior_point_method_ends_early_the_simplex_method_goes_on(monkeypatch):
@@ -145,7 +157,7 @@ def test_too_many_constraints_are_told(monkeypatch):
         balance.conflict(problem)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(12))
 def test_a_conflict_is_one_and_no_part_of_it_is(seed):
     problem = random_moments(seed, keep_rate=1.0)
     found = balance.conflict(problem)
@@ -267,7 +279,7 @@ def test_labels_of_twenty_examples_among_thousands():
 
 
 @pytest.mark.parametrize("objective", sorted(OBJECTIVES))
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_the_interior_point_method_agrees_with_newtons(objective, seed):
     problem = random_moments(seed, penalty=0.5)
     rows, chosen = make_rows(problem), OBJECTIVES[objective]
@@ -290,7 +302,7 @@ def test_rescue_tells_what_cannot_be():
     assert interior.rescue(make_rows(hard), base, 0.95, OBJECTIVES["quadratic"]) is None
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.sampled_from(sorted(OBJECTIVES)), st.floats(0.01, 0.99), st.floats(0.05, 3.0))
 def test_slopes_are_those_found_from_the_weights(name, weight, base):
     own = OBJECTIVES[name]
