@@ -109,6 +109,61 @@ def test_inner_model_is_minimised(seed, bound):
     assert (np.abs(x) <= bound).all()
 
 
+def one_sided(draw, size):
+    """Returns bounds: of both sides, of one, or equal; hard, soft, or none at all."""
+    lower = draw.normal(size=size)
+    upper = lower + draw.choice([0.0, 0.5], size)
+    lower, upper = (
+        np.where(draw.random(size) < 0.3, no, x) for no, x in ((-np.inf, lower), (np.inf, upper))
+    )
+    penalty = draw.choice([0.0, 0.3, np.inf], (2, size))
+    return bounds.make_bounds(lower, upper, penalty), lower, upper
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_proximal_step_is_the_best_of_many(seed):
+    draw = np.random.default_rng(seed)
+    limits, lower, upper = one_sided(draw, 20)
+    assert all(np.isfinite(x).all() for x in limits[:2])
+    x = 2 * draw.normal(size=20)
+    found = np.asarray(bounds.shrink(x, limits, 0.5))
+    below, above = np.clip(limits.penalty, 0, 9.0)
+    assert (limits.penalty[0][np.isinf(lower)] == 0).all()
+    assert (limits.penalty[1][np.isinf(upper)] == 0).all()
+    w = np.linspace(-below, above, 4001)  # the box
+    cost = 0.5 * (w - x) ** 2 + 0.5 * np.asarray(bounds.support(w, limits))
+    best = cost.min(axis=0)
+    mine = 0.5 * (found - x) ** 2 + 0.5 * np.asarray(bounds.support(found, limits))
+    assert (mine <= best + 1e-12).all()
+    assert ((found >= -limits.penalty[0]) & (found <= limits.penalty[1])).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_gap_has_no_negative_term(seed):
+    draw = np.random.default_rng(seed)
+    limits, lower, upper = one_sided(draw, 20)
+    w = np.asarray(bounds.box(limits, draw.normal(size=20)))
+    r = np.asarray(draw.normal(size=20))
+    hard = np.isinf(limits.penalty)  # these have to hold
+    r = np.where(hard[0], np.maximum(r, lower), r)
+    r = np.where(hard[1] & ~(hard[0] & (r < lower)), np.minimum(r, upper), r)
+    terms = bounds.penalties(r, limits) - w * r + bounds.support(w, limits)
+    assert (np.asarray(terms) >= -1e-12).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_inner_model_is_minimised_within_bounds_of_one_side(seed):
+    draw = np.random.default_rng(seed)
+    root = draw.normal(size=(12, 12))
+    a, slope = root @ root.T + 1e-3 * np.eye(12), 2 * draw.normal(size=12)
+    limits, _, _ = one_sided(draw, 12)
+    start = np.asarray(bounds.box(limits, draw.normal(size=12)))
+    x = np.asarray(subproblems.minimise_model(a, slope, start, limits))
+    down = slope - a @ (x - start)  # minus the gradient of the smooth part
+    # A step of the proximal gradient method from a minimum leads nowhere.
+    np.testing.assert_allclose(bounds.shrink(x + down, limits, 1.0), x, atol=1e-7)
+
+
 def test_inner_steps_are_few(monkeypatch):
     monkeypatch.setattr(subproblems, "STEPS", 12)
     for seed in range(6):
