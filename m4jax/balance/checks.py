@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from m4jax.balance import memory
 from m4jax.balance.inputs import ProblemError, numbers
 from m4jax.errors import nearest
 
@@ -67,12 +68,18 @@ def unit_interval(
     if array.min(initial=0) >= 0 and array.max(initial=0) <= 1:
         bits = array.astype(np.uint8, order="C")
         whole = array.dtype.kind != "f" or np.array_equal(bits, array)
-        return bits if whole else np.array(array, dtype=float, order="C")
+        return bits if whole else _as_floats(name, array)
     wrong = ~((array >= 0) & (array <= 1))
     if unknown:
         wrong &= ~np.isnan(array)
     expected = "a value in [0, 1]" + (", or NaN for unknown" if unknown else "")
     refuse(name, array, wrong, expected, (None, names))
+    return _as_floats(name, array)
+
+
+def _as_floats(name: str, array: np.ndarray) -> np.ndarray:
+    what = f"{' × '.join(f'{x:,}' for x in array.shape)} {name} that are not all 0 or 1"
+    memory.check(8.0 * array.size, what, "leave out some, or balance a sample")
     return np.array(array, dtype=float, order="C")
 
 

@@ -1,7 +1,6 @@
 """How the rows of `dual` are made of examples: which sides, which parts, how they are mixed."""
 
 import functools
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import jax
 import numpy as np
 from scipy import sparse
 
+from m4jax.balance import memory
 from m4jax.balance.checks import ProblemError
 from m4jax.balance.dual import Rows
 from m4jax.balance.folding import pad
@@ -101,7 +101,7 @@ def check_size(system: System, devices: Sequence[jax.Device] | None = None) -> N
     device, size = (own or jax.local_devices())[0], len(system) + 1
     needed = MATRICES * 8.0 * size**2
     there = (device.memory_stats() or {}).get("bytes_limit")
-    there = there or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    there = there or memory.available()
     if needed > there:
         raise ProblemError(
             f"{size - 1:,} rows of constraints need {needed / 1e9:,.0f} GB on each device for "

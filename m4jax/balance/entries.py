@@ -11,12 +11,14 @@ import functools
 import numpy as np
 from scipy import sparse
 
+from m4jax.balance import memory
 from m4jax.balance.moments import System
 from m4jax.balance.rows import CHUNK, Rows
 
 Array = np.ndarray
 
 PAIRS = 20_000_000  # of features in one row, 12 bytes each; beyond, they are formed at each step
+ENTRY = 12.0  # bytes of an entry and its place
 FEW = 0.1  # share of all pairs up to which sparse products are quicker than dense ones
 
 
@@ -157,13 +159,18 @@ def scaled(rows: AnyRows) -> tuple[AnyRows, Array]:
 
 
 def make_entries(rows: Rows) -> Entries:
-    """Returns the rows with their entries; `[p, J]` is never dense."""
+    """Returns the rows with their entries; `[p, J]` is never dense.
+
+    Raises:
+        ProblemError: if the entries are more than fits in memory.
+    """
     recipe, coefficients = rows.system.recipe, rows.system.rows.tocoo()
     # κ of an attribute that is always known is the side 1.
     sides = np.where((rows.sides == 1).all(axis=0), 0, np.arange(recipe.sides))
     side, part = np.divmod(coefficients.col, recipe.parts)
     used, column = np.unique(sides[side] * recipe.parts + part, return_inverse=True)
     shape = (len(rows.system), len(used))
+    _check_size(rows, used % recipe.parts, column)
     of_rows = sparse.csr_array((coefficients.data, (coefficients.row, column)), shape=shape)
     parts = sparse.csc_array(rows.parts, dtype=float)
     blocks = [sparse.csr_array((len(rows), 0))]
@@ -175,6 +182,27 @@ def make_entries(rows: Rows) -> Entries:
     matrix = sparse.csr_array(features @ of_rows.T)
     matrix.eliminate_zeros()
     return Entries(matrix, rows.system, rows.share, features, of_rows)
+
+
+def _check_size(rows: Rows, parts: Array, column: Array) -> None:
+    """Raises `ProblemError` if features or rows have more entries than fit in memory.
+
+    Args:
+        rows: see `make_entries`.
+        parts: `[F]` the part of each feature.
+        column: the feature of each coefficient.
+    """
+    values = rows.parts
+    if sparse.issparse(values):
+        count = np.bincount(values.indices, minlength=values.shape[1])
+    else:
+        count = np.count_nonzero(values, axis=0)
+    entries = count[parts].astype(float)  # of each feature, at most
+    memory.check(
+        ENTRY * (entries.sum() + 2 * entries[column].sum()),
+        f"{len(rows):,} distinct examples in {len(rows.system):,} rows of constraints",
+        "leave out labels or constraints, or ask a sample of the examples",
+    )
 
 
 def merged(rows: Entries) -> tuple[Entries, Array]:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m4jax import balance
+from m4jax.balance import device_rows, memory
 from m4jax.balance.device_solver import make_dual
 from m4jax.balance.folding import fold
 from m4jax.errors import InputError
@@ -114,6 +115,31 @@ def make(**changes):
 def test_errors_say_what_is_wrong_and_where(changes, message):
     with pytest.raises(balance.ProblemError, match=message):
         make(**changes)
+
+
+def test_what_does_not_fit_in_memory_is_told_before_the_attempt(monkeypatch):
+    draw = np.random.default_rng(0)
+    s, y = draw.integers(0, 2, (200, 2)), draw.integers(0, 2, (200, 3))
+    soft, problem = draw.random((200, 2)), balance.Problem(s, y, target=0.5, keep_rate=0.5)
+    monkeypatch.setattr(memory, "SMALL", 0.0)
+    monkeypatch.setattr(memory, "available", lambda: 100.0)
+    expected = (
+        r"200 × 2 attributes that are not all 0 or 1 need 0.0 GB, and there are 0.0 GB; leave"
+    )
+    with pytest.raises(balance.ProblemError, match=expected):
+        balance.Problem(soft, y, target=0.5)
+    for ask in (balance.max_keep_rate, balance.conflict):
+        with pytest.raises(
+            balance.ProblemError, match="distinct examples in 8 rows of constraints"
+        ):
+            ask(problem)
+    monkeypatch.setattr(device_rows, "MATRICES", 1e12)
+    with pytest.raises(balance.ProblemError, match="rows of constraints need"):
+        balance.solve(problem, precision="float32")
+
+
+def test_the_memory_there_is_is_that_of_the_machine_or_less():
+    assert 1e8 < memory.available() < 1e15
 
 
 def test_fields_are_expanded_and_read_only():
