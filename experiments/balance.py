@@ -26,7 +26,7 @@ from rich.table import Table
 
 from experiments import balance_report, command
 from m4jax import files, progress, tables
-from m4jax.tables import outcome, solving
+from m4jax.tables import outcome, solving, subgroups
 from m4jax.tables.config import TELL
 
 SHOWN = {
@@ -52,6 +52,8 @@ def main(console: Console) -> int:
         files.sweep(job.folder)
         progress.run_stages(console, stages)
     certificate = tables.certificate(job.folder)
+    if config.subgroups:
+        balance_report.show_groups(console, subgroups.rows(job.groups))
     balance_report.show(console, config, certificate, solving.judged(job))
     _show(console, job.folder, certificate, config.beam_folder)
     accepted = config.one_sided != TELL

@@ -54,6 +54,23 @@ def show(console: Console, config: TableConfig, certificate: Mapping[str, Any], 
     )
 
 
+def show_groups(console: Console, rows: Rows) -> None:
+    """Prints the groups that nobody named and that were found, in the order of their finding."""
+    if not rows:
+        console.print("Groups that nobody named: none is off")
+        return
+    title = f"Groups that nobody named: {len(rows)} off, now among the constraints"
+    table = Table("share of", "within", "n", "before", "when found", "after", "p", title=title)
+    for row in rows[:LINES]:
+        shares = (row[name] for name in ("before", "found", "after"))
+        shown = ("–" if x is None else f"{number(100 * x, 1)}%" for x in shares)
+        p = "< 1e-6" if row["p"] < 1e-6 else f"{row['p']:.1g}"
+        table.add_row(row["attribute"], row["within"], f"{row['examples']:,.0f}", *shown, p)
+    console.print(table)
+    if len(rows) > LINES:
+        console.print(f"… and {len(rows) - LINES} more: tables/subgroups.csv has all")
+
+
 def warnings(config: TableConfig, found: Mapping[str, int]) -> list[str]:
     """Returns what a user should know beyond the numbers of the verdicts."""
     lines = []

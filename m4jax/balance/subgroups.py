@@ -6,7 +6,7 @@ described briefly, and is large enough to tell, may be off. Here it is asked of 
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,12 @@ from m4jax.balance.conditions import Condition, no
 from m4jax.balance.feasibility import max_keep_rate
 from m4jax.balance.moments import gather
 from m4jax.balance.problem import Problem
-from m4jax.balance.solution import Solution
+from m4jax.balance.solution import Solution, Status
 from m4jax.balance.solver import solve
 from m4jax.balance.words import share
 
 CHUNK = 8192  # rows at a time of products of conditions
+Bands = Mapping[str, tuple[float, float]]  # of each attribute
 MARGIN = 0.01  # below the largest keep rate, where weights would have no choice left
 
 
@@ -79,7 +80,7 @@ def audit(
     attributes: tuple[str, ...] | None = None,
     depth: int = 3,
     points: float = 0.05,
-    target: float = 0.5,
+    target: float | Mapping[str, float] = 0.5,
     least: float = 30,
     alpha: float = 0.05,
     rounds: int = 20,
@@ -101,7 +102,7 @@ def audit(
         attributes: whose shares are looked at; all by default.
         depth: names in a conjunction, the attribute included: 2 or 3.
         points: half the width of the band, as a share.
-        target: its middle.
+        target: its middle, of all attributes or by name.
         least: examples of either kind that a group needs to be looked at.
         alpha: level of the corrected tests.
         rounds: of solving and looking, at most.
@@ -111,14 +112,16 @@ def audit(
         settings: of `solve`.
 
     Raises:
-        ProblemError: if an argument is not as above.
+        ProblemError: if an argument is not as above, or no weights meet all constraints.
     """
     if depth not in (2, 3):
         raise ProblemError(f"depth is {depth}; expected 2 or 3")
     chosen = problem.attribute_names if attributes is None else tuple(attributes)
     for name in chosen:
         checks.attribute("attributes", name, problem.attribute_names)
-    search = _Search(problem, chosen, depth, (target - points, target + points), least, rounds)
+    middle = target if isinstance(target, Mapping) else dict.fromkeys(chosen, target)
+    bands = {name: (middle[name] - points, middle[name] + points) for name in chosen}
+    search = _Search(problem, bands, depth, least, rounds)
     findings: list[Finding] = []
     solution, left = None, ()
     for turn in range(1, rounds + 1):
@@ -131,14 +134,14 @@ def audit(
         if not new or turn == rounds:
             break
         findings += new
-        problem = _with(problem, new, (target - points, target + points))
+        problem = _with(problem, new, bands)
     after = [search.share(x, solution.weights) for x in findings]
     findings = [dataclasses.replace(x, after=y) for x, y in zip(findings, after, strict=True)]
     return Audit(tuple(findings), tuple(left), search.looked_at, problem, solution)
 
 
-def _with(problem: Problem, findings: list[Finding], band: tuple[float, float]) -> Problem:
-    words = [share(x.attribute, within=x.within, between=band) for x in findings]
+def _with(problem: Problem, findings: list[Finding], bands: Bands) -> Problem:
+    words = [share(x.attribute, within=x.within, between=bands[x.attribute]) for x in findings]
     names = problem.moments.recipe.names
     ratios = [ratio for word in words for ratio in word.ratios(names, None)]
     spec = problem.spec.with_moments(gather(names, [problem.moments, *ratios]))
@@ -155,7 +158,14 @@ def _solved(
         problem = dataclasses.replace(problem, keep_rate=rate)
     elif keep_rate is not None:
         problem = dataclasses.replace(problem, keep_rate=keep_rate)
-    return problem, solve(problem, start=_padded(start, len(problem.moments)), **settings)
+    settings = {"warn": False} | settings  # the verdicts of rounds in between are nobody's
+    solution = solve(problem, start=_padded(start, len(problem.moments)), **settings)
+    if solution.status in (Status.INFEASIBLE, Status.NON_FINITE):
+        raise ProblemError(
+            f"{solution.status.value}, with the groups that were found so far; set keep_rate to "
+            "'max', widen points, or make the penalty finite"
+        )
+    return problem, solution
 
 
 def _padded(start: Solution | None, size: int) -> Solution | None:
@@ -173,21 +183,20 @@ class _Search:
     def __init__(
         self,
         problem: Problem,
-        attributes: tuple[str, ...],
+        bands: Bands,
         depth: int,
-        band: tuple[float, float],
         least: float,
         rounds: int,
     ):
-        self.problem, self.attributes, self.depth = problem, attributes, depth
-        self.band, self.least, self.rounds = band, least, rounds
+        self.problem, self.bands, self.depth = problem, bands, depth
+        self.least, self.rounds = least, rounds
         self.values = problem.attributes.astype(float)
         self.known = ~np.isnan(self.values)
         self.conditions, self.matrix = self._conditions()
         ones = np.ones(len(problem.counts))
         self.size = self._sums(problem.counts)  # of each group, whatever is known
-        self.plain = {name: self._of(name, ones) for name in attributes}
-        self.allowed = {name: self._allowed(name) for name in attributes}
+        self.plain = {name: self._of(name, ones) for name in bands}
+        self.allowed = {name: self._allowed(name) for name in bands}
         self.looked_at = sum(int(mask.sum()) for mask in self.allowed.values())
 
     def _conditions(self) -> tuple[list[Condition], Any]:
@@ -235,8 +244,13 @@ class _Search:
 
     def found(self, weights: np.ndarray, turn: int) -> list[Finding]:
         """Returns all groups that are outside of the band, the farthest first."""
-        found = [x for name in self.attributes for x in self._found(name, weights, turn)]
-        return sorted(found, key=lambda x: min(x.found - self.band[0], self.band[1] - x.found))
+        found = [x for name in self.bands for x in self._found(name, weights, turn)]
+
+        def room(one: Finding) -> float:
+            low, high = self.bands[one.attribute]
+            return min(one.found - low, high - one.found)
+
+        return sorted(found, key=room)
 
     def _found(self, name: str, weights: np.ndarray, turn: int) -> Iterator[Finding]:
         inside, mass = self._of(name, weights)
@@ -245,9 +259,10 @@ class _Search:
         live = self.allowed[name] & (mass > 0)
         for i, j in np.argwhere(live):
             value, effective = inside[i, j] / mass[i, j], mass[i, j] ** 2 / squares[i, j]
-            end = self.band[0] if value < self.band[0] else self.band[1]
-            if self.band[0] <= value <= self.band[1]:
+            low, high = self.bands[name]
+            if low <= value <= high:
                 continue
+            end = low if value < low else high
             z = abs(value - end) / np.sqrt(max(end * (1 - end), 1e-12) / effective)
             p = min(1.0, float(special.ndtr(-z)) * self.looked_at * self.rounds)
             within = tuple(self.conditions[x] for x in sorted({int(i), int(j)}))

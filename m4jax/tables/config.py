@@ -59,6 +59,9 @@ class TableConfig(Request):
     # In words: texts or mappings, as in ("cap all at most 2%", "budget tokens at most 1e9",
     # {"share": "man", "within": "nurse", "between": (0.4, 0.6)}); see m4jax/balance/grammar.py
     constraints: tuple[str | Mapping, ...] = ()
+    # Groups that nobody named: where shares are looked at as well, and balanced where they are off.
+    # 2: attributes within each label or other attribute, 3: within any two of these; 0: nowhere
+    subgroups: int = 0
     intersections: tuple[tuple[str, ...], ...] = ()  # as in (("man", "dark skin"),)
     keep_rate: float | str = LARGEST  # η, the share that is kept; "max": all that can be, less 1%
     eps_representation: float | None = None  # the paper's bound on |E[q (s - target)]|; None: none
@@ -105,6 +108,10 @@ class TableConfig(Request):
             raise InputError(f"config.one_sided: unknown {self.one_sided!r}; {hint}")
         if self.band is not None and not 0 <= self.band <= 1:
             raise InputError(f"config.band: expected 0 to 1, 0.05 for 5 points, got {self.band}")
+        if self.subgroups not in (0, 2, 3):
+            raise InputError(f"config.subgroups: expected 0, 2 or 3, got {self.subgroups}")
+        if self.subgroups and self.utility_levels:
+            raise InputError("config.subgroups: not with config.utility_levels")
         if self.least < 1:
             raise InputError(f"config.least: expected at least 1, got {self.least}")
         self.words  # noqa: B018 (raises on what can't be read)
@@ -163,6 +170,7 @@ class TableConfig(Request):
         facts = {name: getattr(self, name) for name in names}
         facts |= {"constraints": [repr(word) for word in self.words]}
         facts |= {"band": self.points, "drop": self.one_sided == DROP}
+        facts |= {"subgroups": self.subgroups} if self.subgroups else {}
         margin = {"margin": MARGIN} if self.keep_rate == LARGEST else {}
         return facts | {"penalty": str(self.enforcement)} | margin
 

@@ -15,7 +15,7 @@ from m4jax.balance import stream
 from m4jax.balance.intersections import intersect
 from m4jax.errors import DamagedError, InputError
 from m4jax.files import parquet
-from m4jax.tables import folding, request, sql, undecided
+from m4jax.tables import folding, request, sql, subgroups, undecided
 from m4jax.tables.columns import Columns
 from m4jax.tables.config import DROP, TableConfig
 from m4jax.tables.folding import Patterns
@@ -85,6 +85,11 @@ class Job:
         identity = self.config.identity | {"keep_rate": self.config.frontier}
         return self.folder / "frontiers" / f"{files.digest([self.fold_id, identity])}.json"
 
+    @property
+    def groups(self) -> Path:
+        """The groups that nobody named, if they are asked for."""
+        return self.folder / "groups" / f"{files.digest([self.fold_id, self.config.identity])}.json"
+
     def is_whole(self, path: Path) -> bool:
         """Tells whether a sealed file is there and what was written; tells of one that is not."""
         if not path.with_suffix(".json").exists():
@@ -110,21 +115,29 @@ class Job:
         """Reads the fold."""
         return folding.load(self.fold, self.columns)
 
-    def problem(self, patterns: Patterns) -> balance.Problem:
+    def problem(self, patterns: Patterns, *, found: bool = True) -> balance.Problem:
         """Returns the problem, without a keep rate if the largest is asked for.
+
+        Groups that nobody named are among the constraints if they are `found` already.
 
         Where labels that the data can't decide are dropped, their examples count 0 times.
         """
-        problem = self._posed(patterns, patterns.counts)
+        words = (
+            *self.words,
+            *(subgroups.words(self.groups) if self.config.subgroups and found else ()),
+        )
+        problem = self._posed(patterns, patterns.counts, words)
         while self.config.one_sided == DROP:  # what is dropped may leave other labels one-sided
             found = undecided.pairs(problem)
             gone = undecided.members(found, problem.attributes, problem.labels)
             if not problem.counts[gone].any():
                 break
-            problem = self._posed(patterns, np.where(gone, 0.0, problem.counts))
+            problem = self._posed(patterns, np.where(gone, 0.0, problem.counts), words)
         return problem
 
-    def _posed(self, patterns: Patterns, counts: np.ndarray) -> balance.Problem:
+    def _posed(
+        self, patterns: Patterns, counts: np.ndarray, words: tuple[Any, ...]
+    ) -> balance.Problem:
         config, eps = self.config, ("eps_representation", "eps_association")
         if not counts.any():
             raise InputError("config.one_sided: no examples are left; set it to 'keep'")
@@ -139,7 +152,7 @@ class Job:
             attribute_names=self.columns.attributes,
             label_names=self.columns.labels,
             intersections=config.intersections,
-            constraints=self.words,
+            constraints=words,
             penalty=config.enforcement,
             **{name: math.inf for name in eps if getattr(config, name) is None},
         )

@@ -22,8 +22,17 @@ from m4jax.balance.diagnostics import finite
 from m4jax.errors import DamagedError, InputError
 from m4jax.files import parquet
 from m4jax.progress import Progress
-from m4jax.tables import assignment, folding, selection, solving, summary, verification, weights
-from m4jax.tables.config import TableConfig
+from m4jax.tables import (
+    assignment,
+    folding,
+    selection,
+    solving,
+    subgroups,
+    summary,
+    verification,
+    weights,
+)
+from m4jax.tables.config import BAND, TableConfig
 from m4jax.tables.job import ATTRIBUTES, Job
 
 
@@ -61,6 +70,25 @@ def fold(job: Job, progress: Progress) -> None:
         return
     with job.connect() as connection:
         folding.fold(connection, job.table, job.fold, functools.partial(progress, "fold"))
+
+
+def find_groups(job: Job, progress: Progress) -> None:
+    """Looks for groups that nobody named, if that is asked for."""
+    config = job.config
+    if not config.subgroups or _is_sealed(job, job.groups):
+        return
+    _remove_others(job)
+    progress("groups that nobody named", 0, 1)
+    subgroups.find(
+        job.problem(job.patterns(), found=False),
+        job.groups,
+        depth=config.subgroups,
+        points=BAND if config.points is None else config.points,
+        target=config.targets,
+        keep_rate=config.keep_rate,
+        objective=config.objective,
+        tolerance=config.tolerance,
+    )
 
 
 def solve(job: Job, progress: Progress) -> None:
@@ -103,7 +131,7 @@ def certificate_of(job: Job) -> dict[str, Any]:
 
 def trace_frontier(job: Job, progress: Progress) -> None:
     """Solves the problem at each keep rate of `frontier`, to show what balance costs."""
-    if not job.config.frontier or _has_frontier(job):
+    if not job.config.frontier or _is_sealed(job, job.frontier):
         return
     problem, rates = job.problem(job.patterns()), job.config.frontier
     try:
@@ -134,12 +162,14 @@ def report(job: Job, progress: Progress) -> None:
         weights=parquet.read(job.solution)["weight"].to_numpy(),
         multipliers=solution.multipliers,
         verdicts=solving.judged(job),
+        subgroups=subgroups.rows(job.groups) if job.config.subgroups else [],
     )
 
 
 STAGES: dict[str, Callable[[Job, Progress], None]] = {
     "examples": write_examples,
     "fold": fold,
+    "groups": find_groups,
     "solve": solve,
     "weights": write_weights,
     "frontier": trace_frontier,
@@ -166,11 +196,12 @@ def _is_of_others(path: Path) -> bool:
         return False
 
 
-def _has_frontier(job: Job) -> bool:
+def _is_sealed(job: Job, path: Path) -> bool:
+    """Tells whether a sealed file is there and what was written; tells of one that is not."""
     try:
-        return job.frontier.exists() and bool(files.read_sealed(job.frontier))
+        return path.exists() and bool(files.read_sealed(path))
     except DamagedError:
-        job.tell(f"{job.frontier} is damaged: it is made again")
+        job.tell(f"{path} is damaged: it is made again")
         return False
 
 

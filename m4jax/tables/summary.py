@@ -19,7 +19,7 @@ Rows = list[dict[str, Any]]
 
 FRONTIER = ("keep_rate", "distance", "distance_mean", "representation", "association",
             "association_mean", "violation", "objective", "effective_sample_size")  # fmt: skip
-FILES = ("verdicts", "constraints", "weights")  # tables
+FILES = ("verdicts", "constraints", "weights", "subgroups")  # tables
 FIGURES = ("association", "weights", "frontier")
 
 
@@ -31,6 +31,7 @@ def write(
     multipliers: np.ndarray,
     verdicts: Rows,
     frontier: Mapping[str, Any] | None,
+    subgroups: Rows = (),
 ) -> None:
     """Writes `tables/` and `figures/`; the same weights give the same bytes.
 
@@ -41,12 +42,17 @@ def write(
         multipliers: [m, c+1] the dual variables.
         verdicts: of `outcome.judge`.
         frontier: `points` with the fields of `FRONTIER`, and the `largest` keep rate, or None.
+        subgroups: groups that nobody named and that were found.
     """
     diagnostics = balance.diagnose(problem, weights)
     rows = constraints(diagnostics, multipliers)
     write_csv(Path(folder) / "tables" / "verdicts.csv", verdicts)
     write_csv(Path(folder) / "tables" / "constraints.csv", rows)
     write_csv(Path(folder) / "tables" / "weights.csv", summary(diagnostics))
+    if subgroups:
+        write_csv(Path(folder) / "tables" / "subgroups.csv", subgroups)
+    else:
+        (Path(folder) / "tables" / "subgroups.csv").unlink(missing_ok=True)
     drawings = {
         "association": lambda: figures.association(verdicts),
         "weights": lambda: figures.distribution(weights, problem.counts),
