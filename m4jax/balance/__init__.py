@@ -14,7 +14,6 @@ from m4jax.balance.diagnostics import (
 )
 from m4jax.balance.feasibility import Conflict, KeepRate, conflict, max_keep_rate
 from m4jax.balance.frontier import Frontier, FrontierPoint, frontier
-from m4jax.balance.misclassification import Posterior, posterior, true_band, true_share
 from m4jax.balance.moments import Ratio
 from m4jax.balance.objectives import OBJECTIVES, Objective
 from m4jax.balance.problem import Problem, ProblemError, Spec
