@@ -3,7 +3,13 @@
     python -m experiments.balance --config=configs/balance.py --workdir=runs/balance
 
 balances the testbed's training split, which it writes as `examples.parquet`: the format in which
-your own data come. Under a minute on two cores, a few seconds for what is there already.
+your own data come. The share of men is brought within 5 points of 50%, among all and within each
+label, and as much is kept as that allows. Under a minute on two cores, a few seconds for what is
+there already. Other things to ask for:
+
+    --config.band=0.02 --config.one_sided=drop
+    --config.constraints="('share man within teacher between 40% and 60%', 'cap all at most 30%')"
+    --config.eps_association=1e-3 --config.eps_representation=1e-3 --config.keep_rate=0.5
 
     python -m configs.balance
 

@@ -35,6 +35,7 @@ def show(console: Console, config: TableConfig, certificate: Mapping[str, Any], 
         certificate: of the weights.
         rows: of `outcome.judge`.
     """
+    console.print(headline(rows), soft_wrap=True)
     console.print(_constraints(rows))
     found = outcome.counts(rows)
     left = outcome.counts(rows[LINES:])
@@ -69,6 +70,22 @@ def show_groups(console: Console, rows: Rows) -> None:
     console.print(table)
     if len(rows) > LINES:
         console.print(f"… and {len(rows) - LINES} more: tables/subgroups.csv has all")
+
+
+def headline(rows: Rows) -> str:
+    """Returns bias before and after in a line: what holds, and the mean gap between groups."""
+    decided = [row for row in rows if row["verdict"] != outcome.UNDECIDED]
+    before = sum(row["verdict"] == outcome.WAS_BALANCED for row in decided)
+    after = before + sum(row["verdict"] == outcome.BALANCED for row in decided)
+    line = f"Of {len(decided):,} constraints that the data can decide {after:,} hold, {before:,} "
+    line += "of them before, too"
+    pairs = [(row["gap_before"], row["gap_after"]) for row in decided if row["label"]]
+    pairs = [pair for pair in pairs if all(map(math.isfinite, pair))]
+    if not pairs:
+        return f"{line}."
+    means = (sum(abs(x) for x in side) / len(pairs) for side in zip(*pairs, strict=True))
+    shown = " → ".join(number(100 * x, 2) for x in means)
+    return f"{line}; mean gap of a label between groups: {shown} points."
 
 
 def warnings(config: TableConfig, found: Mapping[str, int]) -> list[str]:
@@ -127,7 +144,7 @@ def _interval(row: Mapping[str, Any]) -> str:
     if not (math.isfinite(row["after_low"]) and math.isfinite(row["after_high"])):
         return after
     if row["unit"] in PERCENT:
-        return f"{after} [{100 * row['after_low']:.0f}, {100 * row['after_high']:.0f}]"
+        return f"{after} [{100 * row['after_low']:.1f}, {100 * row['after_high']:.1f}]"
     return f"{after} [{row['after_low']:,.4g}, {row['after_high']:,.4g}]"
 
 

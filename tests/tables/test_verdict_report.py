@@ -62,6 +62,7 @@ def test_a_label_of_one_sex_is_told_and_left_as_it_is_or_dropped(tmp_path, path,
     assert "share of man within cook" in text and "only man among 12 cook" in text
     assert "warning: 1 constraints can't be decided" in text
     assert text.index("share of man within nurse") < text.index("duality gap")
+    assert "Of 2 constraints that the data can decide 2 hold, 0 of them before, too" in text
     assert certificate["verdicts"] == {"can't be": 1, "balanced": 2}
     assert certificate["verdicts_worst"][0]["name"] == "share of man within cook"
     cook, nurse = rows["share of man within cook"], rows["share of man within nurse"]
