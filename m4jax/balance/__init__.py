@@ -39,6 +39,7 @@ from m4jax.balance.words import (
 # Loaded on demand: who solves once need not wait for JAX.
 _MODULES = ("conformance", "online", "stream")
 _LATE = dict.fromkeys(("Audit", "Finding", "audit"), "subgroups")
+_LATE |= dict.fromkeys(("Posterior", "posterior", "true_band", "true_share"), "misclassification")
 
 __all__ = [
     "OBJECTIVES",
