@@ -3,7 +3,7 @@ r"""Benchmarks of the balance solver: what is measured, on which instances, and 
     python -m experiments.benchmark_balance \
         --config=configs/benchmark_balance.py --workdir=runs/bench
 
-takes 25 minutes on two cores and 4 GB of disk; --config.what=solvers or scale does one
+takes 25 minutes on two cores and 4 GB of disk; --config.what=solvers, bias or scale does one
 part, --config.largest=1e8 a shorter one.
 """
 
@@ -14,7 +14,7 @@ def get_config() -> ml_collections.ConfigDict:
     """Returns the configuration."""
     config = ml_collections.ConfigDict()
 
-    config.what = "all"  # "solvers", "scale" or "all"
+    config.what = "all"  # "solvers", "bias", "scale" or "all"
     config.seed = 1  # of all instances
     config.repeats = 5  # of our timings, the median of which is told; of peers there is one
 
@@ -38,6 +38,10 @@ def get_config() -> ml_collections.ConfigDict:
     config.online_batches = (100, 1_000)  # examples a step; the best counts
     config.online_gap = 1e-4
     config.online_passes = 2_000  # after which it is given up
+
+    # `balance.bias`, beside reading the bytes and plain products (experiments/benchmark/sums.py).
+    config.bias_shape = (2_000_000, 2, 300)  # examples, attributes, labels
+    config.bias_repeats = 3  # of which the median is told
 
     # Examples on disk (experiments/benchmark/scale.py).
     config.smallest = 1e6  # examples; then by powers of ten

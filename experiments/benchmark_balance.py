@@ -23,10 +23,11 @@ from experiments.benchmark.show import show
 from m4jax import files
 from m4jax.errors import InputError
 
-PARTS = ("solvers", "scale")
+PARTS = ("solvers", "bias", "scale")
 SOLVERS = ("kind", "n", "patterns", "solver", "ended", "seconds", "ratio", "agrees", "steps")
 SCALE = ("n", "patterns", "status", "seconds", "duckdb_group_by_seconds", "ratio", "peak_gigabytes")
 COLD = ("kind", "n", "solver", "seconds", "ratio")
+BIAS = ("n", "labels", "what", "seconds", "ratio")
 PASSES = ("solver", "passes", "relative_gap", "reached")
 AGREES = 1e-6  # relative difference of two objectives
 
@@ -37,7 +38,7 @@ def main(console: Console) -> int:
     if config.what not in (*PARTS, "all"):
         raise InputError(f"config.what is {config.what!r}; expected one of {PARTS} or 'all'")
     (folder / "measurements").mkdir(parents=True, exist_ok=True)
-    if config.what != "scale":
+    if config.what in ("solvers", "all"):
         rows = _solvers(config, folder / "measurements", console)
         show(console, "Solvers on the same instances", rows, SOLVERS)
         passes = _online(config, folder / "measurements")
@@ -46,7 +47,11 @@ def main(console: Console) -> int:
         show(console, "One solve in a process of its own", cold, COLD)
         tables = {"solvers": rows, "passes": passes, "cold": cold}
         files.write_json(folder / "solvers.json", tables)
-    if config.what != "solvers":
+    if config.what in ("bias", "all"):
+        rows = _bias(config, folder / "measurements")
+        show(console, "Bias of data, and reading them once", rows, BIAS)
+        files.write_json(folder / "bias.json", rows)
+    if config.what in ("scale", "all"):
         rows = _scale(config, folder, console)
         show(console, "From files to certified weights, beside a bare GROUP BY", rows, SCALE)
         files.write_json(folder / "scale.json", rows)
@@ -134,6 +139,20 @@ def _online(config: ConfigDict, folder: Path) -> list[dict[str, Any]]:
     return [
         {key: row.get(key) for key in ("solver", "passes", "relative_gap", "reached")}
         for row in rows
+    ]
+
+
+def _bias(config: ConfigDict, folder: Path) -> list[dict[str, Any]]:
+    names = ("n", "attributes", "labels")
+    settings = dict(zip(names, config.bias_shape, strict=True)) | {"repeats": config.bias_repeats}
+    found = measure(folder, "bias", **settings, seed=config.seed)
+    told = {"n": settings["n"], "labels": settings["labels"]}
+    if found["ended"] != "done":
+        return [told | {"ended": found.get("error", found["ended"])}]
+    times = {k: x for k, x in found.items() if isinstance(x, float)}
+    return [
+        told | {"what": what, "seconds": seconds, "ratio": seconds / times["m4jax"]}
+        for what, seconds in times.items()
     ]
 
 

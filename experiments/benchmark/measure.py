@@ -16,6 +16,7 @@ JOBS = {
     "peer": "experiments.benchmark.solvers:peer",
     "cold": "experiments.benchmark.cold:cold",
     "online": "experiments.benchmark.solvers:online",
+    "bias": "experiments.benchmark.sums:bias",
     "read": "experiments.benchmark.scale:read",
     "group_by": "experiments.benchmark.scale:group_by",
     "fold_and_solve": "experiments.benchmark.scale:fold_and_solve",

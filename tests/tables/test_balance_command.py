@@ -109,7 +109,7 @@ def test_the_benchmark_measures_each_solver_once(tmp_path):
         "--config.online_passes=5", "--config.online_batches=(100,)", "--config.repeats=1",
         "--config.smallest=1e4", "--config.largest=1e4", "--config.scale_repeats=1",
         "--config.engines=('duckdb',)", "--config.cold_kinds=('tail utilities',)",
-        "--config.cold_size=2000", "--config.cold_repeats=1",
+        "--config.cold_size=2000", "--config.cold_repeats=1", "--config.bias_shape=(2000,2,30)",
     ]  # fmt: skip
     for _ in range(2):
         begin = time.monotonic()
@@ -121,6 +121,8 @@ def test_the_benchmark_measures_each_solver_once(tmp_path):
     assert ours["ended"] == "CONVERGED" and ours["compilations_when_hot"] == 0
     assert clarabel["agrees"] and clarabel["ratio"] > 1
     assert found["cold"][0]["solver"] == "m4jax" and found["cold"][0]["seconds"] > 0
+    bias = {row["what"]: row["ratio"] for row in files.read_json(tmp_path / "bias.json")}
+    assert bias["m4jax"] == 1 and bias["reading the bytes"] < 1
     (size,) = files.read_json(tmp_path / "scale.json")
     assert size["status"] == "CONVERGED" and size["relative_gap"] <= 1e-6
     assert (tmp_path / "scale.png").exists()
