@@ -88,16 +88,16 @@ def init(dual: Dual, multipliers: np.ndarray, offset: float, steps: int = 0) -> 
     `steps` were taken before.
     """
     w = dual.bounds.clip(multipliers * dual.scale)
-    size, width = len(dual.base), len(w)
+    size, width, plain = len(dual.base), len(w), _plain(dual)
     zero = np.zeros(size)
     state = State(
         multipliers=w,
         free=dual.scores(w),
-        offset=offset,
+        offset=offset if w.any() else plain.offset,
         weights=zero,
         moments=np.zeros(width),
         values=Values(0.0, 0.0, 0.0),
-        plain=_plain(dual),
+        plain=plain,
         change=0.0,
         curvature=zero,
         gram=np.zeros((1, 1)),

@@ -24,7 +24,8 @@ def begin(dual: Dual) -> State:
 
     The larger a sample, the nearer it starts: at the solution of one of an eighth of its size.
     """
-    w, offset = np.zeros(len(dual.scale)), 0.0
+    zero = np.zeros(len(dual.scale))
+    w, offset = zero, 0.0
     for size in _sizes(len(dual.base)):
         state, scale = _solved(dual, size, w, offset)
         if state.status in (Status.INFEASIBLE, Status.NON_FINITE):
@@ -32,8 +33,8 @@ def begin(dual: Dual) -> State:
         w, offset = state.multipliers / scale, state.offset
     state = host_newton.init(dual, w, offset)
     nothing = dual.mean(state.plain.cost)  # the dual value at w = 0
-    zero = np.zeros_like(w)
-    return state if state.values.dual >= nothing else host_newton.init(dual, zero, 0.0)
+    worse = w.any() and state.values.dual < nothing
+    return host_newton.init(dual, zero, 0.0) if worse else state
 
 
 def _sizes(size: int) -> list[int]:
