@@ -1,5 +1,6 @@
 """The host engine: its rows against the dense matrix, its weights against JAX's and Clarabel's."""
 
+import os
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ from helpers.balance_judge import judge, primal_value, system_rows, violation
 from helpers.balance_problems import random_problem
 
 from m4jax import balance
-from m4jax.balance import device_solver, features, host_dual, rows
+from m4jax.balance import codes, device_solver, features, host, host_dual, host_start, rows
 from m4jax.balance.moments import Ratio
 
 NAMES = tuple(balance.OBJECTIVES)
@@ -148,3 +149,64 @@ def test_an_objective_written_with_jax_is_compiled():
     problem = random_problem(4)
     ours, built_in = (balance.solve(problem, objective=x, warn=False) for x in (own, "quadratic"))
     np.testing.assert_allclose(ours.weights, built_in.weights, atol=1e-9)
+
+
+def distinct_problem(seed=0, n=4096, **changes):
+    """Returns a problem whose examples have utilities of their own."""
+    utility = np.random.default_rng(seed + 1).lognormal(0, 0.5, n)
+    return random_problem(seed, n=n, shape=(2, 3), utility=utility, **changes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sample_is_where_many_examples_begin(monkeypatch, name):
+    problem = distinct_problem(7)
+    alone = balance.solve(problem, objective=name, tolerance=1e-9, warn=False)
+    monkeypatch.setattr(host_start, "MANY", 1024)
+    monkeypatch.setattr(host_start, "SMALLEST", 64)
+    sampled = balance.solve(problem, objective=name, tolerance=1e-9, warn=False)
+    assert alone.status is sampled.status is balance.Status.CONVERGED
+    np.testing.assert_allclose(sampled.objective, alone.objective, rtol=1e-7)
+
+
+def test_folding_changes_nothing(monkeypatch):
+    problem = distinct_problem(3)
+    plain = balance.solve(problem, warn=False)
+    monkeypatch.setattr(host, "hardly_folds", lambda problem: False)
+    np.testing.assert_allclose(balance.solve(problem, warn=False).weights, plain.weights, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", [1, 3, 5])
+def test_codes_are_the_features_as_they_are(monkeypatch, seed):
+    problem = worded_problem(seed)
+    coded = rows.make_rows(problem)
+    monkeypatch.setattr(codes, "MOST_PATTERNS", 0)
+    plain = rows.make_rows(problem)
+    draw = np.random.default_rng(seed)
+    w, values = draw.normal(size=len(coded.system)), draw.random(len(coded))
+    assert plain.codes is None
+    for name, argument in (("scores", w), ("moments", values), ("gram", values)):
+        expected = getattr(plain, name)(argument)
+        np.testing.assert_allclose(getattr(coded, name)(argument), expected, atol=1e-10)
+    half = np.arange(0, len(coded), 2)
+    np.testing.assert_allclose(coded.chosen(half).scores(w), coded.scores(w)[half])
+
+
+def test_threads_of_blas_change_nothing():
+    code = (
+        "import sys, hashlib, numpy as np\nfrom m4jax import balance\n"
+        "draw = np.random.default_rng(0)\nx = draw.integers(0, 2, (20_000, 12))\n"
+        "problem = balance.Problem(x[:, :2], x[:, 2:], target=0.4, keep_rate=0.6,\n"
+        "                          utility=draw.lognormal(0, 0.5, len(x)))\n"
+        "weights = balance.solve(problem, objective='kl', warn=False).weights\n"
+        "print(hashlib.sha256(weights.tobytes()).hexdigest())\n"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            capture_output=True,
+            env=os.environ | {"OPENBLAS_NUM_THREADS": str(threads)},
+        ).stdout
+        for threads in (1, 2)
+    ]
+    assert told[0] == told[1]
