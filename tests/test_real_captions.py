@@ -10,6 +10,7 @@ from helpers import commands
 from experiments import real_captions, real_sources
 from experiments.real_captions import DEFAULT, balanced, summary
 from m4jax.errors import InputError
+from m4jax.report import style
 
 needs_captions = pytest.mark.skipif(
     not os.environ.get(real_sources.VARIABLE), reason="needs the folder of real captions"
@@ -35,6 +36,7 @@ def test_every_default_is_judged_on_the_same_labels(tmp_path, monkeypatch):
     chosen = {name: real_captions.VARIANTS[name] for name in ("ε = 1e-3, half", DEFAULT)}
     chosen["ε = 1e-3, half"] = chosen["ε = 1e-3, half"] | {"eps_association": 0.01}
     monkeypatch.setattr(real_captions, "VARIANTS", chosen)
+    monkeypatch.setattr(style, "save", lambda figure, path, rows: None)  # drawing takes longest
     made = dict(balanced(table, tmp_path / "one", ()))
     found = {}
     for name, one in made.items():

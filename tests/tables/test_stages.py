@@ -72,7 +72,7 @@ def test_utilities_in_levels_end_in_the_exact_weights_of_every_example(tmp_path,
     assert certificate["passes"] >= 2
 
 
-@pytest.mark.parametrize("one_sided", ["tell", "drop"])
+@pytest.mark.parametrize("one_sided", [pytest.param("tell", marks=pytest.mark.slow), "drop"])
 def test_words_columns_and_levels_of_utility_go_together(tmp_path, one_sided):
     rng = np.random.default_rng(1)
     man = rng.random(900) < 0.6

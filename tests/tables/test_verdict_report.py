@@ -10,7 +10,9 @@ from helpers.balancing import write
 from configs import balance as settings
 from m4jax import files, tables
 from m4jax.errors import InputError
-from m4jax.tables import outcome, weights
+from m4jax.report import style
+from m4jax.report.results import write_csv
+from m4jax.tables import figures, outcome, weights
 
 COOKS, RARE = 12, 6
 
@@ -33,6 +35,12 @@ def columns():
 @pytest.fixture(scope="module")
 def path(columns, tmp_path_factory):
     return write(tmp_path_factory.mktemp("examples") / "data.parquet", columns)
+
+
+@pytest.fixture(autouse=True)
+def data_of_figures_alone(monkeypatch):
+    """Drawing takes longer than all else here."""
+    monkeypatch.setattr(style, "save", lambda figure, at, rows: write_csv(f"{at}.csv", rows))
 
 
 def run(path, workdir, *more, labels=("nurse", "cook")):
@@ -143,6 +151,26 @@ def test_violations_that_are_allowed_are_told(tmp_path, path):
     code, text, certificate, _ = run(path, tmp_path, *asked, labels=("nurse",))
     assert code == outcome.BAD and certificate["verdicts"]["violated"] >= 1
     assert "violated by" in text
+
+
+def drawn(**more):
+    row = dict.fromkeys(("before", "before_low", "before_high"), 1.0)
+    row |= dict.fromkeys(("after", "after_low", "after_high"), 0.5)
+    row |= {"name": "", "attribute": "man", "label": "cook", "unit": "share", "lower": 0.45,
+            "upper": 0.55, "before_n": 12.0, "after_effective": 12.0}  # fmt: skip
+    figure, rows = figures.association([row | more])
+    (ax,) = figure.axes
+    return [text.get_text() for text in ax.texts], ax.containers, rows
+
+
+def test_what_can_not_be_estimated_does_not_look_balanced():
+    texts, marks, rows = drawn(verdict="can't be")
+    assert texts == ["can't be decided: 100% of 12"] and not marks and len(rows) == 1
+    nothing = dict.fromkeys(("before", "after"), float("nan"))
+    texts, marks, _ = drawn(verdict="can't be", before_n=0.0, **nothing)
+    assert texts == ["no examples"] and not marks
+    texts, marks, _ = drawn(verdict="balanced")
+    assert not texts and len(marks) == 3  # the band, before, after
 
 
 def config(**more):
