@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from typing import Any, Protocol
 
-import grain.python as grain
 import numpy as np
 from absl import flags
 
@@ -187,6 +186,8 @@ def decoded(
         stop: the step after the last one.
         workers: processes that decode; 0: threads of this one.
     """
+    import grain.python as grain  # which loads JAX: not before pictures are decoded
+
     steps = grain.MapDataset.range(start, stop)
     read = functools.partial(_decode_step, pictures, rows_of_step)
     options = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=THREADS)

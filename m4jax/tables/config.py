@@ -79,7 +79,7 @@ class TableConfig(Request):
     memory_limit: str = "2GB"  # of reading the tables; what is beyond it goes to the disk
     threads: int = 0  # 0: as many as there are cores
     # What reads the examples: "duckdb", on this machine, or "beam", on many (Apache Beam: Dataflow,
-    # Flink, Spark, or processes of this machine); see m4jax/tables/beam/README.md.
+    # Flink, Spark, or this machine); see m4jax/tables/beam/README.md.
     engine: str = "duckdb"
     beam_options: tuple[str, ...] = ()  # of Beam, as in ("--runner=FlinkRunner",); (): this machine
     beam_folder: str = ""  # where Beam's workers write, as in "gs://bucket/x"; "": the workdir

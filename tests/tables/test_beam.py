@@ -20,7 +20,7 @@ pytest.importorskip("apache_beam")
 
 from m4jax.tables.beam import annotating, folding, looking, pipelines
 
-THREADS = (*pipelines.LOCAL, "--direct_num_workers=2", "--direct_running_mode=multi_threading")
+THREADS = pipelines.local_options(2)
 
 
 def run(paths, folder, stages=None, told=None, **more):
@@ -264,17 +264,28 @@ def test_what_steps_cost_is_priced(tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_of_this_machine_balance_as_a_user_would(crowd, tmp_path):
-    done = commands.run(
+def test_processes_of_this_machine_do_it_as_a_user_would_have_it(crowd, tmp_path):
+    def done(command, folder, *flags):
+        done = commands.run(
+            command, f"--config=configs/{command}.py", f"--workdir={folder}", *flags,
+            "--config.engine=beam",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    captions = tmp_path / "captions.txt"
+    captions.write_text("a man who is a nurse and a doctor\n" * 50)
+    shown = done("annotate", tmp_path / "table", f"--config.files=({str(captions)!r},)")
+    assert "examples-00000-of-00001.parquet" in shown
+    assert files.read_sealed(tmp_path / "table" / "annotation.json")["captions"] == 50
+    options = pipelines.local_options(2, processes=True)
+    shown = done(
         "balance",
-        "--config=configs/balance.py",
-        f"--workdir={tmp_path}",
+        tmp_path / "out",
         f"--config.files=({str(crowd[0])!r},)",
         "--config.attributes=('man',)",
         "--config.labels=('nurse',)",
-        "--config.engine=beam",
-        "--config.threads=2",
+        f"--config.beam_options={options!r}",
     )
-    assert done.returncode == 0, done.stderr
-    assert "weights-00000-of-00003.parquet to weights-00002-of-00003.parquet" in done.stdout
-    assert weights.is_intact(tmp_path)
+    assert "weights-00000-of-00003.parquet to weights-00002-of-00003.parquet" in shown
+    assert weights.is_intact(tmp_path / "out")

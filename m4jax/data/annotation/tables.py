@@ -35,7 +35,7 @@ class AnnotateConfig:
     lexicon: str = "en_v2"  # words by which captions are annotated, or a .json file
     check_language: bool = True  # whether to refuse captions that are not in the lexicon's language
     # What does it: "local", this process, or "beam", many machines (Apache Beam: Dataflow, Flink,
-    # Spark, or processes of this machine); see m4jax/tables/beam/README.md.
+    # Spark, or this machine); see m4jax/tables/beam/README.md.
     engine: str = "local"
     beam_options: tuple[str, ...] = ()  # of Beam, as in ("--runner=FlinkRunner",); (): this machine
     beam_folder: str = ""  # where Beam's workers write, as in "gs://bucket/x"; "": the workdir

@@ -53,7 +53,7 @@ def annotate(
     Raises:
         InputError: as that one does.
     """
-    options = options or config.beam_options or pipelines.local_options(0)
+    options = options or config.beam_options or pipelines.local_options(processes=True)
     scratch = storage.join(folder, "beam")
     parts = _parts(config, options, scratch)
     storage.remove(storage.matching(folder, f"{NAME}-*-of-*.parquet"))

@@ -27,10 +27,17 @@ FAULT, TOLD = "fault", "told"
 Record = dict[str, Any]
 
 
-def local_options(threads: int) -> tuple[str, ...]:
-    """Returns the options for processes of this machine; `threads` 0: one a core."""
-    workers = threads or limits.cores()
-    mode = "multi_processing" if workers > 1 else "in_memory"
+def local_options(workers: int = 0, *, processes: bool = False) -> tuple[str, ...]:
+    """Returns the options for this machine.
+
+    Args:
+        workers: 0: one a core.
+        processes: one for each worker, which costs their start: where the work is Python's. DuckDB
+            and Arrow leave threads the room.
+    """
+    workers = workers or limits.cores()
+    mode = "multi_processing" if processes else "multi_threading"
+    mode = mode if workers > 1 else "in_memory"
     return (*LOCAL, *QUIET, f"--direct_num_workers={workers}", f"--direct_running_mode={mode}")
 
 

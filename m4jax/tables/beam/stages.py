@@ -41,7 +41,7 @@ class BeamJob(Job):
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The options of Beam: those of the configuration, or for processes of this machine."""
+        """The options of Beam: those of the configuration, or for this machine."""
         return self.config.beam_options or pipelines.local_options(self.config.threads)
 
     @property
