@@ -117,6 +117,7 @@ def _group_sums(
     for start in range(0, len(weights), step):
         rows = slice(start, start + step)
         y, s, w = labels[rows], attributes[rows].T, weights[rows]
+        y = y if wide else np.ascontiguousarray(y)  # frames are stored column by column
         if check and not _within(y):
             checks.unit_interval("labels", labels)  # says which one is wrong
         sums += _counts(s, y, w) if exact else _sums(s, y, w)

@@ -199,7 +199,7 @@ def _check_size(rows: Rows, parts: Array, column: Array) -> None:
         count = np.count_nonzero(values, axis=0)
     entries = count[parts].astype(float)  # of each feature, at most
     memory.check(
-        ENTRY * (entries.sum() + 2 * entries[column].sum()),
+        ENTRY * (entries.sum() + entries[column].sum()),
         f"{len(rows):,} distinct examples in {len(rows.system):,} rows of constraints",
         "leave out labels or constraints, or ask a sample of the examples",
     )
