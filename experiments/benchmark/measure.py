@@ -20,6 +20,8 @@ JOBS = {
     "read": "experiments.benchmark.scale:read",
     "group_by": "experiments.benchmark.scale:group_by",
     "fold_and_solve": "experiments.benchmark.scale:fold_and_solve",
+    "caps": "experiments.benchmark.wide:caps",
+    "attributes_by_labels": "experiments.benchmark.wide:attributes_by_labels",
     "train_steps": "experiments.benchmark.towers:train_steps",
     "fleet": "experiments.benchmark.runs:fleet",
     "feed": "experiments.benchmark.runs:feed",

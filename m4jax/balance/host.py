@@ -40,11 +40,13 @@ def solve(
         on_host = objectives.on_host(objective)
         rows = widen(make_rows(folded)) if many else make_rows(folded)
         dual = make_dual(rows, on_host, base, problem.keep_rate, tolerance)
-        limit = max_steps if many else min(max_steps, PROMISING)
-        alone = start is None and not many
-        first = host_start.begin(dual) if alone else host_newton.init(dual, w, offset)
-        state = _newton(dual, first, limit, progress, wide.step if many else host_newton.step)
-        if not many and _promising(dual, state, max_steps):
+        if many:
+            state = _in_stages(dual, (w, offset), max_steps, progress)
+            return _solution(problem, folded, inverse, dual, state)
+        new = start is None
+        first = host_start.begin(dual) if new else host_newton.init(dual, w, offset)
+        state = _newton(dual, first, min(max_steps, PROMISING), progress)
+        if _promising(dual, state, max_steps):
             state = _rescue(dual, objective, state, max_steps, progress)
         return _solution(problem, folded, inverse, dual, state)
 
@@ -52,6 +54,18 @@ def solve(
 def _folded(problem: Problem) -> tuple[Problem, np.ndarray | slice]:
     """Returns what `fold` does, or the problem itself where that would hardly be smaller."""
     return (problem, slice(None)) if hardly_folds(problem) else fold(problem)
+
+
+def _in_stages(
+    dual: Dual, start: tuple[np.ndarray, float], limit: int, progress: Progress | None
+) -> State:
+    """Takes wide Newton steps, with lower penalties first where w is 0."""
+    (w, offset), steps = start, 0
+    for stage in [dual] if w.any() else wide.stages(dual):
+        first = host_newton.init(stage, w, offset, steps)
+        state = _newton(stage, first, limit, progress, wide.step)
+        w, offset, steps = state.multipliers / dual.scale, state.offset, state.steps
+    return state
 
 
 def _newton(

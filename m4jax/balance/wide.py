@@ -15,13 +15,22 @@ from m4jax.balance.host_model import minimise_model
 from m4jax.balance.host_newton import State, advance, curvature
 from m4jax.balance.problem import Problem
 from m4jax.balance.wide_face import Face, make_face
-from m4jax.balance.wide_model import Box, minimise_box
+from m4jax.balance.wide_model import Box, dot, minimise_box
 
 MOST_ROWS = 2000  # constraints that the Gram matrix of all is made for
 MOST_NUMBERS = 5e7  # of examples × labels that sparse labels are written out for
 SMALL = 500  # constraints at work that are solved exactly
 WORK = 2e8  # products of two entries that their Gram matrix may take
 ENOUGH = 0.03  # of the gap: how far the model's solution may be from the best
+PRICES = (
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+)  # V of the easier problems that are solved first; scores of 1 move any weight
+ROUGH = 0.1  # their tolerance
 PRODUCTS = 500  # of the Hessian with a vector, in one step
 
 
@@ -31,6 +40,23 @@ def is_wide(problem: Problem) -> bool:
     size = float(labels.shape[0]) * labels.shape[1]
     large = sparse.issparse(labels) and size > MOST_NUMBERS
     return large or len(problem.spec.system) > MOST_ROWS
+
+
+def stages(dual: Dual) -> list[Dual]:
+    """Returns easier problems, each of which leads near the next one's solution, and the dual last.
+
+    With low penalties few weights are at 0 or 1. With high ones most are, where constraints can't
+    all be met, and Newton's method would spend its steps on finding which.
+    """
+    bounds, found = dual.bounds, []
+    highest = max(bounds.below.max(initial=0.0), bounds.above.max(initial=0.0))
+    for price in PRICES:
+        if price * float(dual.scale.max(initial=0.0)) < highest:
+            most = price * dual.scale
+            box = (np.minimum(bounds.below, most), np.minimum(bounds.above, most))
+            low = Bounds(bounds.lower, bounds.upper, *box)
+            found.append(dataclasses.replace(dual, bounds=low, tolerance=ROUGH))
+    return [*found, dual]
 
 
 def step(dual: Dual, state: State) -> State:
@@ -99,7 +125,7 @@ def _by_products(
     along *= size
 
     def hessian(d: np.ndarray) -> np.ndarray:
-        score = face.scores(size * d) - (along @ d) / total
+        score = face.scores(size * d) - dot(along, d) / total
         return size * (face.moments(face.weight * score) + damping * size * d)
 
     smooth = bounds.lower == bounds.upper

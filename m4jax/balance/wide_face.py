@@ -41,11 +41,11 @@ class Face:
 
     def scores(self, d: np.ndarray) -> np.ndarray:
         """Returns a·d `[p]`."""
-        return self.down.times(d) + self.sides @ (self.alone.T @ d)
+        return self.down.times(d) + np.einsum("pk,k->p", self.sides, self.alone.T @ d)
 
     def moments(self, mass: np.ndarray) -> np.ndarray:
         """Returns Σ mass a `[J]`."""
-        return self.across.times(mass) + self.alone @ (self.sides.T @ mass)
+        return self.across.times(mass) + self.alone @ np.einsum("pk,p->k", self.sides, mass)
 
     def squares(self) -> np.ndarray:
         """Returns Σ weight a² `[J]`."""

@@ -10,6 +10,11 @@ BACK = 0.25  # shorter step along a projected path
 RETRIES = 3
 
 
+def dot(a: np.ndarray, b: np.ndarray) -> float:
+    """Returns a·b by one thread; BLAS would wake others, which have to wait on a busy machine."""
+    return float(np.einsum("i,i->", a, b))
+
+
 class Box(NamedTuple):
     """Where points lie."""
 
@@ -52,7 +57,7 @@ def minimise_box(
         inward = np.where(x <= low, np.minimum(gradient, 0.0), 0.0)
         inward += np.where(x >= high, np.maximum(gradient, 0.0), 0.0)
         inward = np.where(low < high, np.where(free, 0.0, inward), 0.0)
-        parts = float(inner @ inner), float(inward @ inward)
+        parts = dot(inner, inner), dot(inward, inward)
         left = _gap(x, gradient, box)
         if not left > enough or products >= limit:
             break
@@ -61,8 +66,8 @@ def minimise_box(
         direction = inner if direction is None else direction
         product = hessian(direction)
         products += 1
-        curve = float(direction @ product)
-        length = float(inner @ direction) / curve if curve > 0 else np.inf
+        curve = dot(direction, product)
+        length = dot(inner, direction) / curve if curve > 0 else np.inf
         room = _room(x, direction, low, high)
         if length <= room:
             x = x - length * direction
@@ -71,7 +76,7 @@ def minimise_box(
             gradient = gradient - length * product
             free = (x > low) & (x < high)
             inner = np.where(free, gradient, 0.0)
-            direction = inner - float(inner @ product) / curve * direction
+            direction = inner - dot(inner, product) / curve * direction
             continue
         x, gradient, more = _project(
             hessian, slope, start, box, (x, gradient, direction, product), (length, room)
@@ -84,7 +89,7 @@ def _gap(x: np.ndarray, gradient: np.ndarray, box: Box) -> float:
     """Returns how much lower the value could be: what the gradient times the room ahead says."""
     room = np.where(gradient > 0, x - box.low, box.high - x)
     room = np.where(np.isinf(room), np.abs(x) + box.reach, room)
-    return float(np.abs(gradient) @ room)
+    return dot(np.abs(gradient), room)
 
 
 def _room(x: np.ndarray, direction: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
@@ -111,7 +116,7 @@ def _project(
             break
         point = np.clip(x - length * direction, box.low, box.high)
         new = slope + hessian(point - start)
-        if (gradient + new) @ (point - x) < 0:
+        if dot(gradient + new, point - x) < 0:
             return point, new, retry + 1
         length *= BACK
     length = min(length, room)

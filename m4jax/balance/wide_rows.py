@@ -155,14 +155,14 @@ class Operator:
 
     def scores(self, w: np.ndarray) -> np.ndarray:
         """Returns a·w `[p]`."""
-        total = self._alone_sides @ (self._alone.T @ w)
+        total = np.einsum("pk,k->p", self._alone_sides, self._alone.T @ w)
         for group in self.groups:
             total += group.scores(w)
         return total
 
     def moments(self, mass: np.ndarray) -> np.ndarray:
         """Returns Σ mass a `[J]`."""
-        total = self._alone @ (self._alone_sides.T @ mass)
+        total = self._alone @ np.einsum("pk,p->k", self._alone_sides, mass)
         for group in self.groups:
             total += group.moments(mass)
         return total
