@@ -51,7 +51,7 @@ def bias(attributes: Any, labels: Any, weights: Any = None, target: Any = 0.5) -
     bias.
 
     Args:
-        attributes: `[n, m]` s in [0, 1], NaN where unknown.
+        attributes: `[n, m]` s in [0, 1], NaN where unknown; an array or a frame, as for `Problem`.
         labels: `[n, c]` y in [0, 1], may be sparse.
         weights: `[n]` at least 0; ones by default.
         target: π, a number or `[m]`; of a `[m, c+1]` target, column 0.
