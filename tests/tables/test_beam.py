@@ -23,12 +23,12 @@ from m4jax.tables.beam import annotating, folding, looking, pipelines
 THREADS = pipelines.local_options(2)
 
 
-def run(paths, folder, stages=None, told=None, **more):
+def run(paths, folder, stages=None, told=None, options=THREADS, **more):
     """Carries out the stages, but for the pictures; returns the job."""
     fields = {"files": tuple(map(str, paths)), "attributes": ("man",), "labels": ("nurse",)}
     fields |= ABSOLUTE
     if more.get("engine") == "beam":
-        fields["beam_options"] = THREADS
+        fields["beam_options"] = options
     config = tables.table_config(settings.get_config().to_dict() | {"frontier": ()} | fields | more)
     job, works = tables.job(config, folder, [].append if told is None else told.append)
     for stage in stages or tables.stages(config)[:-1]:
@@ -47,6 +47,7 @@ def crowd(tmp_path_factory):
     folder = tmp_path_factory.mktemp("crowd")
     for i in range(3):
         columns = people(seed=i)
+        columns["cook"] = columns["man"] & (np.arange(400) % 50 == 0)
         columns["quality"] = np.random.default_rng(i).lognormal(sigma=0.3, size=400)
         pq.write_table(pa.table(columns), folder / f"{i}.parquet", row_group_size=90)
     return [folder / "*.parquet"]
@@ -82,11 +83,16 @@ def test_the_fold_is_the_same_to_the_byte(tmp_path, case):
     assert seals[0] == seals[1]
 
 
-@pytest.mark.parametrize("levels", [0, 2])
-def test_the_weights_are_the_same(crowd, tmp_path, levels):
-    more = {"selection_seed": 3, "threads": 2}
-    if levels:
-        more |= {"utility": "quality", "utility_levels": levels}
+DROP = {"labels": ("nurse", "cook"), "one_sided": "drop"} | dict.fromkeys(ABSOLUTE)
+
+
+@pytest.mark.parametrize(
+    ("levels", "more"),
+    [(0, {}), (2, {"utility": "quality"}), (0, DROP | {"keep_rate": "max", "tolerance": 1e-6})],
+    ids=["plain", "levels", "dropped"],
+)
+def test_the_weights_are_the_same(crowd, tmp_path, levels, more):
+    more = {"selection_seed": 3, "threads": 2, "utility_levels": levels} | more
     plain = run(crowd, tmp_path / "plain", **more)
     many = run(crowd, tmp_path / "many", engine="beam", **more)
     assert many.solution.read_bytes() == plain.solution.read_bytes()
@@ -102,7 +108,7 @@ def test_the_weights_are_the_same(crowd, tmp_path, levels):
             assert found == expected
     first, second = (tables.certificate(job.folder) for job in (plain, many))
     assert second.keys() - first.keys() == {"shards", "kept_shards", "selection_seed"}
-    assert second["examples"] == first["examples"] == second["rows"] == 1200
+    assert second["examples"] == first["examples"] and second["rows"] == 1200
     for name in ("kept", "effective_sample_size", "weight_max", "weight_zero_share"):
         assert second[name] == pytest.approx(first[name], rel=1e-12)
 
@@ -166,6 +172,12 @@ def test_files_that_change_meanwhile_are_told(tmp_path):
     with pytest.raises(InputError, match="were changed while they were balanced; run again"):
         stages.STAGES["weights"](job, lambda what, done, total: None)
     assert not list((tmp_path / "out").glob("weights*"))
+
+
+def test_options_that_beam_refuses_are_told(crowd, tmp_path):
+    options = ("--runner=FlankRunner",)
+    with pytest.raises(InputError, match=r"config.beam_options: Unexpected .* FlankRunner"):
+        run(crowd, tmp_path, engine="beam", options=options)
 
 
 def test_captions_are_annotated_as_by_one_process(tmp_path, monkeypatch):

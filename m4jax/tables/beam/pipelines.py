@@ -56,11 +56,17 @@ def run(
         key: of the records.
 
     Raises:
-        InputError: for the first record that tells a fault.
+        InputError: if the options can't be used, or for the first record that tells a fault.
     """
     path = storage.join(folder, "told.jsonl")
     logging.getLogger("apache_beam").setLevel(logging.ERROR)
-    with beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
+    logging.getLogger("apache_beam.options").setLevel(logging.WARNING)  # flags that nobody knows
+    try:
+        made = beam.Pipeline(options=PipelineOptions(list(options)))
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"config.beam_options: {reason}") from None
+    with made as pipeline:
         told = build(pipeline) | "Gather" >> beam.combiners.ToList()
         told | "Tell" >> beam.Map(_write, path)
     with storage.open_file(path) as file:
