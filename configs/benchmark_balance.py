@@ -3,7 +3,7 @@ r"""Benchmarks of the balance solver: what is measured, on which instances, and 
     python -m experiments.benchmark_balance \
         --config=configs/benchmark_balance.py --workdir=runs/bench
 
-takes 25 minutes on two cores and 4 GB of disk; --config.what=solvers, bias or scale does one
+takes 25 minutes on two cores and 4 GB of disk; --config.what=solvers, bias, wide or scale does one
 part, --config.largest=1e8 a shorter one.
 """
 
@@ -14,7 +14,7 @@ def get_config() -> ml_collections.ConfigDict:
     """Returns the configuration."""
     config = ml_collections.ConfigDict()
 
-    config.what = "all"  # "solvers", "bias", "scale" or "all"
+    config.what = "all"  # "solvers", "bias", "wide", "scale" or "all"
     config.seed = 1  # of all instances
     config.repeats = 5  # of our timings, the median of which is told; of peers there is one
 
@@ -38,6 +38,15 @@ def get_config() -> ml_collections.ConfigDict:
     config.online_batches = (100, 1_000)  # examples a step; the best counts
     config.online_gap = 1e-4
     config.online_passes = 2_000  # after which it is given up
+
+    # Many constraints and sparse labels (experiments/benchmark/wide.py).
+    config.wide_pairs = (100_000, 0.5)  # examples, keep rate; of 40 attributes by 1,000 labels
+    config.wide_kinds = ("target", "band")  # 40,040 constraints with two sides; 80,080 with one
+    config.wide_caps = (1_000_000, 500_000, 1_000)  # examples, labels, examples that ask for parity
+    # Caps in examples, and keep rates: one at which all hold, and one at which few can.
+    config.wide_thresholds = (1_000, 20)
+    config.wide_keep_rates = (0.2, 0.4)
+    config.wide_seconds = 1_200.0  # limit on each
 
     # `balance.bias`, beside reading the bytes and plain products (experiments/benchmark/sums.py).
     config.bias_shape = (2_000_000, 2, 300)  # examples, attributes, labels

@@ -23,11 +23,32 @@ from experiments.benchmark.show import show
 from m4jax import files
 from m4jax.errors import InputError
 
-PARTS = ("solvers", "bias", "scale")
+PARTS = ("solvers", "bias", "wide", "scale")
 SOLVERS = ("kind", "n", "patterns", "solver", "ended", "seconds", "ratio", "agrees", "steps")
 SCALE = ("n", "patterns", "status", "seconds", "duckdb_group_by_seconds", "ratio", "peak_gigabytes")
 COLD = ("kind", "n", "solver", "seconds", "ratio")
 BIAS = ("n", "labels", "what", "seconds", "ratio")
+WIDE = (
+    "problem",
+    "n",
+    "constraints",
+    "ended",
+    "relative_gap",
+    "steps",
+    "seconds",
+    "cpu_seconds",
+    "peak_gigabytes",
+)
+WAYS = (
+    "kept",
+    "way",
+    "largest_over_cap",
+    "labels_over_cap",
+    "mentions_over_cap",
+    "share",
+    "worst_parity_gap",
+    "mean_parity_gap",
+)
 PASSES = ("solver", "passes", "relative_gap", "reached")
 AGREES = 1e-6  # relative difference of two objectives
 
@@ -51,6 +72,11 @@ def main(console: Console) -> int:
         rows = _bias(config, folder / "measurements")
         show(console, "Bias of data, and reading them once", rows, BIAS)
         files.write_json(folder / "bias.json", rows)
+    if config.what in ("wide", "all"):
+        rows, ways = _wide(config, folder / "measurements", console)
+        show(console, "Many constraints, sparse labels", rows, WIDE)
+        show(console, "How far from caps and parity", ways, WAYS)
+        files.write_json(folder / "wide.json", {"solves": rows, "ways": ways})
     if config.what in ("scale", "all"):
         rows = _scale(config, folder, console)
         show(console, "From files to certified weights, beside a bare GROUP BY", rows, SCALE)
@@ -154,6 +180,34 @@ def _bias(config: ConfigDict, folder: Path) -> list[dict[str, Any]]:
         told | {"what": what, "seconds": seconds, "ratio": seconds / times["m4jax"]}
         for what, seconds in times.items()
     ]
+
+
+def _wide(
+    config: ConfigDict, folder: Path, console: Console
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Returns what is told of wide problems, and how far weights are from caps and parity."""
+    seed, rows, ways = {"seed": config.seed}, [], []
+    (n, keep_rate), common = config.wide_pairs, {"seconds": config.wide_seconds}
+    for kind in config.wide_kinds:
+        console.print(f"40 attributes by 1,000 labels: {kind}, n = {n:,}")
+        asked = {"n": n, "kind": kind, "keep_rate": keep_rate}
+        rows.append(
+            {"problem": kind} | measure(folder, "attributes_by_labels", **asked, **seed, **common)
+        )
+    n, labels, frequent = config.wide_caps
+    pairs = zip(config.wide_thresholds, config.wide_keep_rates, strict=True)
+    for threshold, keep_rate in pairs:
+        console.print(
+            f"caps of {threshold:,} on {labels:,} labels, n = {n:,}, keep rate {keep_rate}"
+        )
+        asked = {"n": n, "c": labels, "threshold": threshold, "frequent": frequent}
+        found = measure(folder, "caps", **asked, keep_rate=keep_rate, **seed, **common)
+        rows.append({"problem": f"caps at {threshold}"} | found)
+        ways += [{"way": name} | way for name, way in found.get("ways", {}).items()]
+    for row in rows:
+        if row["ended"] == "done":
+            row |= {"ended": row["status"], "peak_gigabytes": row["peak_bytes"] / 1e9}
+    return rows, ways
 
 
 def _scale(config: ConfigDict, folder: Path, console: Console) -> list[dict[str, Any]]:
