@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from scipy import linalg
+import scipy  # loads its linalg when first asked for
 
 from m4jax.balance.programs import Point, Program
 
@@ -74,10 +74,10 @@ class Equations:
 
     def _solved(self, right: Array) -> Array:
         """Returns the solution, refined until rounding allows no more."""
-        found = linalg.cho_solve(self.factor, right, check_finite=False)
+        found = scipy.linalg.cho_solve(self.factor, right, check_finite=False)
         error = right - self.gram @ found
         for _ in range(REFINEMENTS):
-            better = found + linalg.cho_solve(self.factor, error, check_finite=False)
+            better = found + scipy.linalg.cho_solve(self.factor, error, check_finite=False)
             left = right - self.gram @ better
             if not np.linalg.norm(left) < 0.5 * np.linalg.norm(error):
                 break
@@ -113,9 +113,9 @@ def _factored(gram: Array) -> tuple | None:
     added = TINY
     while added < MOST:
         try:
-            return linalg.cho_factor(
+            return scipy.linalg.cho_factor(
                 gram + added * np.eye(len(gram)), lower=True, overwrite_a=True, check_finite=False
             )
-        except linalg.LinAlgError:
+        except np.linalg.LinAlgError:
             added *= 30
     return None

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg import lapack
+import scipy  # loads its linalg when first asked for: small problems are solved sooner
 
 from m4jax.balance.host_dual import Bounds
 
 STEPS = 100  # of `minimise_model`
 ACCURACY = 1e-14
 TRIALS = 0.5 ** np.arange(12)  # step lengths that are compared
+LARGE = 128  # rows of a matrix for which half the work counts
 ROUNDS = 100  # halvings, more than float64 resolves
 TRUSTED = 8  # Newton steps towards a root that may be nowhere
 FARTHEST = 1e300
@@ -61,8 +62,8 @@ def _best_of_face(
     if not len(free):
         return x
     inner, pull, here = a[np.ix_(free, free)], gradient[free], x[free]
-    newton, failed = lapack.dposv(inner, -pull)[1:]
-    if failed or not np.isfinite(newton).all():
+    newton = _solved(inner, -pull)
+    if not float(pull @ newton) < 0:  # rounding: no way down
         return x
     crosses = smooth[free]
     low = np.where((here > 0) & ~crosses, 0.0, -bounds.below[free])
@@ -78,6 +79,17 @@ def _best_of_face(
     moved = x.copy()
     moved[free] = goal
     return moved
+
+
+def _solved(a: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Returns A⁻¹ b of a positive definite A, NaN where rounding left it none."""
+    if len(a) > LARGE:
+        found, failed = scipy.linalg.lapack.dposv(a, right)[1:]
+        return np.full_like(right, np.nan) if failed else found
+    try:
+        return np.linalg.solve(a, right)
+    except np.linalg.LinAlgError:
+        return np.full_like(right, np.nan)
 
 
 def root(
