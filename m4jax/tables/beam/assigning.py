@@ -69,7 +69,7 @@ def assign(
         if not config.check_uids:
             return done[pipelines.TOLD]
         several = (
-            done[UIDS]
+            pipelines.keyed(done[UIDS])
             | "Uids" >> beam.GroupByKey()
             | "Compare" >> beam.FlatMap(twice, config.memory_limit)
         )

@@ -60,7 +60,7 @@ def fold(options: Sequence[str], folder: str, table: Looked, memory_limit: str) 
         texts = pipelines.spread(pipeline, [piece.text() for piece in pieces])
         folded = texts | "Fold" >> beam.ParDo(work).with_outputs(pipelines.TOLD, main="patterns")
         parts = (
-            folded.patterns
+            pipelines.keyed(folded.patterns)
             | "Merge" >> beam.CombinePerKey(Merge(memory_limit))
             | "Write" >> beam.Map(_write, folder)
         )

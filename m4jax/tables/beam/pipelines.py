@@ -84,6 +84,15 @@ def spread(pipeline: beam.Pipeline, items: Iterable[str]) -> beam.PCollection:
     return pipeline | "Items" >> beam.Create(list(items)) | "Spread" >> beam.Reshuffle()
 
 
+def keyed(collection: beam.PCollection) -> beam.PCollection:
+    """Returns a collection of (whole number, bytes), known as one to every runner."""
+    return collection | "Keyed" >> beam.Map(_same).with_output_types(tuple[int, bytes])
+
+
+def _same(item: tuple[int, bytes]) -> tuple[int, bytes]:
+    return item
+
+
 def _write(lines: list[str], path: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         local = Path(folder) / "told.jsonl"

@@ -95,8 +95,13 @@ def write_weights(job: BeamJob, progress: Progress) -> None:
     weights.remove(job.folder)
     _remove(job)
     certificate, patterns = certificate_of(job), solved(job)
-    records = assigning.assign(job.options, job.shared, job.table, patterns)
-    storage.remove([patterns.path])
+    try:
+        records = assigning.assign(job.options, job.shared, job.table, patterns)
+    except InputError:
+        _remove(job)
+        raise
+    finally:
+        storage.remove([patterns.path])
     progress("check the weights", 0, 1)
     tally = verification.Tally(patterns.spec)
     for record in records:
@@ -128,6 +133,7 @@ def _seal(job: BeamJob, certificate: dict[str, Any], records: list[pipelines.Rec
         }
     path = job.folder / "weights.json"
     files.write_sealed(path, certificate)
+    storage.remove_folder(job.scratch)
     if storage.is_remote(job.shared) or Path(job.shared) != job.folder:
         storage.put(path, storage.join(job.shared, path.name))
 

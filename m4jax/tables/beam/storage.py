@@ -3,6 +3,7 @@
 A path with `://` is of one of Beam's file systems (gs://, s3://, hdfs://), any other one is local.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -140,6 +141,13 @@ def remove(paths: Sequence[str]) -> None:
             Path(path).unlink(missing_ok=True)
         elif FileSystems.exists(path):
             FileSystems.delete([path])
+
+
+def remove_folder(path: str) -> None:
+    """Removes a folder if it is local and empty; in a bucket there are none without files."""
+    if not is_remote(path):
+        with contextlib.suppress(OSError):
+            os.rmdir(path)
 
 
 def matching(folder: str, pattern: str) -> list[str]:
