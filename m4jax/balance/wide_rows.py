@@ -26,6 +26,10 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count())
 
 
+if hasattr(os, "register_at_fork"):  # threads don't outlive a fork
+    os.register_at_fork(after_in_child=_threads.cache_clear)
+
+
 def _each(work: Callable[[Any], None], pieces: Iterable[Any]) -> None:
     """Does the work for every piece; scipy's products let other threads run."""
     pieces = list(pieces)

@@ -1,6 +1,8 @@
 """Many constraints and sparse labels: the same weights as by dense matrices."""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -218,3 +220,20 @@ def test_no_matrix_of_all_constraints():
     found = solve(problem, tolerance=1e-5)
     assert found.status is balance.Status.CONVERGED
     assert (y.T.astype(float) @ found.weights).max() <= 1 + 1e-3
+
+
+FORKED = """
+import os, sys
+from m4jax.balance import wide_rows
+taken = []
+wide_rows._each(taken.append, [1, 2])
+child = os.fork()
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+wide_rows._each(taken.append, [3, 4])
+os._exit(len(taken) != 4)
+"""
+
+
+def test_a_forked_process_has_threads_of_its_own():
+    subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=60)
