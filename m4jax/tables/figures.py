@@ -88,9 +88,9 @@ def _bounds(row: Mapping[str, Any]) -> tuple[float, float]:
 
 def _title(decided: Rows, others: Rows) -> str:
     title = f"Shares: {len(decided)} that the data can decide"
-    title += f" (the {WORST} furthest off are drawn)" if len(decided) > WORST else ""
-    title += f", {len(others)} that it can't" if others else ""
-    return title + (f" ({SHOWN} are drawn)" if len(others) > SHOWN else "")
+    title += f" (the {WORST} furthest off)" if len(decided) > WORST else ""
+    title += f",\n{len(others)} that it can't" if others else ""
+    return title + (f" ({SHOWN} of them)" if len(others) > SHOWN else "")
 
 
 def _distance(row: Mapping[str, Any]) -> float:
