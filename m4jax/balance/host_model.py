@@ -12,6 +12,7 @@ ACCURACY = 1e-14
 TRIALS = 0.5 ** np.arange(12)  # step lengths that are compared
 LARGE = 128  # rows of a matrix for which half the work counts
 ROUNDS = 100  # halvings, more than float64 resolves
+NEAREST = 0.1  # of a bracket: how near to its ends interpolation may lead
 TRUSTED = 8  # Newton steps towards a root that may be nowhere
 FARTHEST = 1e300
 
@@ -132,7 +133,9 @@ def root(
                 return x
 
 
-def step_length(slope: Callable[[float], float], first: float, limit: float) -> float:
+def step_length(
+    slope: Callable[[float], float], first: float, limit: float, *, interpolate: bool = False
+) -> float:
     """Returns α > 0 at which a concave function has risen well, given its slope.
 
     α = 1 is tried first. Where the slope is still more than half of what it was at 0, α grows
@@ -142,17 +145,21 @@ def step_length(slope: Callable[[float], float], first: float, limit: float) -> 
         slope: α -> derivative of the function, from the left.
         first: its derivative at 0, from the right.
         limit: largest α, at least 1.
+        interpolate: whether the way back leads to where a straight slope would be 0: a step that
+            is a little too long is then not halved.
     """
-    low, high, value = 0.0, np.inf, first
+    low, high, value, fall = 0.0, np.inf, first, 0.0
     for _ in range(ROUNDS):
         rising = value > 0.5 * first and low < limit
         if not ((rising or low == 0) and low < high):
             break
+        part = value / (value - fall) if interpolate and value > 0 > fall else 0.5
+        part = min(max(part, NEAREST), 1 - NEAREST)
         grown = min(limit, 1.0 if low == 0 else 4.0 * low)
-        length = grown if np.isinf(high) else 0.5 * (low + high)
+        length = grown if np.isinf(high) else low + part * (high - low)
         new = slope(length)
         if new >= -1e-3 * abs(first):
             low, value = length, new
         else:
-            high = length
+            high, fall = length, new
     return low

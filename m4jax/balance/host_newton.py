@@ -15,6 +15,8 @@ LEAST_DAMPING = 1e-12
 PATIENCE = 25  # steps without a smaller gap after which rounding is what is left
 LEAST_WINDOW = 1e-6
 LONGEST = 1e6  # times the model's step: on a ray w must not outgrow the precision of the scores
+# Examples for which steps are dear: samples are solved before, lengths of steps interpolated.
+MANY = 262_144
 ROUNDING = 1e-12  # of a mean over the rows
 NOTHING = 1e-12  # a gap below this is 0 for every purpose
 ACCURACY = 1e-14  # of E[q] = η: the rounding of float64
@@ -203,7 +205,8 @@ def _length(dual: Dual, state: State, goal: np.ndarray, rate: np.ndarray) -> tup
         return total(mass, found.weights) - float(side @ move)
 
     first = float(move @ (state.moments - bounds.sides(w, move)))
-    length = host_model.step_length(slope, first, float(np.clip(limit, 1.0, LONGEST)))
+    limit, many = float(np.clip(limit, 1.0, LONGEST)), len(dual.base) >= MANY
+    length = host_model.step_length(slope, first, limit, interpolate=many)
     return length, offsets[length]
 
 

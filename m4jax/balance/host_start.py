@@ -11,7 +11,6 @@ from m4jax.balance.host_dual import Dual, make_dual
 from m4jax.balance.host_newton import State
 from m4jax.balance.solution import Status
 
-MANY = 262_144  # examples; with fewer the way is short anyhow
 SMALLEST = 8_192  # examples of the first sample
 GROWTH = 8  # how many times more each next one has
 STEPS = 12  # at most, on a sample
@@ -40,7 +39,7 @@ def begin(dual: Dual) -> State:
 def _sizes(size: int) -> list[int]:
     """Returns the sizes of the samples, the smallest first."""
     sizes = []
-    if size >= MANY:
+    if size >= host_newton.MANY:
         while (size := size // GROWTH) >= SMALLEST:
             sizes.insert(0, size)
     return sizes

@@ -10,7 +10,16 @@ from helpers.balance_judge import judge, primal_value, system_rows, violation
 from helpers.balance_problems import random_problem
 
 from m4jax import balance
-from m4jax.balance import codes, device_solver, features, host, host_dual, host_start, rows
+from m4jax.balance import (
+    codes,
+    device_solver,
+    features,
+    host,
+    host_dual,
+    host_newton,
+    host_start,
+    rows,
+)
 from m4jax.balance.moments import Ratio
 
 NAMES = tuple(balance.OBJECTIVES)
@@ -161,7 +170,7 @@ def distinct_problem(seed=0, n=4096, **changes):
 def test_a_sample_is_where_many_examples_begin(monkeypatch, name):
     problem = distinct_problem(7)
     alone = balance.solve(problem, objective=name, tolerance=1e-9, warn=False)
-    monkeypatch.setattr(host_start, "MANY", 1024)
+    monkeypatch.setattr(host_newton, "MANY", 1024)
     monkeypatch.setattr(host_start, "SMALLEST", 64)
     sampled = balance.solve(problem, objective=name, tolerance=1e-9, warn=False)
     assert alone.status is sampled.status is balance.Status.CONVERGED
