@@ -32,6 +32,7 @@ WIDE = (
     "problem",
     "n",
     "constraints",
+    "keep_rate",
     "ended",
     "relative_gap",
     "steps",
@@ -187,8 +188,8 @@ def _wide(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Returns what is told of wide problems, and how far weights are from caps and parity."""
     seed, rows, ways = {"seed": config.seed}, [], []
-    (n, keep_rate), common = config.wide_pairs, {"seconds": config.wide_seconds}
-    for kind in config.wide_kinds:
+    n, common = config.wide_pairs, {"seconds": config.wide_seconds}
+    for kind, keep_rate in zip(config.wide_kinds, config.wide_kinds_rates, strict=True):
         console.print(f"40 attributes by 1,000 labels: {kind}, n = {n:,}")
         asked = {"n": n, "kind": kind, "keep_rate": keep_rate}
         rows.append(

@@ -109,7 +109,7 @@ def test_the_benchmark_measures_each_solver_once(tmp_path):
         "--config.online_passes=5", "--config.online_batches=(100,)", "--config.repeats=1",
         "--config.smallest=1e4", "--config.largest=1e4", "--config.scale_repeats=1",
         "--config.engines=('duckdb',)", "--config.cold_kinds=('tail utilities',)",
-        "--config.wide_pairs=(3000,0.5)", "--config.wide_kinds=()",
+        "--config.wide_kinds_rates=()", "--config.wide_kinds=()",
         "--config.wide_caps=(3000,2500,100)", "--config.wide_thresholds=(20,)",
         "--config.wide_keep_rates=(0.3,)",
         "--config.cold_size=2000", "--config.cold_repeats=1", "--config.bias_shape=(2000,2,30)",
