@@ -71,7 +71,9 @@ def test_each_room_says_on_a_page_what_it_is(room):
     text = (room / "README.md").read_text(encoding="utf-8")
     assert text.startswith("# ")
     assert text.count("\n") <= README_LINES
-    for path in room.glob("*.py"):  # every file is named, but for what only gathers the others
+    for path in room.rglob("*.py"):  # every file is named, but for what only gathers the others
+        pages = [folder / "README.md" for folder in (path.parent, room)]
+        text = "".join(page.read_text(encoding="utf-8") for page in pages if page.exists())
         assert path.name == "__init__.py" or f"`{path.name}`" in text or f"`{path.stem}" in text, (
-            f"{path.name} is not in the README of {room.name}"
+            f"{path.relative_to(room)} is not in the README of {room.name}"
         )

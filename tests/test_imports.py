@@ -57,7 +57,9 @@ def test_every_room_is_in_the_table():
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "m4jax/balance").glob("*.py")), ids=lambda p: p.name
+    "path",
+    sorted((ROOT / "m4jax/balance").rglob("*.py")),
+    ids=lambda p: f"{p.parent.name}/{p.name}",
 )
 def test_balance_needs_jax_numpy_and_scipy_alone(path):
     import sys

@@ -6,21 +6,8 @@ from typing import Any
 from m4jax.balance import verdicts
 from m4jax.balance.bias import Bias, bias
 from m4jax.balance.certificate import certificate, fingerprint
-from m4jax.balance.diagnostics import (
-    Diagnostics,
-    design_effect,
-    diagnose,
-    effective_sample_size,
-)
-from m4jax.balance.feasibility import Conflict, KeepRate, conflict, max_keep_rate
-from m4jax.balance.frontier import Frontier, FrontierPoint, frontier
-from m4jax.balance.moments import Ratio
-from m4jax.balance.objectives import OBJECTIVES, Objective
-from m4jax.balance.problem import Problem, ProblemError, Spec
-from m4jax.balance.solution import BalanceWarning, Solution, Status
-from m4jax.balance.solver import solve
-from m4jax.balance.sparse_labels import from_lists
-from m4jax.balance.words import (
+from m4jax.balance.constraints.moments import Ratio
+from m4jax.balance.constraints.words import (
     band,
     budget,
     cap,
@@ -35,9 +22,22 @@ from m4jax.balance.words import (
     ratio,
     share,
 )
+from m4jax.balance.diagnostics import (
+    Diagnostics,
+    design_effect,
+    diagnose,
+    effective_sample_size,
+)
+from m4jax.balance.feasibility import Conflict, KeepRate, conflict, max_keep_rate
+from m4jax.balance.frontier import Frontier, FrontierPoint, frontier
+from m4jax.balance.objectives import OBJECTIVES, Objective
+from m4jax.balance.problem import Problem, ProblemError, Spec
+from m4jax.balance.solution import BalanceWarning, Solution, Status
+from m4jax.balance.solver import solve
+from m4jax.balance.sparse_labels import from_lists
 
 # Loaded on demand: who solves once need not wait for JAX.
-_MODULES = ("conformance", "online", "stream")
+_MODULES = ("baselines", "conformance", "online", "stream")
 _LATE = dict.fromkeys(("Audit", "Finding", "audit"), "subgroups")
 _LATE |= dict.fromkeys(("Posterior", "posterior", "true_band", "true_share"), "misclassification")
 
@@ -62,6 +62,7 @@ __all__ = [
     "Status",
     "audit",
     "band",
+    "baselines",
     "bias",
     "budget",
     "cap",

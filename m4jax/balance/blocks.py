@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from m4jax.balance import checks, dual, inputs
+from m4jax.balance import checks, inputs
 from m4jax.balance.checks import ProblemError
-from m4jax.balance.device_rows import make_rows
-from m4jax.balance.dual import Rows
+from m4jax.balance.device import dual
+from m4jax.balance.device.dual import Rows
+from m4jax.balance.device.rows import make_rows
 from m4jax.balance.folding import pad
 from m4jax.balance.problem import Spec
 

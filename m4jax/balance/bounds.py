@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from m4jax.balance.devices import Shared
+from m4jax.balance.device.devices import Shared
 
 Array = jax.Array
 

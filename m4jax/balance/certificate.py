@@ -11,8 +11,8 @@ from scipy import sparse
 
 from m4jax.balance.bias import group_sums
 from m4jax.balance.checks import ProblemError
+from m4jax.balance.constraints.moments import fields
 from m4jax.balance.diagnostics import finite, summarise
-from m4jax.balance.moments import fields
 from m4jax.balance.problem import Problem
 from m4jax.balance.solution import Solution, Status
 

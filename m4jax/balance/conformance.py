@@ -5,9 +5,9 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from m4jax.balance.host.rows import make_rows
 from m4jax.balance.objectives import Objective
 from m4jax.balance.problem import Problem
-from m4jax.balance.rows import make_rows
 from m4jax.balance.solution import Status
 from m4jax.balance.solver import solve
 

@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from m4jax.balance import entries, interior, linear, places, presolve
-from m4jax.balance.entries import Entries
+from m4jax.balance.constraints import places
+from m4jax.balance.constraints.moments import System
 from m4jax.balance.folding import fold
-from m4jax.balance.moments import System
+from m4jax.balance.host import entries, interior, linear, presolve
+from m4jax.balance.host.entries import Entries
+from m4jax.balance.host.programs import CERTAIN, support
+from m4jax.balance.host.rows import Rows, make_rows
 from m4jax.balance.problem import Problem, ProblemError
-from m4jax.balance.programs import CERTAIN, support
-from m4jax.balance.rows import Rows, make_rows
 
 Array = np.ndarray
 Name = tuple[str, str | None]

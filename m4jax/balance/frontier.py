@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from m4jax.balance.bands import LEAST
 from m4jax.balance.bias import bias, divide, group_sums
+from m4jax.balance.constraints.bands import LEAST
+from m4jax.balance.constraints.means import Means
 from m4jax.balance.feasibility import KeepRate, max_keep_rate
 from m4jax.balance.folding import fold
-from m4jax.balance.means import Means
+from m4jax.balance.host.rows import make_rows
 from m4jax.balance.objectives import Objective
 from m4jax.balance.problem import Problem, ProblemError, Spec
-from m4jax.balance.rows import make_rows
 from m4jax.balance.solution import Solution, Status
 from m4jax.balance.solver import solve
 

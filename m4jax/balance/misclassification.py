@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from m4jax.balance import checks, conditions
-from m4jax.balance.bands import LEAST as ENOUGH
-from m4jax.balance.bands import POINTS, pair
+from m4jax.balance import checks
 from m4jax.balance.checks import ProblemError
-from m4jax.balance.conditions import Condition
-from m4jax.balance.features import Names
-from m4jax.balance.means import Means
-from m4jax.balance.moments import Ratio
-from m4jax.balance.words import share
+from m4jax.balance.constraints import conditions
+from m4jax.balance.constraints.bands import LEAST as ENOUGH
+from m4jax.balance.constraints.bands import POINTS, pair
+from m4jax.balance.constraints.conditions import Condition
+from m4jax.balance.constraints.features import Names
+from m4jax.balance.constraints.means import Means
+from m4jax.balance.constraints.moments import Ratio
+from m4jax.balance.constraints.words import share
 
 RIDGE = 1.0  # precision of the prior on a label's log odds: rare labels stay near the whole
 STEPS = 50

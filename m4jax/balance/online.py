@@ -7,14 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from m4jax.balance import checks, dual, inputs, newton, objectives, online_state
+from m4jax.balance import checks, inputs, objectives
 from m4jax.balance.bounds import shrink
 from m4jax.balance.checks import ProblemError
-from m4jax.balance.device_solver import make_dual
-from m4jax.balance.devices import run
+from m4jax.balance.device import dual, newton, online_state
+from m4jax.balance.device.devices import run
+from m4jax.balance.device.online_state import State
+from m4jax.balance.device.solver import make_dual
 from m4jax.balance.folding import fold, pad
 from m4jax.balance.objectives import Objective
-from m4jax.balance.online_state import State
 from m4jax.balance.problem import Problem, Spec
 
 Array = jax.Array

@@ -10,10 +10,10 @@ import numpy as np
 
 from m4jax.balance import checks, inputs, sparse_labels
 from m4jax.balance.checks import ProblemError
-from m4jax.balance.features import Names
-from m4jax.balance.intersections import find_parts, intersect
-from m4jax.balance.means import Means
-from m4jax.balance.moments import Moments, Ratio, System, gather, make_system
+from m4jax.balance.constraints.features import Names
+from m4jax.balance.constraints.intersections import find_parts, intersect
+from m4jax.balance.constraints.means import Means
+from m4jax.balance.constraints.moments import Moments, Ratio, System, gather, make_system
 
 UNASKED = 0.5  # stands for targets where there are none
 

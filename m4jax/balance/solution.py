@@ -9,8 +9,8 @@ from operator import attrgetter
 import numpy as np
 
 from m4jax.balance.checks import ProblemError
-from m4jax.balance.judgement import judge
-from m4jax.balance.phrases import SAID_BALANCED, summary
+from m4jax.balance.judging.judgement import judge
+from m4jax.balance.judging.phrases import SAID_BALANCED, summary
 from m4jax.balance.problem import Problem
 from m4jax.balance.verdicts import Verdict, verdicts
 

@@ -4,7 +4,8 @@ import dataclasses
 import typing
 from collections.abc import Callable, Sequence
 
-from m4jax.balance import checks, host, objectives
+from m4jax.balance import checks, objectives
+from m4jax.balance.host import engine as host
 from m4jax.balance.objectives import Objective
 from m4jax.balance.problem import Problem
 from m4jax.balance.solution import Solution, warn_of
@@ -70,7 +71,7 @@ def solve(
     if devices is None and precision == "float64":
         found = host.solve(problem, **common)
     else:
-        from m4jax.balance import device_solver  # JAX takes its time to load
+        from m4jax.balance.device import solver as device_solver  # JAX takes its time to load
 
         found = device_solver.solve(problem, precision=precision, devices=devices, **common)
         found = dataclasses.replace(found, problem=problem)

@@ -15,16 +15,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from m4jax.balance import bounds as limits
-from m4jax.balance import dual, newton, objectives, passes, places
+from m4jax.balance import objectives
 from m4jax.balance.blocks import Block, rows_of
 from m4jax.balance.bounds import Bounds, make_bounds
-from m4jax.balance.device_rows import check_size
-from m4jax.balance.dual import Values
+from m4jax.balance.constraints import places
+from m4jax.balance.device import dual, newton, passes
+from m4jax.balance.device.dual import Values
+from m4jax.balance.device.passes import Sums
+from m4jax.balance.device.rows import check_size
+from m4jax.balance.device.subproblems import minimise_model
 from m4jax.balance.objectives import Objective
-from m4jax.balance.passes import Sums
 from m4jax.balance.problem import Spec
 from m4jax.balance.solution import Certificate, Certified, Status
-from m4jax.balance.subproblems import minimise_model
 
 Array = jax.Array
 

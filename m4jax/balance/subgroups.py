@@ -14,13 +14,13 @@ from scipy import sparse, special
 
 from m4jax.balance import checks
 from m4jax.balance.checks import ProblemError
-from m4jax.balance.conditions import Condition, no
+from m4jax.balance.constraints.conditions import Condition, no
+from m4jax.balance.constraints.moments import gather
+from m4jax.balance.constraints.words import share
 from m4jax.balance.feasibility import max_keep_rate
-from m4jax.balance.moments import gather
 from m4jax.balance.problem import Problem
 from m4jax.balance.solution import Solution, Status
 from m4jax.balance.solver import solve
-from m4jax.balance.words import share
 
 CHUNK = 8192  # rows at a time of products of conditions
 Bands = Mapping[str, tuple[float, float]]  # of each attribute

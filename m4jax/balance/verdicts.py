@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from m4jax.balance.bands import LEAST, POINTS
 from m4jax.balance.bias import divide
+from m4jax.balance.constraints.bands import LEAST, POINTS
 from m4jax.balance.diagnostics import finite
-from m4jax.balance.intervals import newcombe, normal, wilson
-from m4jax.balance.judgement import KINDS, Judgement, judge
-from m4jax.balance.phrases import part_name, show, texts
+from m4jax.balance.judging.intervals import newcombe, normal, wilson
+from m4jax.balance.judging.judgement import KINDS, Judgement, judge
+from m4jax.balance.judging.phrases import part_name, show, texts
+from m4jax.balance.judging.tallies import PROPORTIONS
 from m4jax.balance.problem import Problem
-from m4jax.balance.tallies import PROPORTIONS
 
 
 class Estimate(NamedTuple):

@@ -57,7 +57,8 @@ class TableConfig(Request):
     # "keep": left as they are, exit code 0; "drop": examples with them get weight 0
     one_sided: str = TELL
     # In words: texts or mappings, as in ("cap all at most 2%", "budget tokens at most 1e9",
-    # {"share": "man", "within": "nurse", "between": (0.4, 0.6)}); see m4jax/balance/grammar.py
+    # {"share": "man", "within": "nurse", "between": (0.4, 0.6)}); see
+    # m4jax/balance/constraints/grammar.py
     constraints: tuple[str | Mapping, ...] = ()
     # Groups that nobody named: where shares are looked at as well, and balanced where they are off.
     # 2: attributes within each label or other attribute, 3: within any two of these; 0: nowhere

@@ -12,7 +12,7 @@ import numpy as np
 
 from m4jax import balance, files, terminal
 from m4jax.balance import stream
-from m4jax.balance.intersections import intersect
+from m4jax.balance.constraints.intersections import intersect
 from m4jax.errors import DamagedError, InputError
 from m4jax.files import parquet
 from m4jax.tables import folding, request, sql, subgroups, undecided

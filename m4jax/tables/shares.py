@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from m4jax.balance.bias import divide
-from m4jax.balance.features import Recipe
-from m4jax.balance.means import cross
-from m4jax.balance.moments import Moments
+from m4jax.balance.constraints.features import Recipe
+from m4jax.balance.constraints.means import cross
+from m4jax.balance.constraints.moments import Moments
 
 NOTHING = 1e-6  # of an example: what is left of a label is rounding
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from m4jax import balance, files
-from m4jax.balance.conditions import No, call
+from m4jax.balance.constraints.conditions import No, call
 from m4jax.errors import InputError
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from m4jax import balance
-from m4jax.balance.tallies import attribute_and_part
+from m4jax.balance.judging.tallies import attribute_and_part
 
 Pair = tuple[int, int]  # attribute k, and part r of the features: 0 is all, 1 + label
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from m4jax.balance import Spec, places
+from m4jax.balance import Spec
+from m4jax.balance.constraints import places
 from m4jax.errors import DamagedError
 from m4jax.files import parquet
 from m4jax.tables import outcome, shares, solving, undecided

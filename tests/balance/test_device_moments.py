@@ -17,7 +17,11 @@ from helpers.moment_problems import (
 from scipy import sparse
 
 from m4jax import balance
-from m4jax.balance import device_rows, dual, online, places, rows, stream
+from m4jax.balance import online, stream
+from m4jax.balance.constraints import places
+from m4jax.balance.device import dual
+from m4jax.balance.device import rows as device_rows
+from m4jax.balance.host import rows
 
 
 def solve(problem, **settings):

@@ -10,7 +10,7 @@ from helpers.balance_problems import extreme_problem, random_problem
 from hypothesis import strategies as st
 
 from m4jax import balance
-from m4jax.balance import devices
+from m4jax.balance.device import devices
 
 
 def solve(problem, **settings):

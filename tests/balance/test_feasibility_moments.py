@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from m4jax import balance
-from m4jax.balance import OBJECTIVES, entries, interior, linear, places, presolve
-from m4jax.balance.features import ONE, Names
-from m4jax.balance.moments import Ratio
-from m4jax.balance.rows import make_rows
-from m4jax.balance.slopes import slopes
+from m4jax.balance import OBJECTIVES
+from m4jax.balance.constraints import places
+from m4jax.balance.constraints.features import ONE, Names
+from m4jax.balance.constraints.moments import Ratio
+from m4jax.balance.host import entries, interior, linear, presolve
+from m4jax.balance.host.rows import make_rows
+from m4jax.balance.host.slopes import slopes
 
 
 def random_ratio(draw, names, share, tokens):

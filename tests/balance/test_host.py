@@ -10,17 +10,14 @@ from helpers.balance_judge import judge, primal_value, system_rows, violation
 from helpers.balance_problems import random_problem
 
 from m4jax import balance
-from m4jax.balance import (
-    codes,
-    device_solver,
-    features,
-    host,
-    host_dual,
-    host_newton,
-    host_start,
-    rows,
-)
-from m4jax.balance.moments import Ratio
+from m4jax.balance.constraints import features
+from m4jax.balance.constraints.moments import Ratio
+from m4jax.balance.device import solver as device_solver
+from m4jax.balance.host import codes, rows
+from m4jax.balance.host import dual as host_dual
+from m4jax.balance.host import engine as host
+from m4jax.balance.host import newton as host_newton
+from m4jax.balance.host import start as host_start
 
 NAMES = tuple(balance.OBJECTIVES)
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from m4jax import balance
-from m4jax.balance import dual, folding, objectives, online, online_state
+from m4jax.balance import folding, objectives, online
+from m4jax.balance.device import dual, online_state
 
 BATCH = 64
 

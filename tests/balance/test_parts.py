@@ -10,17 +10,10 @@ import pytest
 from helpers.balance_judge import constraint_rows
 from helpers.balance_problems import random_problem
 
-from m4jax.balance import (
-    OBJECTIVES,
-    bounds,
-    device_rows,
-    device_solver,
-    devices,
-    dual,
-    folding,
-    newton,
-    subproblems,
-)
+from m4jax.balance import OBJECTIVES, bounds, folding
+from m4jax.balance.device import devices, dual, newton, subproblems
+from m4jax.balance.device import rows as device_rows
+from m4jax.balance.device import solver as device_solver
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m4jax import balance
-from m4jax.balance import device_rows, memory
-from m4jax.balance.device_solver import make_dual
+from m4jax.balance import memory
+from m4jax.balance.device import rows as device_rows
+from m4jax.balance.device.solver import make_dual
 from m4jax.balance.folding import fold
 from m4jax.errors import InputError
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy import sparse, stats
 
 from m4jax import balance
-from m4jax.balance import intervals, verdicts
+from m4jax.balance import verdicts
+from m4jax.balance.judging import intervals
 
 NAMES = {"attribute_names": ["man"], "label_names": ["nurse", "cook"]}
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from m4jax import balance
-from m4jax.balance import rows, wide, wide_face, wide_rows
 from m4jax.balance.bias import group_sums
 from m4jax.balance.certificate import certificate, fingerprint
-from m4jax.balance.wide_model import Box, minimise_box
+from m4jax.balance.host import rows, wide, wide_face, wide_rows
+from m4jax.balance.host.wide_model import Box, minimise_box
 
 
 def examples(seed, n=300, m=3, c=8, unknown=0.1, soft=False):
@@ -224,7 +224,7 @@ def test_no_matrix_of_all_constraints():
 
 FORKED = """
 import os, sys
-from m4jax.balance import wide_rows
+from m4jax.balance.host import wide_rows
 taken = []
 wide_rows._each(taken.append, [1, 2])
 child = os.fork()

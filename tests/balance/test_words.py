@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from m4jax import balance
-from m4jax.balance.features import evaluate
+from m4jax.balance.constraints.features import evaluate
 
 ATTRIBUTES, LABELS = ("man", "dark skin"), ("nurse", "cook", "child")
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from m4jax import balance
-from m4jax.balance.features import ONE, Names
-from m4jax.balance.moments import Ratio
-from m4jax.balance.rows import make_rows
+from m4jax.balance.constraints.features import ONE, Names
+from m4jax.balance.constraints.moments import Ratio
+from m4jax.balance.host.rows import make_rows
 
 NAMES = Names(("man", "dark"), ("nurse", "cook", "smile"), ("tokens", "price"))
 

@@ -1,0 +1,1 @@
+"""The solvers in JAX: on accelerators, on several devices, for streams."""

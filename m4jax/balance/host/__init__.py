@@ -1,0 +1,1 @@
+"""The solvers on the host: NumPy and scipy, nothing is compiled."""

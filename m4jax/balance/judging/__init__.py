@@ -1,0 +1,1 @@
+"""What became of each constraint: sums, decisions, intervals, sentences."""
