@@ -68,10 +68,10 @@ def test_hard_bounds_of_one_side_hold():
     attributes, labels, columns = examples(0)
     value, known = NAMES.value, NAMES.known
     words = [
-        balance.moments.Ratio(
+        balance.Ratio(
             "share", value("man") * value("cook"), known("man") * value("cook"), -np.inf, 0.55
         ),
-        balance.moments.Ratio("tokens", value("tokens"), None, -np.inf, 12.0),
+        balance.Ratio("tokens", value("tokens"), None, -np.inf, 12.0),
     ]
     names = {"attribute_names": NAMES.attributes, "label_names": NAMES.labels}
     problem = balance.Problem(

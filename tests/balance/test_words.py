@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from m4jax import balance
-from m4jax.balance.constraints.features import evaluate
+from m4jax.balance.constraints.features import Names, evaluate
+from m4jax.balance.constraints.moments import gather
 
 ATTRIBUTES, LABELS = ("man", "dark skin"), ("nurse", "cook", "child")
 
@@ -203,10 +204,10 @@ def test_numbers_of_either_group_are_counted(kind):
 def test_half_a_million_caps_are_made_at_once():
     from scipy import sparse
 
-    names = balance.bands.Names(("man",), tuple(f"concept {i}" for i in range(500_000)))
+    names = Names(("man",), tuple(f"concept {i}" for i in range(500_000)))
     (block,) = balance.cap(at_most=0.01).ratios(names, None)
     assert len(block) == 500_000 and sparse.issparse(block.part)
-    assert balance.moments.gather(names, [block]).names[-1] == "share of concept 499999"
+    assert gather(names, [block]).names[-1] == "share of concept 499999"
 
 
 @pytest.mark.parametrize(
@@ -326,7 +327,7 @@ def test_what_needs_the_examples_says_what_to_give_instead():
 
 def test_values_are_what_expressions_say():
     s, y, columns = sample()
-    names = balance.bands.Names(ATTRIBUTES, LABELS, tuple(columns))
+    names = Names(ATTRIBUTES, LABELS, tuple(columns))
     expression = names.value("man") * names.value("nurse") - 0.5 * names.known("man")
     found = evaluate(expression, names, s, y, columns)
     expected = np.nan_to_num(s[:, 0]) * y[:, 0] - 0.5 * ~np.isnan(s[:, 0])
