@@ -267,11 +267,17 @@ def _read(
     """Returns the moments of constraints in words, or of `Ratio` records."""
     found = None if mean is None else mean(names)
     ratios: list[Ratio | Moments] = []
+    if isinstance(constraints, str) or not isinstance(constraints, Iterable):
+        raise ProblemError(
+            f"constraints is {constraints!r}; expected a list of words, as in [balance.band()], "
+            "or of balance.parse(text)"
+        )
     for word in constraints:
         ready = isinstance(word, Ratio | Moments)
         if not ready and not hasattr(word, "ratios"):
             raise ProblemError(
-                f"constraints has {word!r}; expected words such as balance.share(...)"
+                f"constraints has {word!r}; expected words such as balance.share(...), or "
+                "balance.parse(text)"
             )
         ratios += [word] if ready else word.ratios(names, found)
     return gather(names, ratios)

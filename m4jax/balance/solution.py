@@ -28,6 +28,9 @@ class Status(enum.Enum):
     NON_FINITE = "a value overflowed or lost all its digits: rescale the utility"
 
 
+FAILED = (Status.INFEASIBLE, Status.NON_FINITE)  # whose weights are for nothing
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Certificate:
     """How good weights are, proven by dual variables. Check `status` before using the weights.
@@ -104,8 +107,11 @@ class Solution(Certified):
 
     @property
     def balanced(self) -> bool:
-        """Whether every constraint is met, and none is vacuous or beyond what the data can tell."""
-        return self.summary.startswith(SAID_BALANCED)
+        """Whether every constraint is met, and none is vacuous or beyond what the data can tell.
+
+        Never where the solver found that there are no weights, or only numbers that overflow.
+        """
+        return self.status not in FAILED and self.summary.startswith(SAID_BALANCED)
 
     @functools.cached_property
     def summary(self) -> str:
@@ -120,7 +126,7 @@ class Solution(Certified):
         return self.cells or (self.problem, self.weights)
 
     def __repr__(self) -> str:
-        told = "" if self.problem is None else self.summary + "\n"
+        told = "" if self.problem is None or self.status in FAILED else self.summary + "\n"
         return (
             f"{told}Solution of {len(self.weights):,} weights: {self.status.name} ("
             f"{self.status.value}), gap {self.duality_gap:.3g}, effective sample size "
@@ -148,6 +154,8 @@ def unfolded(
 def warn_of(solution: Solution) -> Solution:
     """Warns unless a solution balances the data; returns it."""
     if not solution.balanced:
-        text = f"{solution.summary}. See solution.verdicts"
+        failed = solution.status in FAILED
+        text = solution.status.value if failed else f"{solution.summary}. See solution.verdicts"
+        text = f"not balanced: {text}" if failed else text
         warnings.warn(text, BalanceWarning, stacklevel=3)
     return solution

@@ -376,3 +376,41 @@ def test_nothing_is_said_to_be_balanced_that_is_not(seed, other):
             assert two.after.high - two.after.low <= one.after.high - one.after.low or np.isnan(
                 one.after.value
             )
+
+
+def rare(word, **settings):
+    """Solves for 20 cooks, men more often, among 20,000, at a price that asks for nothing."""
+    n = 20_000
+    man = (np.arange(n) % 2).astype(float)[:, None]
+    cook = np.zeros((n, 1))
+    cook[:26] = np.where((man[:26] == 0) & (np.arange(26)[:, None] > 12), 0, 1)
+    names = {"attribute_names": ["man"], "label_names": ["cook"]}
+    problem = balance.Problem(man, cook, constraints=[word], keep_rate=0.9, **names, **settings)
+    return balance.solve(problem, warn=False)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        balance.cap("cook", at_most=1e-4, penalty=1e-9),
+        balance.ratio("cook", "man", at_least=0.8, penalty=1e-9),
+        balance.floor("cook", at_least=0.0011, penalty=1e-9),
+    ],
+    ids=["cap", "ratio", "floor"],
+)
+def test_small_bounds_that_are_missed_are_violated(word):
+    solution = rare(word)
+    assert not solution.balanced
+    assert "violated" in {verdict.verdict for verdict in solution.verdicts}
+
+
+def test_where_there_are_no_weights_nothing_is_balanced():
+    solution = rare(balance.floor("cook", at_least=0.0019, penalty=np.inf))
+    assert solution.status is balance.Status.INFEASIBLE
+    assert not solution.balanced
+    assert repr(solution).startswith("Solution of")
+
+
+def test_small_bounds_that_hold_are_balanced():
+    solution = rare(balance.cap("cook", at_most=2e-4))
+    assert [x.verdict for x in solution.verdicts] == ["balanced"] and solution.balanced

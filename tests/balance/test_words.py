@@ -332,3 +332,29 @@ def test_values_are_what_expressions_say():
     found = evaluate(expression, names, s, y, columns)
     expected = np.nan_to_num(s[:, 0]) * y[:, 0] - 0.5 * ~np.isnan(s[:, 0])
     np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: balance.parse("budget tokens at most 1e9 examples"), "cap and floor alone"),
+        (lambda: balance.parse("share man at most 50% examples"), "cap and floor alone"),
+        (lambda: balance.share(None, between=(0, 0.5)), "expected an attribute"),
+        (lambda: balance.band(least="x"), "least is 'x'"),
+        (lambda: balance.cap("a", at_most=0.1, penalty=True), "penalty is True"),
+        (lambda: balance.Spec(attributes=["a"], labels=1, constraints=balance.band()), "a list of"),
+        (lambda: balance.Spec(attributes=["a"], labels=1, constraints="share a"), "balance.parse"),
+        (
+            lambda: balance.Spec(attributes=["a"], labels=1, constraints=["share a"]),
+            "balance.parse",
+        ),
+    ],
+)
+def test_what_can_not_be_meant_is_refused_in_words(make, why):
+    with pytest.raises(balance.ProblemError, match=why):
+        make()
+
+
+def test_one_name_is_no_list_of_letters():
+    word = balance.band(attributes="man", labels="nurse")
+    assert (word.attributes, word.labels) == (("man",), ("nurse",))

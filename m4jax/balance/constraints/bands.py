@@ -79,7 +79,7 @@ def band(
     is asked there, and the verdict says so.
 
     Args:
-        points: in (0, 1], 0.05 are 5 points.
+        points: in [0, 1], 0.05 are 5 points; 0 asks for the target itself.
         target: of all attributes, or a mapping from names.
         attributes: names; None: all.
         labels: names; None: all; (): the shares among all examples alone.
@@ -94,7 +94,10 @@ def band(
         for value in some:
             if not (isinstance(value, int | float | np.number) and 0 <= value <= 1):
                 raise ProblemError(f"band: {name} is {value!r}; expected within [0, 1]")
-    named = [None if x is None else tuple(x) for x in (attributes, labels)]
+    if isinstance(least, bool) or not isinstance(least, int | float | np.number) or least < 0:
+        raise ProblemError(f"band: least is {least!r}; expected a number of at least 0")
+    both = ((x,) if isinstance(x, str) else x for x in (attributes, labels))
+    named = [None if x is None else tuple(x) for x in both]
     return Band(points, target, *named, least, pair(penalty))
 
 
@@ -182,12 +185,16 @@ def pair(penalty: Any) -> tuple[float, float] | None:
     if penalty is None:
         return None
     both = penalty if isinstance(penalty, tuple | list) else (penalty, penalty)
-    if len(both) != 2 or not all(isinstance(x, int | float | np.number) and x > 0 for x in both):
+    if len(both) != 2 or not all(map(_is_price, both)):
         raise ProblemError(
             f"penalty is {penalty!r}; expected a number above 0, or two: of the lower and the "
             "upper bound (infinity: hard)"
         )
     return float(both[0]), float(both[1])
+
+
+def _is_price(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and value > 0
 
 
 def numbered(names: Names, labels: Any) -> np.ndarray:

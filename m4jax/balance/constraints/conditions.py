@@ -29,6 +29,8 @@ Condition = str | No | tuple | None
 def value(names: Names, condition: Condition, mean: Means | None) -> Expression:
     """Returns 1 where a condition holds and 0 elsewhere, as an expression; soft values are soft.
 
+    A soft value within itself counts once: `share("man", within="man")` is 1 by definition.
+
     Args:
         names: of the columns.
         condition: a name, `no(name)`, a tuple of these (all must hold), or None: everybody.
@@ -40,6 +42,8 @@ def value(names: Names, condition: Condition, mean: Means | None) -> Expression:
     if condition is None:
         return ONE
     if isinstance(condition, tuple | list):
+        if not condition:
+            raise ProblemError("a condition is (); expected names, or None for everybody")
         total = ONE
         for one in condition:
             total = total * value(names, one, mean)

@@ -81,6 +81,8 @@ def read(text: str) -> tuple[str, dict[str, Any]]:
         lists = {"attributes": found.pop("of", None), "labels": found.pop("labels", None)}
         found |= {k: (x,) if isinstance(x, str) else x for k, x in lists.items() if x is not None}
     if reader.unit:
+        if word not in ("cap", "floor"):
+            reader.fail(f"{reader.unit} are counted by cap and floor alone")
         found["unit"] = reader.unit
     return word, found
 

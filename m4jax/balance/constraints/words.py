@@ -44,6 +44,8 @@ def share(
     Raises:
         ProblemError: if a bound is not as above.
     """
+    if attribute is None:
+        raise ProblemError("share: expected an attribute, got None")
     return Share(attribute, within, _between("share", between), pair(penalty))
 
 

@@ -16,6 +16,7 @@ VIOLATED, CANNOT, VACUOUS, BALANCED, WAS_BALANCED = range(len(KINDS))
 # How far beyond its bound what meets it may be, since solvers stop at a tolerance: 1e-6 in the mean
 # over all examples, in the share within a rare label that is more, from 0.1 to 1 point.
 ROUNDING, SLACK, MOST_SLACK = 1e-6, 1e-3, 1e-2
+SMALL_SLACK = 1e-2  # of a bound b on a share, relative to b or 1 − b
 RELATIVE_SLACK = 1e-4  # of bounds on means and totals
 DROPPED = 0.01  # of what an even choice would keep: less than that is none
 
@@ -124,8 +125,12 @@ def _trivial(moments: Moments) -> np.ndarray:
 
 def _slack(moments: Moments, found: Tally, n: float) -> np.ndarray:
     """Returns how far beyond its bounds a value `[2, K]` may be."""
-    share = np.clip(ROUNDING * np.nan_to_num(divide(n + 0 * found.whole, found.whole), nan=np.inf),
-                    SLACK, MOST_SLACK)  # fmt: skip
+    rare = ROUNDING * np.nan_to_num(divide(n + 0 * found.whole, found.whole), nan=np.inf)
+    # Of small bounds, as caps have them, no more than a part of what they leave.
+    ends = [np.where((x > 0) & (x < 1), np.minimum(x, 1 - x), 1.0)
+            for x in (moments.lower, moments.upper)]  # fmt: skip
+    most = np.maximum(SMALL_SLACK * np.minimum(*ends), rare)
+    share = np.minimum(np.clip(rare, SLACK, MOST_SLACK), most)
     sizes = [np.where(np.isfinite(x), np.abs(x), 0.0) for x in (moments.lower, moments.upper)]
     return np.where(_proportion(moments), share, RELATIVE_SLACK * np.maximum(*sizes) + 1e-12)
 
