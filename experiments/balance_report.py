@@ -18,7 +18,8 @@ STYLES = {"violated": "red", "vacuous": "yellow", "can't be": "yellow"}
 MEANING = {
     outcome.VIOLATED: "outside of the bounds",
     outcome.VACUOUS: "the bound asks for nothing: even the most one-sided data would meet it",
-    outcome.UNDECIDED: "the data can't decide: too few examples of either group",
+    outcome.UNDECIDED: "too few examples of either group, so that the data can't decide, or "
+    "nothing is left of them under these weights",
     outcome.BALANCED: "within the bounds",
     outcome.WAS_BALANCED: "within the bounds before, too",
 }
@@ -97,16 +98,24 @@ def warnings(config: TableConfig, found: Mapping[str, int]) -> list[str]:
             "label, however rare"
         )
     if found.get(outcome.UNDECIDED):
-        choice = {
-            TELL: "the band leaves such labels as they are (exit code 3); config.one_sided='keep' "
-            "accepts that, 'drop' gives their examples weight 0",
-            DROP: "where the band is about them, their examples have weight 0",
-        }
-        what = choice.get(config.one_sided, "the band leaves such labels as they are")
+        what = _undecided(config)
         lines.append(f"{found[outcome.UNDECIDED]:,} constraints can't be decided: {what}")
     if config.points is None:
         lines.append("no band was asked for, since eps_* or constraints are set; see config.band")
     return lines
+
+
+def _undecided(config: TableConfig) -> str:
+    """Returns what is done about constraints that can't be decided."""
+    if config.points is None:
+        more = " (exit code 3); config.one_sided='keep' accepts that"
+        return f"their shares say nothing of balance{more if config.one_sided == TELL else ''}"
+    choice = {
+        TELL: "the band leaves such labels as they are (exit code 3); config.one_sided='keep' "
+        "accepts that, 'drop' gives their examples weight 0",
+        DROP: "where the band is about them, their examples have weight 0",
+    }
+    return choice.get(config.one_sided, "the band leaves such labels as they are")
 
 
 def _constraints(rows: Rows) -> Table:
@@ -154,4 +163,5 @@ def _gaps(row: Mapping[str, Any]) -> str:
         return ""
     if not math.isfinite(before):
         return "–"
-    return f"{signed(100 * before, 2)} → {signed(100 * after, 2)}"
+    left = signed(100 * after, 2) if math.isfinite(after) else "–"
+    return f"{signed(100 * before, 2)} → {left}"

@@ -135,6 +135,19 @@ class Job:
             problem = self._posed(patterns, np.where(gone, 0.0, problem.counts), words)
         return problem
 
+    def named(self, problem: balance.Problem) -> int:
+        """Returns how many of a problem's constraints in words the user has named, which are first.
+
+        The band's, one for all and for each label of an attribute, and the groups' follow them.
+        """
+        config, spec = self.config, problem.spec
+        band = 0 if config.points is None else spec.eps.size
+        return (
+            len(spec.moments)
+            - band
+            - (len(subgroups.words(self.groups)) if config.subgroups else 0)
+        )
+
     def _posed(
         self, patterns: Patterns, counts: np.ndarray, words: tuple[Any, ...]
     ) -> balance.Problem:

@@ -9,6 +9,7 @@ import numpy as np
 
 from m4jax import balance
 from m4jax.balance import verdicts
+from m4jax.balance.judging import judgement
 from m4jax.tables import shares
 
 Rows = list[dict[str, Any]]
@@ -18,6 +19,9 @@ VACUOUS, VIOLATED = "vacuous", "violated"
 WORST_FIRST = (VIOLATED, VACUOUS, UNDECIDED, BALANCED, WAS_BALANCED)
 NUMBERS = ("shares", "values")  # in a certificate: see `numbers`
 NAMED = 10  # constraints in a certificate
+# Of what an even choice would keep of a constraint's examples. Less is rounding: the solver's
+# weights near 0 are some 1e-9, and no example is left then.
+LEFT = 1e-6
 NOTE = ("name", "verdict", "before_n", "after_effective", "before", "after", "lower", "upper",
         "unit")  # fmt: skip
 # As the audit's: within limits, outside, bad input, can't tell.
@@ -42,10 +46,44 @@ def judge(problem: balance.Problem, weights: np.ndarray, *, least: int) -> Rows:
         {name: _filled(name, value) for name, value in row.items()} | {"in_words": i >= first}
         for i, row in enumerate(verdicts.rows(found))
     ]
-    for row in rows:
-        if row["before_n"] == 0:  # a gap of 0 that is of no examples would look fair
-            row |= dict.fromkeys([name for name in row if name.startswith("gap_")], math.nan)
+    judged = judgement.judge(problem, weights, least=least)
+    pairs = zip(rows, _gone(judged).tolist(), _enough(judged).tolist(), strict=True)
+    for row, gone, enough in pairs:
+        # A gap of 0, or a share of rounding, that is of no examples would look fair.
+        none = ["gap_before"] if row["before_n"] == 0 else []
+        none += ["after", "gap_after"] if gone or math.isnan(row["after"]) else []
+        row |= dict.fromkeys([name for name in row if name.startswith(tuple(none))], math.nan)
+        if gone and enough and row["verdict"] == UNDECIDED:
+            row["text"] = f"can't be: none of its {row['before_n']:,.6g} examples is left"
     return sorted(rows, key=_order)
+
+
+def lost(problem: balance.Problem, weights: np.ndarray, *, least: int, first: int) -> list[str]:
+    """Returns names of constraints in words that hold since none of their examples is left.
+
+    Those are not among them that the data can't decide anyhow.
+
+    Args:
+        problem: what was asked for, without what the user wants dropped.
+        weights: `[n]`.
+        least: see `judge`.
+        first: how many of the constraints in words are looked at.
+    """
+    judged = judgement.judge(problem, weights, least=least)
+    chosen = _gone(judged) & _enough(judged) & judged.moments.imposed
+    start = len(chosen) - len(problem.moments)
+    return [judged.moments.names[i] for i in np.flatnonzero(chosen) if start <= i < start + first]
+
+
+def _gone(judged: judgement.Judgement) -> np.ndarray:
+    """Returns of which constraints `[K]` no example is left, though there were some."""
+    before, after = judged.tally.whole
+    return judged.moments.relative & (before > 0) & (after <= LEFT * judged.tally.kept * before)
+
+
+def _enough(judged: judgement.Judgement) -> np.ndarray:
+    """Returns of which constraints `[K]` there were enough examples of either group."""
+    return ~(judged.tally.n[1:] < judged.least).any(axis=0)
 
 
 def counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:

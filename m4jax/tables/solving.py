@@ -94,6 +94,7 @@ def solve(job: Job, progress: Progress) -> None:
     verdicts = outcome.judge(whole, weights, least=job.config.least)
     if not each:
         _refuse(job, verdicts)
+    _refuse_lost(job, problem, weights)
     assignment.add_weights(job.fold, weights, job.solution)
     certificate = balance.certificate(problem, solution, compare=not each) | binding
     certificate |= _in_words(problem, solution) | outcome.facts(verdicts)
@@ -170,6 +171,18 @@ def _refuse(job: Job, verdicts: outcome.Rows) -> None:
         raise InputError(
             f"balancing: {len(broken)} constraints are violated, the worst: {worst}; lower "
             "keep_rate, widen the bounds, or set allow_violations"
+        )
+
+
+def _refuse_lost(job: Job, problem: balance.Problem, weights: np.ndarray) -> None:
+    """Raises `InputError` if constraints can but hold where none of their examples is left."""
+    lost = outcome.lost(problem, weights, least=job.config.least, first=job.named(problem))
+    if lost and not job.config.allow_violations:
+        names = "; ".join(lost[: request.NAMED])
+        raise InputError(
+            f"balancing: {len(lost)} constraints can be met only by dropping all of their "
+            f"examples: {names}; do bounds contradict each other? Widen them, lower keep_rate, or "
+            "set allow_violations"
         )
 
 

@@ -157,6 +157,7 @@ def report(job: Job, progress: Progress) -> None:
     solution = solving.read(job)
     summary.write(
         job.folder,
+        counts=job.patterns().counts,
         problem=solving.solved(job, solution),
         frontier=files.read_sealed(job.frontier) if job.config.frontier else None,
         weights=parquet.read(job.solution)["weight"].to_numpy(),

@@ -11,9 +11,12 @@ import numpy as np
 
 from m4jax import balance
 from m4jax.balance import Diagnostics, Problem
+from m4jax.balance.bias import group_sums
+from m4jax.balance.diagnostics import GroupBalance
 from m4jax.report import style
 from m4jax.report.results import write_csv
 from m4jax.tables import figures
+from m4jax.tables.outcome import LEFT
 
 Rows = list[dict[str, Any]]
 
@@ -27,6 +30,7 @@ def write(
     folder: str | os.PathLike,
     *,
     problem: Problem,
+    counts: np.ndarray,
     weights: np.ndarray,
     multipliers: np.ndarray,
     verdicts: Rows,
@@ -37,7 +41,8 @@ def write(
 
     Args:
         folder: where to.
-        problem: what was balanced.
+        problem: what was balanced; what was dropped counts 0 times.
+        counts: [n] of its rows, those dropped too.
         weights: [n] of its rows.
         multipliers: [m, c+1] the dual variables.
         verdicts: of `outcome.judge`.
@@ -45,7 +50,7 @@ def write(
         subgroups: groups that nobody named and that were found.
     """
     diagnostics = balance.diagnose(problem, weights)
-    rows = constraints(diagnostics, multipliers)
+    rows = constraints(_of_all(diagnostics, problem, counts, weights), multipliers)
     write_csv(Path(folder) / "tables" / "verdicts.csv", verdicts)
     write_csv(Path(folder) / "tables" / "constraints.csv", rows)
     write_csv(Path(folder) / "tables" / "weights.csv", summary(diagnostics))
@@ -87,6 +92,29 @@ def constraints(diagnostics: Diagnostics, multipliers: np.ndarray) -> Rows:
         violation = max(abs(float(diagnostics.moment[k, r])) - float(diagnostics.eps[k, r]), 0.0)
         rows.append(row | {"violation": violation, "multiplier": float(multipliers[k, r])})
     return rows
+
+
+def _of_all(
+    diagnostics: Diagnostics, problem: Problem, counts: np.ndarray, weights: np.ndarray
+) -> Diagnostics:
+    """Returns diagnostics with the balance of all rows, NaN where no example is left."""
+    whole = balance.diagnose(dataclasses.replace(problem, counts=counts), weights)
+    mass = [
+        group_sums(problem.attributes, problem.labels, x).sum(0) for x in (counts, counts * weights)
+    ]
+    none = {"before": mass[0] <= 0, "after": mass[1] <= LEFT * diagnostics.weights.kept * mass[0]}
+    return dataclasses.replace(
+        diagnostics,
+        **{when: _without(getattr(whole, when), gone) for when, gone in none.items()},
+    )
+
+
+def _without(found: GroupBalance, gone: np.ndarray) -> GroupBalance:
+    """Returns a balance that says nothing where no example is left: 0 would look fair."""
+    names = ("prevalence", "gap", "smd")
+    return dataclasses.replace(
+        found, **{name: np.where(gone, np.nan, getattr(found, name)) for name in names}
+    )
 
 
 def summary(diagnostics: Diagnostics) -> Rows:

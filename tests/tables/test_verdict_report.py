@@ -8,7 +8,8 @@ from helpers import commands
 from helpers.balancing import write
 
 from configs import balance as settings
-from m4jax import files, tables
+from experiments import balance_report
+from m4jax import balance, files, tables
 from m4jax.errors import InputError
 from m4jax.report import style
 from m4jax.report.results import write_csv
@@ -93,6 +94,23 @@ def test_what_can_not_be_decided_is_dropped_if_that_is_wanted(tmp_path, path, co
     assert not q[columns["cook"]].any() and 0.449 <= share(columns, "nurse", q) <= 0.551
     assert rows["share of man within cook"]["before_n"] == str(COOKS)
     assert certificate["examples"] == 2000 - COOKS
+    cook = rows["share of man within cook"]
+    assert cook["after"] == cook["gap_after"] == "" and float(cook["gap_before"]) > 0
+    with open(tmp_path / "tables" / "constraints.csv", encoding="utf-8", newline="") as file:
+        found = {row["label"]: row for row in csv.DictReader(file)}
+    assert found["cook"]["gap_after"] == found["cook"]["prevalence_after"] == ""
+    assert float(found["cook"]["gap_before"]) == pytest.approx(float(cook["gap_before"]))
+    assert float(found[""]["prevalence_before"]) == pytest.approx(columns["man"].mean())
+
+
+def test_what_holds_only_where_nothing_is_left_is_refused(tmp_path, columns):
+    man = np.where(np.arange(2000) % 7 == 0, None, columns["man"])
+    path = write(tmp_path / "data.parquet", columns | {"man": man.tolist()})
+    words = ("share man between 40% and 50%", "share man at least 60%")
+    asked = (f"--config.constraints={words!r}",)
+    code, text, certificate, _ = run(path, tmp_path / "hard", *asked, labels=("nurse",))
+    assert code == 2 and certificate is None and "only by dropping all" in text
+    assert "man" in text.split("examples:")[1]
 
 
 def test_bounds_that_ask_for_nothing_are_not_balance(tmp_path, path):
@@ -151,6 +169,31 @@ def test_violations_that_are_allowed_are_told(tmp_path, path):
     code, text, certificate, _ = run(path, tmp_path, *asked, labels=("nurse",))
     assert code == outcome.BAD and certificate["verdicts"]["violated"] >= 1
     assert "violated by" in text
+
+
+def test_what_the_weights_drop_is_said_to_be_gone():
+    weights, label = np.append(np.ones(1), np.full(19, 1e-12)), np.append(np.zeros(1), np.ones(19))
+    problem = balance.Problem(
+        (np.arange(20) % 2.0)[:, None], label[:, None], attribute_names=("s",), label_names=("y",),
+        constraints=[balance.share("s", within="y", between=(0.4, 0.6))],
+    )  # fmt: skip
+    (row,) = outcome.judge(problem, np.ones(20), least=5)
+    assert row["verdict"] == "was balanced" and np.isfinite(row["after"])
+    (row,) = outcome.judge(problem, weights, least=5)
+    none = ("after", "after_low", "after_high", "after_effective", "gap_after")
+    assert row["verdict"] == "can't be" and np.isnan([row[name] for name in none]).all()
+    assert np.isfinite(row["gap_before"]) and "none of its 19 examples is left" in row["text"]
+    assert balance_report._gaps(row).endswith("→ –") and balance_report._interval(row) == "–"
+    assert outcome.lost(problem, weights, least=5, first=1) == [row["name"]]
+    assert not outcome.lost(problem, weights, least=10, first=1)
+
+
+def test_warnings_speak_of_the_band_where_there_is_one():
+    for one_sided in ("tell", "keep", "drop"):
+        for more, band in (({}, True), ({"eps_association": 0.01}, False)):
+            found = config(one_sided=one_sided, **more)
+            text = " ".join(balance_report.warnings(found, {"can't be": 1}))
+            assert ("the band" in text) == band and ("no band was asked for" in text) != band
 
 
 def drawn(**more):
