@@ -9,7 +9,7 @@ import numpy as np
 
 from m4jax import balance
 from m4jax.balance import verdicts
-from m4jax.balance.judging import judgement
+from m4jax.balance.judging import judgement, phrases
 from m4jax.tables import shares
 
 Rows = list[dict[str, Any]]
@@ -59,7 +59,7 @@ def judge(problem: balance.Problem, weights: np.ndarray, *, least: int) -> Rows:
 
 
 def lost(problem: balance.Problem, weights: np.ndarray, *, least: int, first: int) -> list[str]:
-    """Returns names of constraints in words that hold since none of their examples is left.
+    """Returns constraints in words, with bounds, that hold since none of their examples is left.
 
     Those are not among them that the data can't decide anyhow.
 
@@ -72,7 +72,14 @@ def lost(problem: balance.Problem, weights: np.ndarray, *, least: int, first: in
     judged = judgement.judge(problem, weights, least=least)
     chosen = _gone(judged) & _enough(judged) & judged.moments.imposed
     start = len(chosen) - len(problem.moments)
-    return [judged.moments.names[i] for i in np.flatnonzero(chosen) if start <= i < start + first]
+    return [_asked(judged, i) for i in np.flatnonzero(chosen) if start <= i < start + first]
+
+
+def _asked(judged: judgement.Judgement, i: int) -> str:
+    moments = judged.moments
+    limits = (("at least", moments.lower[i]), ("at most", moments.upper[i]))
+    told = [f"{word} {phrases.show(x, moments.units[i])}" for word, x in limits if math.isfinite(x)]
+    return f"{moments.names[i]} {' and '.join(told)}"
 
 
 def _gone(judged: judgement.Judgement) -> np.ndarray:
