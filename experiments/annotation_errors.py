@@ -21,6 +21,7 @@ from rich.table import Table
 
 from experiments import command
 from m4jax import balance, progress
+from m4jax.balance.feasibility import MARGIN
 from m4jax.data.annotation import Annotation
 from m4jax.data.testbed.world import World
 from m4jax.report import style
@@ -33,7 +34,6 @@ VERSIONS = {
     "true": "bounds for the true attribute",
     "no errors": "balanced by true genders",
 }
-MARGIN = 0.01  # below the largest keep rate
 # Streams of random numbers of their own: the testbed draws its scenes from [seed, 1].
 FLIPPED, CHECKED = zlib.crc32(b"flipped"), zlib.crc32(b"checked")
 NUMBERS = ("share", "association", "kept", "effective")

@@ -17,6 +17,7 @@ from m4jax.balance.problem import Problem, ProblemError
 Array = np.ndarray
 Name = tuple[str, str | None]
 
+MARGIN = 0.01  # how far to stay below the largest keep rate: there, weights have no choice left
 FAR = 1e-6  # a violation, relative to E[|a|], that makes it doubtful that weights exist
 
 

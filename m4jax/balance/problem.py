@@ -115,14 +115,6 @@ class Spec:
             moments=moments,
         )
 
-    def with_moments(self, moments: Moments) -> "Spec":
-        """Returns the specification with other constraints in words."""
-        names = ("target", "keep_rate", "eps_representation", "eps_association", "penalty")
-        settings = {name: getattr(self, name) for name in names}
-        return Spec(
-            attributes=self.attribute_names, labels=self.label_names, moments=moments, **settings
-        )
-
     @functools.cached_property
     def system(self) -> System:
         """All constraints as rows with bounds: those on targets, then those in words."""

@@ -9,10 +9,10 @@ from operator import attrgetter
 import numpy as np
 
 from m4jax.balance.checks import ProblemError
-from m4jax.balance.judging.judgement import judge
+from m4jax.balance.judging.judgement import Judgement, judge
 from m4jax.balance.judging.phrases import SAID_BALANCED, summary
 from m4jax.balance.problem import Problem
-from m4jax.balance.verdicts import Verdict, verdicts
+from m4jax.balance.verdicts import Verdict, told
 
 
 class BalanceWarning(UserWarning):
@@ -103,7 +103,7 @@ class Solution(Certified):
     @functools.cached_property
     def verdicts(self) -> list[Verdict]:
         """What became of each constraint; see `verdicts.verdicts`."""
-        return verdicts(*self._known())
+        return told(*self._known(), self._judged)
 
     @property
     def balanced(self) -> bool:
@@ -116,7 +116,11 @@ class Solution(Certified):
     @functools.cached_property
     def summary(self) -> str:
         """What all constraints have come to, in one line."""
-        return summary(judge(*self._known()))
+        return summary(self._judged)
+
+    @functools.cached_property
+    def _judged(self) -> Judgement:
+        return judge(*self._known())
 
     def _known(self) -> tuple[Problem, np.ndarray]:
         if self.problem is None:
@@ -126,9 +130,9 @@ class Solution(Certified):
         return self.cells or (self.problem, self.weights)
 
     def __repr__(self) -> str:
-        told = "" if self.problem is None or self.status in FAILED else self.summary + "\n"
+        said = "" if self.problem is None or self.status in FAILED else self.summary + "\n"
         return (
-            f"{told}Solution of {len(self.weights):,} weights: {self.status.name} ("
+            f"{said}Solution of {len(self.weights):,} weights: {self.status.name} ("
             f"{self.status.value}), gap {self.duality_gap:.3g}, effective sample size "
             f"{self.effective_sample_size:,.1f}, {self.steps} steps"
         )

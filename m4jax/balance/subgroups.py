@@ -15,16 +15,14 @@ from scipy import sparse, special
 from m4jax.balance import checks
 from m4jax.balance.checks import ProblemError
 from m4jax.balance.constraints.conditions import Condition, no
-from m4jax.balance.constraints.moments import gather
 from m4jax.balance.constraints.words import share
-from m4jax.balance.feasibility import max_keep_rate
+from m4jax.balance.feasibility import MARGIN, max_keep_rate
 from m4jax.balance.problem import Problem
 from m4jax.balance.solution import Solution, Status
 from m4jax.balance.solver import solve
 
 CHUNK = 8192  # rows at a time of products of conditions
 Bands = Mapping[str, tuple[float, float]]  # of each attribute
-MARGIN = 0.01  # below the largest keep rate, where weights would have no choice left
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,17 +133,13 @@ def audit(
             break
         findings += new
         problem = _with(problem, new, bands)
-    after = [search.share(x, solution.weights) for x in findings]
-    findings = [dataclasses.replace(x, after=y) for x, y in zip(findings, after, strict=True)]
-    return Audit(tuple(findings), tuple(left), search.looked_at, problem, solution)
+    told = tuple(search.after(findings, solution.weights))
+    return Audit(told, tuple(left), search.looked_at, problem, solution)
 
 
 def _with(problem: Problem, findings: list[Finding], bands: Bands) -> Problem:
     words = [share(x.attribute, within=x.within, between=bands[x.attribute]) for x in findings]
-    names = problem.moments.recipe.names
-    ratios = [ratio for word in words for ratio in word.ratios(names, None)]
-    spec = problem.spec.with_moments(gather(names, [problem.moments, *ratios]))
-    return dataclasses.replace(problem, spec=spec)
+    return dataclasses.replace(problem, constraints=[problem.moments, *words])
 
 
 def _solved(
@@ -159,22 +153,13 @@ def _solved(
     elif keep_rate is not None:
         problem = dataclasses.replace(problem, keep_rate=keep_rate)
     settings = {"warn": False} | settings  # the verdicts of rounds in between are nobody's
-    solution = solve(problem, start=_padded(start, len(problem.moments)), **settings)
+    solution = solve(problem, start=start, **settings)
     if solution.status in (Status.INFEASIBLE, Status.NON_FINITE):
         raise ProblemError(
             f"{solution.status.value}, with the groups that were found so far; set keep_rate to "
             "'max', widen points, or make the penalty finite"
         )
     return problem, solution
-
-
-def _padded(start: Solution | None, size: int) -> Solution | None:
-    """Returns the solution with multipliers of 0 for constraints that were added to its problem."""
-    if start is None:
-        return None
-    old = start.certificate.moment_multipliers
-    new = np.concatenate([old, np.zeros((2, size - old.shape[1]))], axis=1)
-    return Solution(start.weights, dataclasses.replace(start.certificate, moment_multipliers=new))
 
 
 class _Search:
@@ -194,7 +179,6 @@ class _Search:
         self.known = ~np.isnan(self.values)
         self.conditions, self.matrix = self._conditions()
         ones = np.ones(len(problem.counts))
-        self.size = self._sums(problem.counts)  # of each group, whatever is known
         self.plain = {name: self._of(name, ones) for name in bands}
         self.allowed = {name: self._allowed(name) for name in bands}
         self.looked_at = sum(int(mask.sum()) for mask in self.allowed.values())
@@ -223,10 +207,14 @@ class _Search:
             total += x.T @ (mass[start : start + CHUNK, None] * x)
         return total
 
+    def _mass(self, name: str, weights: np.ndarray) -> np.ndarray:
+        """Returns q κ `[n]` of an attribute, counts included."""
+        k = self.problem.attribute_names.index(name)
+        return np.where(self.known[:, k], self.problem.counts * weights, 0.0)
+
     def _of(self, name: str, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns Σ q s and Σ q κ `[d, d]` of an attribute in each group."""
-        k = self.problem.attribute_names.index(name)
-        mass = np.where(self.known[:, k], self.problem.counts * weights, 0.0)
+        k, mass = self.problem.attribute_names.index(name), self._mass(name, weights)
         inside = np.where(self.known[:, k], mass * self.values[:, k], 0.0)
         return self._sums(inside), self._sums(mass)
 
@@ -254,7 +242,7 @@ class _Search:
 
     def _found(self, name: str, weights: np.ndarray, turn: int) -> Iterator[Finding]:
         inside, mass = self._of(name, weights)
-        _, squares = self._of(name, weights**2)
+        squares = self._sums(self._mass(name, weights**2))
         plain_inside, plain = self.plain[name]
         live = self.allowed[name] & (mass > 0)
         for i, j in np.argwhere(live):
@@ -271,9 +259,13 @@ class _Search:
                 name, within, float(plain[i, j]), float(effective), before, float(value), p, turn
             )
 
-    def share(self, finding: Finding, weights: np.ndarray) -> float:
-        """Returns the share of a finding under other weights; NaN if none are left."""
-        at = [self.conditions.index(x) for x in finding.within]
-        inside, mass = self._of(finding.attribute, weights)
-        total = mass[at[0], at[-1]]
-        return float(inside[at[0], at[-1]] / total) if total > 0 else float("nan")
+    def after(self, findings: list[Finding], weights: np.ndarray) -> list[Finding]:
+        """Returns the findings with the shares under the last weights, NaN if none are left."""
+        sums = {name: self._of(name, weights) for name in {x.attribute for x in findings}}
+        told = []
+        for one in findings:
+            at = [self.conditions.index(x) for x in one.within]
+            inside, mass = (x[at[0], at[-1]] for x in sums[one.attribute])
+            value = float(inside / mass) if mass > 0 else float("nan")
+            told.append(dataclasses.replace(one, after=value))
+        return told

@@ -103,7 +103,11 @@ def verdicts(
     Raises:
         ProblemError: if there is not one weight for each example.
     """
-    found = judge(problem, weights, points=points, least=least)
+    return told(problem, weights, judge(problem, weights, points=points, least=least))
+
+
+def told(problem: Problem, weights: Any, found: Judgement) -> list[Verdict]:
+    """Returns the verdicts of what `judge` found about these weights."""
     moments, names = found.moments, found.moments.recipe.names
     scale = np.where(moments.relative, 1.0, moments.scale)
     before, after = (_estimates(found, when, scale) for when in (0, 1))

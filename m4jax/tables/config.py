@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from m4jax import balance
+from m4jax.balance.feasibility import MARGIN
 from m4jax.data.annotation import LABEL_SETS
 from m4jax.data.testbed.world import World
 from m4jax.errors import InputError, nearest
 from m4jax.settings import record
 from m4jax.tables import selection
 from m4jax.tables.columns import Columns
-from m4jax.tables.request import LARGEST, MARGIN, Request
+from m4jax.tables.request import LARGEST, Request
 
 EXAMPLE = "configs/balance.py"
 PRECISIONS = ("float32", "float64")

@@ -40,13 +40,13 @@ def judge(problem: balance.Problem, weights: np.ndarray, *, least: int) -> Rows:
         the fields of `balance.verdicts.rows`, what is unknown being NaN or "", and `in_words`:
         whether it is a constraint in words, and not one on targets.
     """
-    found = verdicts.verdicts(problem, weights, least=least)
+    judged = judgement.judge(problem, weights, least=least)
+    found = verdicts.told(problem, weights, judged)
     first = len(found) - len(problem.moments)
     rows = [
         {name: _filled(name, value) for name, value in row.items()} | {"in_words": i >= first}
         for i, row in enumerate(verdicts.rows(found))
     ]
-    judged = judgement.judge(problem, weights, least=least)
     pairs = zip(rows, _gone(judged).tolist(), _enough(judged).tolist(), strict=True)
     for row, gone, enough in pairs:
         # A gap of 0, or a share of rounding, that is of no examples would look fair.

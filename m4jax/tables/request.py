@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from m4jax import balance
+from m4jax.balance.feasibility import MARGIN
 from m4jax.errors import InputError, nearest
 
 LARGEST = "max"  # a keep rate: the largest at which all constraints hold
-MARGIN = 0.01  # by how much "max" stays below it: there, weights would have no choice left
 MAX_STEPS = 200
 ROUNDING = 1e-6  # a violation up to this is no more than the solver's tolerance
 NAMED = 5  # constraints in a message
