@@ -1,0 +1,87 @@
+"""One number of an audit, with all that is needed to show it and to compare it with another's."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from m4jax.evaluation.intervals import Interval
+from m4jax.evaluation.resampling import Draws
+
+DATA, MODEL = PARTS = ("data", "model")
+KEPT = 200  # draws that are kept of each number
+VERSION = 1  # to be raised with every change of what a number means
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """A number with its interval; NaN, with a note that says why, where it can't be told.
+
+    Attributes:
+        part: of the audit, "data" or "model" (embeddings are of a model, too).
+        metric: what it is, a key of `kinds.KINDS`.
+        source: of what: the name of the set of examples or pictures.
+        attribute: "gender"; "" where the metric is about none.
+        group: of whom: a value ("man"), values at once ("Black & woman"), or two ("man − woman").
+        label: of which label or class ("nurse"); "" where it is about all.
+        wording: under which wording alone; "": the default. Others show what depends on it.
+        value: in the unit of the metric's kind, a fraction where that is percent.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        n: how many examples or pictures it is of.
+        groups: of these, how many are independent, in the smallest part.
+        p: corrected probability that there is nothing; NaN: not tested.
+        note: why it can't be told, or what to mind; "".
+        version: of the metrics and of the words that were asked: "1+audit_v1".
+        sample: what tells how it was resampled; two numbers of one sample are paired.
+        draws: by how much the number of each of the first resamples differs from their mean.
+    """
+
+    part: str
+    metric: str
+    source: str
+    attribute: str = ""
+    group: str = ""
+    label: str = ""
+    wording: str = ""
+    value: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    n: int = 0
+    groups: int = 0
+    p: float = math.nan
+    note: str = ""
+    version: str = ""
+    sample: str = ""
+    draws: tuple[float, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What makes it the same number in another audit."""
+        return (self.part, self.metric, self.source, self.attribute, self.group, self.label,
+                self.wording)  # fmt: skip
+
+    @property
+    def told(self) -> bool:
+        """Whether there is a value with an interval."""
+        return bool(np.isfinite([self.value, self.low, self.high]).all())
+
+
+def measured(interval: Interval, samples: np.ndarray | None = None, **about) -> Measure:
+    """Returns a measure from an interval.
+
+    Args:
+        interval: of the number.
+        samples: [B] the number of each resample; None: none are kept.
+        **about: the other fields of `Measure`.
+    """
+    draws: tuple[float, ...] = ()
+    if samples is not None and np.isfinite(samples := np.asarray(samples)[:KEPT]).all():
+        draws = tuple(float(f"{x:.5g}") for x in samples - samples.mean())
+    ends = {"value": interval.value, "low": interval.low, "high": interval.high}
+    return Measure(**ends, n=interval.n, groups=interval.groups, draws=draws, **about)
+
+
+def scalar(draws: Draws) -> np.ndarray:
+    """Returns the samples [B] of one run's scalar statistic."""
+    return draws.samples[:, 0]
