@@ -25,6 +25,8 @@ ALLOWED = {
     "run": SHARED | {"balance", "data", "models", "evaluation", "training", "tables"},
     "grid": SHARED
     | {"balance", "data", "models", "evaluation", "training", "report", "tables", "run"},
+    "audit": SHARED
+    | {"balance", "data", "models", "evaluation", "training", "report", "tables", "run"},
 }
 SOURCES = sorted((ROOT / "m4jax").rglob("*.py"))
 

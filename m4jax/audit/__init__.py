@@ -1,0 +1,1 @@
+"""The audit: from what people have to a page of numbers, and to a check that runs every week."""
