@@ -1,0 +1,63 @@
+"""HTML that is safe to put together: text from outside is escaped, elements know that they are."""
+
+import html
+from typing import Any
+
+from m4jax.terminal import plain
+
+LONGEST = 160  # characters of a text that stands in a cell or a label; longer ones are cut
+_VOID = ("br", "img", "input", "meta", "circle", "line", "path", "polyline", "rect")
+
+
+class Markup(str):
+    """Text that is HTML already; whatever is not gets escaped."""
+
+    __slots__ = ()
+
+
+def escape(value: Any) -> Markup:
+    """Returns any text as HTML that shows just this text, on one line.
+
+    Controls, marks that turn the direction of writing and halves of pairs are written out
+    (`\\x1b`), as in the terminal; what is `Markup` stays as it is.
+    """
+    if isinstance(value, Markup):
+        return value
+    return Markup(html.escape(plain(value), quote=True))
+
+
+def short(value: Any, longest: int = LONGEST) -> str:
+    """Returns a text cut in its middle, with its length, if it is longer than `longest`."""
+    told = plain(value)
+    if len(told) <= longest:
+        return told
+    return f"{told[: longest * 2 // 3]} … {told[-longest // 4 :]} ({len(told):,} characters)"
+
+
+def join(*parts: Any, between: str = "") -> Markup:
+    """Returns parts one after the other, each escaped unless it is `Markup`."""
+    return Markup(between.join(escape(part) for part in parts if part is not None))
+
+
+def element(name: str, *children: Any, **attributes: Any) -> Markup:
+    """Returns an element.
+
+    Args:
+        name: of the element; our own, never from outside.
+        *children: texts (escaped), `Markup`, or None, which is left out.
+        **attributes: their values; None and False leave one out, True writes its name alone.
+            A trailing "_" is dropped, others become "-": class_, aria_sort.
+    """
+    told = "".join(
+        f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(value)}"')
+        for key, value in attributes.items()
+        if value is not None and value is not False
+    )
+    if name in _VOID:
+        return Markup(f"<{name}{told}>")
+    return Markup(f"<{name}{told}>{join(*children)}</{name}>")
+
+
+def name(value: Any) -> Markup:
+    """Returns a name from outside: cut if it is long, its direction of writing its own."""
+    return element("bdi", short(value))
