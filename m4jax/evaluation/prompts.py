@@ -54,16 +54,30 @@ def load(name_or_path: str | os.PathLike) -> Prompts:
     Raises:
         InputError: if there is no such version or file, or its content is not what it should be.
     """
-    path = Path(name_or_path)
-    if path.suffix != ".json":
-        versions = {file.stem: file for file in _DIRECTORY.glob("*.json")}
-        if str(name_or_path) not in versions:
-            hint = nearest(str(name_or_path), versions)
-            raise InputError(f"prompts: no version {str(name_or_path)!r}; {hint}, or a .json file")
-        path = versions[str(name_or_path)]
+    path = find(name_or_path, "emoji_scenes")
     content = read_json(path)
     _check(content, path)
     return Prompts(**{**content, **{name: tuple(content[name]) for name in _TEMPLATES}})
+
+
+def find(name_or_path: str | os.PathLike, family: str) -> Path:
+    """Returns the file of a version that comes with the package, or of a path that ends in .json.
+
+    Args:
+        name_or_path: the version or the path.
+        family: what the names of such versions begin with.
+
+    Raises:
+        InputError: if there is no such version.
+    """
+    path = Path(name_or_path)
+    if path.suffix == ".json":
+        return path
+    versions = {file.stem: file for file in _DIRECTORY.glob(f"{family}_*.json")}
+    if str(name_or_path) not in versions:
+        hint = nearest(str(name_or_path), versions)
+        raise InputError(f"prompts: no version {str(name_or_path)!r}; {hint}, or a .json file")
+    return versions[str(name_or_path)]
 
 
 def _check(content: Any, path: Path) -> None:
@@ -71,37 +85,40 @@ def _check(content: Any, path: Path) -> None:
     if not isinstance(content, dict) or set(content) != expected:
         fields = sorted(content) if isinstance(content, dict) else type(content).__name__
         raise InputError(f"{path}: expected the fields {sorted(expected)}, got {fields}")
-    if not _is_text(content["version"]):
+    if not is_text(content["version"]):
         raise InputError(f"{path}: version: expected a name, got {content['version']!r}")
     for name in _TEMPLATES:
-        _check_templates(content[name], f"{path}: {name}")
+        check_templates(content[name], f"{path}: {name}")
     for axis in _AXES:
-        _check_phrases(content[axis], f"{path}: {axis}")
+        check_phrases(content[axis], f"{path}: {axis}")
     if set(content["gender"]) != {"man", "woman"}:
         raise InputError(
             f"{path}: gender: expected the labels man and woman, got {sorted(content['gender'])}"
         )
 
 
-def _check_templates(templates: Any, where: str) -> None:
+def check_templates(templates: Any, where: str) -> None:
+    """Checks that it is a list of different texts with one `{}` each; `where` begins the error."""
     if not (isinstance(templates, list) and templates):
         raise InputError(f"{where}: expected a list of texts, got {templates!r}")
     for template in templates:
-        if not (_is_text(template) and template.count("{}") == 1):
+        if not (is_text(template) and template.count("{}") == 1):
             raise InputError(f"{where}: expected one {{}} in each, got {template!r}")
     if len(set(templates)) < len(templates):
         raise InputError(f"{where}: one occurs twice; delete it")
 
 
-def _check_phrases(phrases: Any, where: str) -> None:
+def check_phrases(phrases: Any, where: str) -> None:
+    """Checks that it maps two labels or more to different phrases; `where` begins the error."""
     if not (isinstance(phrases, dict) and len(phrases) >= 2):
         raise InputError(f"{where}: expected two labels or more with their phrases")
     for label, phrase in phrases.items():
-        if not (_is_text(label) and _is_text(phrase)):
+        if not (is_text(label) and is_text(phrase)):
             raise InputError(f"{where}: expected a phrase for label {label!r}, got {phrase!r}")
     if len(set(phrases.values())) < len(phrases):
         raise InputError(f"{where}: two labels have the same phrase; no model can tell them apart")
 
 
-def _is_text(value: Any) -> bool:
+def is_text(value: Any) -> bool:
+    """Tells whether it is a text, not an empty one."""
     return isinstance(value, str) and bool(value.strip())

@@ -52,6 +52,18 @@ KINDS: dict[str, Kind] = {
         "those for the other, minus one half.",
         source='"CLIP the Bias", definition 3',
     ),
+    "representation_bias_largest": Kind(
+        "largest representation bias",
+        "Of an attribute of more than two values, the largest distance of the share of pictures "
+        "nearest to one value's words from an equal share.",
+        source="derived",
+    ),
+    "representation_bias_range": Kind(
+        "range of RB over wordings",
+        "By how much the representation bias differs between the wordings that were tried: the "
+        "largest minus the smallest.",
+        source="derived",
+    ),
     "accuracy": Kind(
         "accuracy", "The share of pictures whose group the model recognises.",
         unit=PERCENT, neutral=math.nan, better="high",

@@ -35,6 +35,9 @@ class Measure:
         version: of the metrics and of the words that were asked: "1+audit_v1".
         sample: what tells how it was resampled; two numbers of one sample are paired.
         draws: by how much the number of each of the first resamples differs from their mean.
+        which: of which group or class it turned out to be, where that is part of the answer: the
+            worst group, the class of the largest gap. Unlike `group` and `label` it is no part of
+            the key: next week's worst group may be another one.
     """
 
     part: str
@@ -54,6 +57,7 @@ class Measure:
     version: str = ""
     sample: str = ""
     draws: tuple[float, ...] = ()
+    which: str = ""
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -1,0 +1,138 @@
+"""Pictures by the value of an attribute, or by values of several at once, and their resamples."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from m4jax.evaluation.measures.asked import sample
+from m4jax.evaluation.measures.pictures import PictureSet
+from m4jax.evaluation.resampling import Draws, Resampler, Settings, tail_probability
+
+
+class Cells:
+    """The pictures of each value, those of too few independent groups left out.
+
+    Every resample has as many pictures of each value as there are.
+
+    Args:
+        pictures: the set.
+        codes: int [n], the value of each picture; −1: it has none.
+        names: of the values.
+        settings: of the resampling; a value of fewer independent groups than its minimum is left
+            out.
+
+    Attributes:
+        names: [v] of the values that are left.
+        small: value that is left out -> its number of independent groups.
+        rows: int [m], the pictures of the values that are left.
+        codes: int [m], the place of each picture's value among `names`.
+        clusters: int [v], how many independent groups a value has.
+        sizes: int [v], how many pictures.
+    """
+
+    def __init__(
+        self, pictures: PictureSet, codes: np.ndarray, names: Sequence[str], settings: Settings
+    ):
+        self._pictures, self._settings = pictures, settings
+        cluster = np.unique(pictures.groups, return_inverse=True)[1].reshape(-1)
+        has = np.flatnonzero(codes >= 0)
+        pairs = np.unique(np.stack([codes[has], cluster[has]]), axis=1)
+        clusters = np.bincount(pairs[0], minlength=len(names))
+        kept = np.flatnonzero(clusters >= settings.minimum)
+        self.names = tuple(names[v] for v in kept)
+        self.small = {
+            name: int(count)
+            for name, count in zip(names, clusters, strict=True)
+            if count < settings.minimum
+        }
+        place = np.full(len(names) + 1, -1)
+        place[kept] = np.arange(kept.size)
+        self.rows = np.flatnonzero(place[codes] >= 0)
+        self.codes = place[codes[self.rows]]
+        self._cluster = cluster[self.rows]
+        self.clusters = clusters[kept]
+        self.sizes = np.bincount(self.codes, minlength=kept.size)
+
+    @classmethod
+    def whole(cls, pictures: PictureSet, chosen: np.ndarray, settings: Settings) -> "Cells":
+        """Returns all the pictures of `chosen`, bool [n], as one cell; its name is ""."""
+        return cls(pictures, np.where(chosen, 0, -1), ("",), settings)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def note(self) -> str:
+        """Which values are left out; "": none."""
+        told = [
+            f"{name or 'pictures'}: {count} independent groups"
+            for name, count in self.small.items()
+        ]
+        least = f"fewer than {self._settings.minimum}"
+        return f"{'; '.join(told[:5])}{' …' if len(told) > 5 else ''} ({least})" if told else ""
+
+    @functools.cached_property
+    def sample(self) -> str:
+        """What tells how the pictures are resampled."""
+        return sample(self._pictures, self.rows, self.codes, self._settings)
+
+    @functools.cached_property
+    def resampler(self) -> Resampler:
+        """Of the pictures in `rows`."""
+        return Resampler(self._pictures.groups[self.rows], self.codes, settings=self._settings)
+
+    def means(self, values: np.ndarray, weights: np.ndarray | None = None) -> Draws:
+        """Returns the draws of the mean of each value's pictures.
+
+            mean_v = Σ_i w_i x_i / Σ_i w_i    over the pictures i of value v
+
+        Args:
+            values: [m, c] of the pictures in `rows`; NaN: does not count.
+            weights: [m, c] or [m, 1], w; None: 1.
+
+        Returns:
+            Draws of estimate [1, v, c].
+        """
+        values = np.asarray(values, np.float64)
+        v, c = len(self), values.shape[1]
+        weights = np.where(np.isnan(values), 0.0, 1.0 if weights is None else weights)
+        enough = self._enough(weights > 0)
+        data = np.zeros((len(values), 2, v, c))
+        data[np.arange(len(values)), 0, self.codes] = weights
+        data[np.arange(len(values)), 1, self.codes] = weights * np.nan_to_num(values)
+
+        def ratio(total: np.ndarray) -> np.ndarray:
+            total = total.reshape(*total.shape[:-1], 2, v, c)
+            return np.where(enough, total[..., 1, :, :] / total[..., 0, :, :], np.nan)
+
+        return self.resampler.draws(ratio, data.reshape(1, len(values), -1))
+
+    def _enough(self, counted: np.ndarray) -> np.ndarray:
+        """Returns [v, c]: whether enough independent groups count, given [m, c] or [m, 1]."""
+        if counted.all():
+            return np.ones((len(self), counted.shape[1]), bool)
+        groups = np.zeros((len(self), self._cluster.max() + 1, counted.shape[1]), bool)
+        np.logical_or.at(groups, (self.codes, self._cluster), counted)
+        return groups.sum(1) >= self._settings.minimum
+
+    def of(self, draws: Draws, v: int, column: int = 0, **about) -> Draws:
+        """Returns the draws of one value's mean, with n and the number of groups of its own.
+
+        Args:
+            draws: of estimate [1, v, c].
+            v: place of the value.
+            column: of the c.
+            **about: bounds of the `Draws`.
+        """
+        groups = int(self.clusters[v])
+        return dataclasses.replace(
+            draws,
+            estimate=draws.estimate[:, v, column],
+            samples=draws.samples[:, :, v, column],
+            n=int(self.sizes[v]),
+            groups=groups,
+            tail=tail_probability(self._settings.level, groups),
+            **about,
+        )
