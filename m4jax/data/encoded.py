@@ -35,6 +35,7 @@ class EncodedPictures:
         resolution: r, in pixels.
         field: of a record.
         rows: the n records that count, in their order; None: all.
+        scaling: how pictures become squares, arguments of `pictures.read` by name; None: its own.
     """
 
     def __init__(
@@ -44,7 +45,9 @@ class EncodedPictures:
         resolution: int,
         field: str = "image",
         rows: np.ndarray | None = None,
+        scaling: Mapping[str, Any] | None = None,
     ):
+        self._scaling = dict(scaling or {})
         self._records, self._side, self._field = records, resolution, field
         self._rows = np.arange(len(records)) if rows is None else np.asarray(rows)
         self.shape = (len(self._rows), resolution, resolution, 3)
@@ -68,7 +71,8 @@ class EncodedPictures:
         pictures = np.empty((len(rows), *self.shape[1:]), np.uint8)
         for picture, record in zip(pictures, self._rows[rows], strict=True):
             try:
-                picture[:] = read(self._records[int(record)][self._field], self._side)
+                content = self._records[int(record)][self._field]
+                picture[:] = read(content, self._side, **self._scaling)
             except InputError as error:
                 raise InputError(f"picture {record}: {error}") from None
         return pictures
@@ -114,6 +118,7 @@ def read_all(
     skip: int = 0,
     what: str,
     check: Callable[[Mapping[str, Any]], Any] | None = None,
+    scaling: Mapping[str, Any] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the records [n] whose pictures can be read, and these, uint8 [n, r, r, 3].
 
@@ -123,7 +128,7 @@ def read_all(
 
     def fill(row: int) -> None:
         record = records[row]
-        pictures[row] = read(record[field], resolution)
+        pictures[row] = read(record[field], resolution, **(scaling or {}))
         if check:
             check(record)
 

@@ -1,5 +1,6 @@
 """One way to read a picture's file, as a person sees it: turned, on white, in 8 bits, square."""
 
+import dataclasses
 import io
 import math
 from typing import Any
@@ -16,7 +17,13 @@ Image.init()  # registers them
 PIXELS = 89_478_485  # of one picture: Pillow's own bound, a quarter of a gigabyte in RGB
 ELONGATED = 8  # longer to shorter side from which the middle is cut out before it is scaled
 
-_BICUBIC = Image.Resampling.BICUBIC
+# Name -> filter of Pillow, and how many pixels of the coarser picture it reaches to either side.
+FILTERS = {
+    "bicubic": (Image.Resampling.BICUBIC, 2),
+    "bilinear": (Image.Resampling.BILINEAR, 1),
+    "lanczos": (Image.Resampling.LANCZOS, 3),
+}
+RESIZES, CUTS = ("shortest", "squash"), ("round", "floor")
 _WIDE = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # modes of more than 8 bits
 _ORIENTATION, _BITS, _PHOTOMETRIC = 274, 258, 262  # tags of EXIF and TIFF
 _TURNS = {
@@ -30,25 +37,66 @@ _TURNS = {
 }
 
 
-def read(content: bytes, side: int) -> np.ndarray:
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """How a picture of any size becomes a square; see `read`."""
+
+    side: int
+    resize: str = "shortest"
+    interpolation: str = "bicubic"
+    edge: int | None = None
+    cut: str = "round"
+
+    def __post_init__(self):
+        choices = {"resize": RESIZES, "interpolation": FILTERS, "cut": CUTS}
+        for field, names in choices.items():
+            if getattr(self, field) not in names:
+                raise InputError(f"unknown {field} {getattr(self, field)!r}; one of {list(names)}")
+        if self.side < 1 or self.scaled < self.side:
+            raise InputError(
+                f"pictures: expected a side of at least 1 and an edge not below it, got "
+                f"{self.side} and {self.edge}"
+            )
+
+    @property
+    def scaled(self) -> int:
+        """Number of pixels to which a picture is scaled before its middle is cut out."""
+        return self.side if self.edge is None else self.edge
+
+
+def read(
+    content: bytes,
+    side: int,
+    *,
+    resize: str = "shortest",
+    interpolation: str = "bicubic",
+    edge: int | None = None,
+    cut: str = "round",
+) -> np.ndarray:
     """Returns the picture in a file's bytes as uint8 [side, side, 3], as a person sees it.
 
     It is turned as its EXIF says; what is transparent shows white; 16 bits, and floats from 0 to
     1, are brought to 8 bits by their whole range; of several frames the first one counts. Colour
-    profiles are not applied, as open_clip doesn't either. Then it is scaled (bicubic, with
-    antialiasing) so that its shorter side has `side` pixels, and cut to the square in its middle,
-    as torchvision's Resize and CenterCrop do in open_clip's preprocessing: pictures in RGB or grey
-    that are not turned come out equal to open_clip's, bit for bit.
+    profiles are not applied, as open_clip doesn't either. Then it is scaled (with antialiasing) so
+    that its shorter side has `edge` pixels, and cut to the square in its middle, as torchvision's
+    Resize and CenterCrop do in open_clip's preprocessing: pictures in RGB or grey that are not
+    turned come out equal to open_clip's, bit for bit.
 
     Args:
         content: of a file of `FORMATS`.
         side: of the square, in pixels.
+        resize: "shortest": as told; "squash": both sides are scaled to `edge` pixels.
+        interpolation: of `FILTERS`.
+        edge: at least `side`; None: `side`.
+        cut: where the middle begins if what is cut off is odd: "round" halves to the even
+            neighbour, as torchvision does, or "floor", as transformers does.
 
     Raises:
         InputError: if it is none, is damaged or cut off, has more than `PIXELS` pixels, or values
-            whose scale can't be known.
+            whose scale can't be known; or on an unknown choice.
     """
-    return np.asarray(_fit(decode(content), side))
+    fit = Fit(side, resize, interpolation, edge, cut)
+    return np.asarray(_fit(decode(content), fit))
 
 
 def decode(content: bytes) -> Image.Image:
@@ -174,19 +222,28 @@ def _turned(picture: Image.Image, source: Image.Image) -> Image.Image:
     return picture if turn is None else picture.transpose(turn)
 
 
-def _fit(image: Image.Image, side: int) -> Image.Image:
-    """Scales the shorter side to `side` and cuts the middle, with torchvision's roundings."""
-    width, height = _scaled(image.size, side)
-    left, top = round((width - side) / 2), round((height - side) / 2)
-    if max(image.size) <= ELONGATED * min(image.size):
+def _fit(image: Image.Image, fit: Fit) -> Image.Image:
+    """Scales a picture and cuts its middle, with the peers' roundings."""
+    resample, _ = FILTERS[fit.interpolation]
+    if fit.resize == "squash":
+        width = height = fit.scaled
+    else:
+        width, height = _scaled(image.size, fit.scaled)
+    left, top = (_first(size - fit.side, fit.cut) for size in (width, height))
+    if fit.resize == "squash" or max(image.size) <= ELONGATED * min(image.size):
         if (width, height) != image.size:
-            image = image.resize((width, height), _BICUBIC)
-        return image.crop((left, top, left + side, top + side))
-    return _middle(image, (image.width / width, image.height / height), (left, top), side)
+            image = image.resize((width, height), resample)
+        return image.crop((left, top, left + fit.side, top + fit.side))
+    return _middle(image, (image.width / width, image.height / height), (left, top), fit)
+
+
+def _first(surplus: int, cut: str) -> int:
+    """Returns how many of the surplus pixels are cut off before the middle."""
+    return round(surplus / 2) if cut == "round" else surplus // 2
 
 
 def _middle(
-    image: Image.Image, step: tuple[float, float], corner: tuple[int, int], side: int
+    image: Image.Image, step: tuple[float, float], corner: tuple[int, int], fit: Fit
 ) -> Image.Image:
     """Returns the square without the strip around it: 1 × 30,000 would become 1.5e9 pixels.
 
@@ -194,19 +251,20 @@ def _middle(
         image: the whole.
         step: width and height, in pixels of the whole, of a pixel of the scaled picture.
         corner: left and top of the square in the scaled picture.
-        side: of the square.
+        fit: tells its side and the filter.
     """
-    starts, ends = [], []  # what a bicubic filter of the square reaches
+    side, (resample, support) = fit.side, FILTERS[fit.interpolation]
+    starts, ends = [], []  # what the filter reaches from the square
     for size, pixel, first in zip(image.size, step, corner, strict=True):
-        reach = 2 * max(pixel, 1) + 2
+        reach = support * max(pixel, 1) + 2
         starts.append(max(0, math.floor(first * pixel - reach)))
         ends.append(min(size, math.ceil((first + side) * pixel + reach)))
     image = image.crop((*starts, *ends))
     left, top = (c * s - start for c, s, start in zip(corner, step, starts, strict=True))
     right, bottom = left + side * step[0], top + side * step[1]
     # In two passes, in the order in which Pillow scales the whole: they don't commute quite.
-    image = image.resize((side, image.height), _BICUBIC, box=(left, 0, right, image.height))
-    return image.resize((side, side), _BICUBIC, box=(0, top, side, bottom))
+    image = image.resize((side, image.height), resample, box=(left, 0, right, image.height))
+    return image.resize((side, side), resample, box=(0, top, side, bottom))
 
 
 def _scaled(size: tuple[int, int], side: int) -> tuple[int, int]:

@@ -70,11 +70,12 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + MLP(norm(x)), the MLP four times as wide."""
+    """x + attention(norm(x)), then x + MLP(norm(x)), the MLP with a layer of `hidden` units."""
 
     variant: Variant
     heads: int
     depth: int
+    hidden: int
 
     @nn.compact
     def __call__(self, x: jax.Array, mask: jax.Array | None) -> tuple[jax.Array, None]:
@@ -84,15 +85,15 @@ class Block(nn.Module):
         out_scale = (2 * width * self.depth) ** -0.5
         attention = Attention(v, self.heads, out_scale, name="attention")
         x = x + attention(layer_norm(v, "norm1")(x), mask)
-        return x + mlp(v, layer_norm(v, "norm2")(x), out_scale), None
+        return x + mlp(v, layer_norm(v, "norm2")(x), self.hidden, out_scale), None
 
 
-def mlp(variant: Variant, x: jax.Array, out_scale: float) -> jax.Array:
-    """Maps x [..., D] to [..., D] over a hidden layer of 4 D: "up" and "down" of the module."""
+def mlp(variant: Variant, x: jax.Array, hidden: int, out_scale: float) -> jax.Array:
+    """Maps x [..., D] to [..., D] over a hidden layer: "up" and "down" of the module."""
     width = x.shape[-1]
-    hidden = dense(variant, 4 * width, scale=(2 * width) ** -0.5, name="up")(x)
-    hidden = ACTIVATIONS[variant.activation](hidden)
-    return dense(variant, width, scale=out_scale, name="down")(hidden)
+    x = dense(variant, hidden, scale=(2 * width) ** -0.5, name="up")(x)
+    x = ACTIVATIONS[variant.activation](x)
+    return dense(variant, width, scale=out_scale, name="down")(x)
 
 
 class Transformer(nn.Module):
@@ -101,6 +102,7 @@ class Transformer(nn.Module):
     variant: Variant
     depth: int
     heads: int
+    hidden: int
 
     @nn.compact
     def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
@@ -115,7 +117,8 @@ class Transformer(nn.Module):
             length=self.depth,
             unroll=self.depth if self.depth <= MAX_UNROLLED else 1,
         )
-        return scanned(self.variant, self.heads, self.depth, name="blocks")(x, mask)[0]
+        sizes = (self.heads, self.depth, self.hidden)
+        return scanned(self.variant, *sizes, name="blocks")(x, mask)[0]
 
 
 class QueryKeyValue(nn.Module):
@@ -152,4 +155,4 @@ class AttentionPooling(nn.Module):
         q = jnp.broadcast_to(q, (len(x), 1, width)).reshape(len(x), 1, v.heads, -1)
         keys, values = jnp.moveaxis(kv.reshape(*x.shape[:-1], 2, v.heads, -1), -3, 0)
         h = dense(v, width, scale=out_scale, name="out")(attend(q, keys, values, None))[:, 0]
-        return h + mlp(v, layer_norm(v, "norm")(h), out_scale)
+        return h + mlp(v, layer_norm(v, "norm")(h), v.hidden, out_scale)

@@ -38,9 +38,14 @@ def unit_norm(x: jax.Array) -> jax.Array:
 
 
 def patchify(images: jax.Array, size: int) -> jax.Array:
-    """Cuts images [B, h, w, 3] into patches [B, h/size · w/size, size · size · 3], row by row."""
+    """Cuts images [B, h, w, 3] into patches [B, ⌊h/size⌋ · ⌊w/size⌋, size · size · 3], row by row.
+
+    What is left at the bottom and at the right is dropped, as a convolution with a stride does.
+    """
     batch, height, width, channels = images.shape
-    grid = images.reshape(batch, height // size, size, width // size, size, channels)
+    rows, columns = height // size, width // size
+    images = images[:, : rows * size, : columns * size]
+    grid = images.reshape(batch, rows, size, columns, size, channels)
     return grid.swapaxes(2, 3).reshape(batch, -1, size * size * channels)
 
 
@@ -64,7 +69,7 @@ class ImageTower(nn.Module):
         x = x + self.param("positions", scale, x.shape[1:]).astype(x.dtype)
         if v.pooling == "class":
             x = layer_norm(v, "norm_pre")(x)
-        tokens = Transformer(v, v.depth, v.heads, name="transformer")(x)
+        tokens = Transformer(v, v.depth, v.heads, v.hidden, name="transformer")(x)
         norm = layer_norm(v, "norm_post")
         if v.pooling == "map":
             pooled = AttentionPooling(v, name="pool")(norm(tokens))
@@ -102,7 +107,8 @@ class TextTower(nn.Module):
         )
         positions = self.param("positions", nn.initializers.normal(0.01), (v.context, v.text_width))
         x = table(tokens) + positions[:length].astype(v.dtype)
-        x = Transformer(v, v.text_depth, v.text_heads, name="transformer")(x, _mask(v, used))
+        layers = Transformer(v, v.text_depth, v.text_heads, v.text_hidden, name="transformer")
+        x = layers(x, _mask(v, used))
         norm = layer_norm(v, "norm_post")
         if v.text_pooling == "mean":
             share = used / jnp.maximum(used.sum(axis=1, keepdims=True), 1)

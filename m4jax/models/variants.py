@@ -31,6 +31,9 @@ REMAT: dict[str, Callable | None] = {
 }
 
 
+_COUNTS = ("depth", "text_depth", "embed", "context", "vocab_size")
+
+
 @dataclasses.dataclass(frozen=True)
 class Variant:
     """What a two-tower model is made of; every field can be overridden in `models.create`.
@@ -40,7 +43,9 @@ class Variant:
     """
 
     image_size: int  # height and width of the pictures, in pixels
-    patch_size: int  # height and width of a patch, in pixels
+    # Height and width of a patch, in pixels; rows and columns of a picture beyond the last whole
+    # patch are not seen.
+    patch_size: int
     width: int  # of the image tower
     depth: int  # number of layers of the image tower
     heads: int  # number of attention heads of the image tower
@@ -58,6 +63,10 @@ class Variant:
     text_mask: Literal["causal", "padding", "none"] = "causal"
     context: int = 77  # the largest number of tokens of a text; without a mask the only one
     vocab_size: int = 49408  # number of token ids; id 0 is padding, but not without a mask
+    # Width of the hidden layer of the MLPs, of attention pooling as well; None: four times that of
+    # the tower.
+    mlp_width: int | None = None
+    text_mlp_width: int | None = None
     biases: bool = False  # whether the patch embedding and the projections have biases
     activation: str = "quick_gelu"  # of the MLPs, a key of `ACTIVATIONS`
     norm_epsilon: float = 1e-5  # added to the variance in layer normalisation
@@ -71,17 +80,19 @@ class Variant:
     remat: str = "none"  # what a layer keeps for its gradient, a key of `REMAT`
 
     def __post_init__(self):
-        for part, whole in (
-            ("patch_size", "image_size"),
-            ("heads", "width"),
-            ("text_heads", "text_width"),
-        ):
+        if not 1 <= self.patch_size <= self.image_size:
+            raise InputError(
+                f"image_size must be at least patch_size, and that at least 1, got "
+                f"{self.image_size} and {self.patch_size}"
+            )
+        for part, whole in (("heads", "width"), ("text_heads", "text_width")):
             a, b = getattr(self, part), getattr(self, whole)
             if a < 1 or b < 1 or b % a:
                 raise InputError(f"{whole} must be a multiple of {part}, got {b} and {a}")
-        for field in ("depth", "text_depth", "embed", "context", "vocab_size"):
-            if getattr(self, field) < 1:
-                raise InputError(f"{field} must be at least 1, got {getattr(self, field)}")
+        for field in (*_COUNTS, "mlp_width", "text_mlp_width"):
+            value = getattr(self, field)
+            if value is not None and value < 1:
+                raise InputError(f"{field} must be at least 1, got {value}")
         if not all(len(x) == 3 for x in (self.pixel_mean, self.pixel_std)):
             raise InputError("pixel_mean and pixel_std must have a number for each of 3 channels")
         if not all(0 < x < math.inf for x in (*self.pixel_std, self.norm_epsilon)):
@@ -95,6 +106,21 @@ class Variant:
             value = getattr(self, field)
             if value not in names:
                 raise InputError(f"unknown {field} {value!r}; {nearest(value, names)}")
+
+    @property
+    def hidden(self) -> int:
+        """Width of the hidden layer of the image tower's MLPs."""
+        return 4 * self.width if self.mlp_width is None else self.mlp_width
+
+    @property
+    def text_hidden(self) -> int:
+        """Width of the hidden layer of the text tower's MLPs."""
+        return 4 * self.text_width if self.text_mlp_width is None else self.text_mlp_width
+
+    @property
+    def grid(self) -> int:
+        """Number of patches along a side of a picture."""
+        return self.image_size // self.patch_size
 
     @property
     def image_projection(self) -> bool:

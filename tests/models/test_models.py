@@ -217,7 +217,7 @@ def test_initialisation_is_a_function_of_the_seed():
     [
         ("emoji-S/9", {}, "unknown model 'emoji-S/9'; did you mean"),
         ("emoji-S/8", {"vocabsize": 3}, "did you mean 'vocab_size'"),
-        ("emoji-S/8", {"patch_size": 7}, "image_size must be a multiple of patch_size"),
+        ("emoji-S/8", {"patch_size": 33}, "image_size must be at least patch_size"),
         ("emoji-S/8", {"heads": 3}, "width must be a multiple of heads"),
         ("emoji-S/8", {"depth": 0}, "depth must be at least 1"),
         ("emoji-S/8", {"activation": "gelo"}, "did you mean 'gelu'"),

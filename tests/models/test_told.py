@@ -36,9 +36,11 @@ CONFIGS = {
             "model_type": "clip",
             "projection_dim": 40,
             "vision_config": {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
-                              "patch_size": 8, "image_size": 32, "hidden_act": "gelu"},
+                              "patch_size": 8, "image_size": 32, "hidden_act": "gelu",
+                              "intermediate_size": 256},
             "text_config": {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4,
-                            "max_position_embeddings": 9, "vocab_size": 60, "hidden_act": "gelu"},
+                            "max_position_embeddings": 9, "vocab_size": 60, "hidden_act": "gelu",
+                            "intermediate_size": 192},
         },
     ),
 }  # fmt: skip

@@ -8,6 +8,7 @@ from m4jax.models.convert.api import (
     from_peer,
     load,
     read_model,
+    read_params,
     save,
     to_peer,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "from_peer",
     "load",
     "read_model",
+    "read_params",
     "save",
     "to_peer",
 ]

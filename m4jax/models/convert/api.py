@@ -92,19 +92,27 @@ def load(
             str(path / VARIANT), dataclasses.asdict(_exported(path)).items(), model.variant
         )
         path = path / MODEL
+    params, archive = read_params(path, model, format=format)
+    if format in ("open_clip", "transformers"):
+        told.check(path, archive.tensors, archive.metadata, model.variant, activation)
+    elif activation is not None:
+        told.compare(told.ARGUMENT, [("activation", activation)], model.variant)
+    return params
+
+
+def read_params(path: Path, model: nn.Module, *, format: str) -> tuple[Any, archives.Archive]:
+    """Returns parameters for `model` from a file that is of this model, and what the file holds.
+
+    Args, Raises: see `load`. What lies beside the file is not looked at.
+    """
     most = 2 * sum(4 * math.prod(leaf.shape) for leaf in _shapes(model).values()) + SLACK
     archive = archives.read(path, most)
     told.check_sum(path, archive.metadata, archive.tensors)
     params = from_peer(archive.tensors, model, format=format)
-    if format in ("open_clip", "transformers"):
-        told.check(path, archive.tensors, archive.metadata, model.variant, activation)
-        return params
     if told.METADATA in archive.metadata:
         fields = told.of_json(archive.metadata[told.METADATA], path)
         told.compare(str(path), fields, model.variant)
-    if activation is not None:
-        told.compare(told.ARGUMENT, [("activation", activation)], model.variant)
-    return params
+    return params, archive
 
 
 def save(params: Any, path: str | os.PathLike, model: nn.Module, *, format: str) -> None:

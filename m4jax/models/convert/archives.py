@@ -14,8 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from m4jax import files
 from m4jax.errors import InputError
 
+INDEX = ".safetensors.index.json"
 HEADER = 10_000  # bytes of a .npy file's header: NumPy's own bound
 _DTYPES = {  # safetensors' names of the types that NumPy knows
     "F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": jnp.bfloat16,
@@ -37,10 +39,10 @@ class Archive(NamedTuple):
 
 
 def read(path: Path, most: int) -> Archive:
-    """Returns what a safetensors or npz file holds.
+    """Returns what a safetensors or npz file holds, or several that an index lists.
 
     Args:
-        path: ends in .npz, else it is read as safetensors.
+        path: ends in .npz or in `INDEX`, else it is read as safetensors.
         most: bytes that its arrays may take in memory; what they claim is added up first.
 
     Raises:
@@ -51,6 +53,8 @@ def read(path: Path, most: int) -> Archive:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
+        if path.name.endswith(INDEX):
+            return _sharded(path, most)
         return _npz(path, most) if path.suffix == ".npz" else _safetensors(path, most)
     except InputError:
         raise
@@ -60,6 +64,30 @@ def read(path: Path, most: int) -> Archive:
             f"{path}: not a readable safetensors or npz file ({reason}); a PyTorch checkpoint must "
             "be saved as safetensors first, as reading it would execute what it contains"
         ) from None
+
+
+def _sharded(path: Path, most: int) -> Archive:
+    """Reads the safetensors files of an index, {"weight_map": {tensor: file}}, as one archive."""
+    content = files.read_json(path)
+    places = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(places, dict) or not places:
+        raise InputError(f"{path}: expected an object with a weight_map of tensors to files")
+    tensors: dict[str, np.ndarray] = {}
+    for name in sorted(set(map(str, places.values()))):
+        if not name.endswith(".safetensors") or Path(name).name != name or "\0" in name:
+            raise InputError(f"{path}: {name!r:.80} is no safetensors file of the same folder")
+        shard = read(path.parent / name, most)
+        expected = {tensor for tensor, file in places.items() if file == name}
+        if expected != set(shard.tensors):
+            odd = sorted(expected ^ set(shard.tensors))[0]
+            where = "lacks" if odd in expected else "has"
+            raise InputError(
+                f"{path}: {name} {where} the tensor {odd!r}, and the index says otherwise; fetch "
+                "both again"
+            )
+        tensors |= shard.tensors
+        most -= sum(array.nbytes for array in shard.tensors.values())
+    return Archive(tensors, {})
 
 
 def _check_size(path: Path, claimed: int, most: int) -> None:

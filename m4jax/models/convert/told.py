@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import math
 import re
 import warnings
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,8 @@ import numpy as np
 from m4jax import files
 from m4jax.errors import DamagedError, InputError
 from m4jax.files.sealed import parse
+from m4jax.models.convert import configurations
+from m4jax.models.convert.configurations import same
 from m4jax.models.convert.incoming import OPENAI
 from m4jax.models.convert.rules import Tensors
 from m4jax.models.variants import Variant
@@ -27,32 +28,11 @@ HEAD_WIDTH = 64  # of all models that open_clip and OpenAI published up to ViT-L
 # Not of what a model computes from its parameters. The size of pictures is told by the positions,
 # which are interpolated where it differs.
 _FREE = ("dtype", "remat", "logit_scale", "logit_bias", "image_size")
-_NAMES = {"gelu_pytorch_tanh": "gelu_tanh", "gelu_new": "gelu_tanh"}  # transformers', ours
-
-# Fields of open_clip's configurations that the models here have in this one form; what else it
-# says is of the computation and must be left out, or of training, texts or shapes.
-_OPEN_CLIP = {
-    "vision_cfg": {"pool_type": "tok", "final_ln_after_pool": False},
-    "text_cfg": {"pool_type": "argmax", "final_ln_after_pool": False, "no_causal_mask": False},
+# Configurations beside a file, the first of which counts, and what reads them.
+READERS = {
+    "open_clip_config.json": configurations.open_clip,
+    "config.json": configurations.transformers,
 }
-_ABSENT = ("act_kwargs", "norm_kwargs", "timm_model_name", "hf_model_name", "attentional_pool")
-# Defaults of transformers' CLIPConfig and SiglipConfig, which its files leave out.
-_TRANSFORMERS = {
-    "clip": {
-        "vision": (768, 12, 12, 32, "quick_gelu", 1e-5),
-        "text": (512, 12, 8, 77, 49408, "quick_gelu", 1e-5),
-    },
-    "siglip": {
-        "vision": (768, 12, 12, 16, "gelu_pytorch_tanh", 1e-6),
-        "text": (768, 12, 12, 64, 32000, "gelu_pytorch_tanh", 1e-6),
-    },
-}
-_SHARED = ("hidden_size", "num_hidden_layers", "num_attention_heads")
-_VISION_KEYS = (*_SHARED, "patch_size", "hidden_act", "layer_norm_eps")
-_TEXT_KEYS = (*_SHARED, "max_position_embeddings", "vocab_size", "hidden_act", "layer_norm_eps")
-_VISION = ("width", "depth", "heads", "patch_size", "activation", "norm_epsilon")
-_TEXT = ("text_width", "text_depth", "text_heads", "context", "vocab_size")
-_TEXT = (*_TEXT, "activation", "norm_epsilon")
 
 
 class Told(NamedTuple):
@@ -106,7 +86,7 @@ def compare(source: str, fields: Iterable[tuple[str, Any]], variant: Variant) ->
     different = {
         name: value
         for name, value in fields
-        if name not in _FREE and not _same(getattr(variant, name), value)
+        if name not in _FREE and not same(getattr(variant, name), value)
     }
     if different:
         says = ", ".join(f"{name} is {value!r}" for name, value in different.items())
@@ -118,29 +98,18 @@ def compare(source: str, fields: Iterable[tuple[str, Any]], variant: Variant) ->
         )
 
 
-def _same(ours: Any, theirs: Any) -> bool:
-    if isinstance(ours, float) and isinstance(theirs, int | float):
-        return math.isclose(ours, theirs, rel_tol=1e-3)
-    if isinstance(ours, tuple) and isinstance(theirs, list | tuple) and len(ours) == len(theirs):
-        return all(_same(a, b) for a, b in zip(ours, theirs, strict=True))
-    return ours == theirs
-
-
 def _sources(path: Path, names: Iterable[str], metadata: Mapping[str, str]) -> Iterable[Told]:
     """Yields what is told: by the file itself, beside it, and by its name."""
     if METADATA in metadata:
         yield Told(str(path), of_json(metadata[METADATA], path))
-    for name, read in (("open_clip_config.json", _open_clip), ("config.json", _transformers)):
+    for name, reader in READERS.items():
         beside = path.parent / name
         if beside.is_file():
             content = files.read_json(beside)
             try:
-                yield Told(str(beside), read(content))
-            except (TypeError, KeyError, ValueError, AttributeError, ZeroDivisionError) as error:
-                reason = error if isinstance(error, InputError) else f"no such model: {error!r}"
-                raise InputError(
-                    f"{beside}: {reason}; move it away if it is of another file"
-                ) from None
+                yield Told(str(beside), configurations.read(content, reader, str(beside)))
+            except InputError as error:
+                raise InputError(f"{error}; move it away if it is of another file") from None
             break
     if set(OPENAI) <= set(names):
         yield Told(f"{path} (OpenAI's, by its tensors)", [("activation", "quick_gelu")])
@@ -180,49 +149,3 @@ def of_json(text: str, path: Path) -> list[tuple[str, Any]]:
     if not isinstance(fields, dict) or not set(fields) <= set(Variant.__annotations__):
         raise InputError(f"{path}: its metadata {METADATA!r} are not readable; save it again")
     return list(fields.items())
-
-
-def _open_clip(content: Any) -> list[tuple[str, Any]]:
-    """Returns the fields that an open_clip_config.json tells, with open_clip's own defaults."""
-    model = content.get("model_cfg", content)
-    vision, text = model["vision_cfg"], model["text_cfg"]
-    for name, part in (("vision_cfg", vision), ("text_cfg", text)):
-        wrong = [k for k, value in _OPEN_CLIP[name].items() if part.get(k, value) != value]
-        wrong += [key for key in _ABSENT if part.get(key)]
-        if wrong:
-            raise InputError(
-                f"{name}.{wrong[0]} is {part[wrong[0]]!r}, which no model here computes"
-            )
-    width = vision.get("width", 768)
-    preprocess = content.get("preprocess_cfg", {})
-    pixels = {"pixel_mean": preprocess.get("mean"), "pixel_std": preprocess.get("std")}
-    return [
-        ("width", width),
-        ("depth", vision.get("layers", 12)),
-        ("heads", width // vision.get("head_width", 64)),
-        ("patch_size", vision.get("patch_size", 16)),
-        ("text_width", text.get("width", 512)),
-        ("text_depth", text.get("layers", 12)),
-        ("text_heads", text.get("heads", 8)),
-        ("context", text.get("context_length", 77)),
-        ("vocab_size", text.get("vocab_size", 49408)),
-        ("embed", model["embed_dim"]),
-        ("activation", "quick_gelu" if model.get("quick_gelu", False) else "gelu"),
-        *((name, value) for name, value in pixels.items() if value is not None),
-    ]
-
-
-def _transformers(content: Any) -> list[tuple[str, Any]]:
-    """Returns the fields that a config.json of CLIPModel or SiglipModel tells."""
-    kind = content.get("model_type")
-    if kind not in _TRANSFORMERS:
-        raise InputError(f"a model of type {kind!r}; expected clip or siglip")
-    fields = []
-    for part, ours, keys in (("vision", _VISION, _VISION_KEYS), ("text", _TEXT, _TEXT_KEYS)):
-        config, defaults = content.get(f"{part}_config") or {}, _TRANSFORMERS[kind][part]
-        for name, key, default in zip(ours, keys, defaults, strict=True):
-            value = config.get(key, default)
-            fields.append((name, _NAMES.get(value, value) if name == "activation" else value))
-    if kind == "clip":
-        fields.append(("embed", content.get("projection_dim", 512)))
-    return fields

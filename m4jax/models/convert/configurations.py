@@ -1,0 +1,235 @@
+"""What a peer's configuration tells of its model: the fields of our `Variant`, by name.
+
+One reading serves two ends: a model is made from it (`folders`), and one that was made by name is
+compared with it (`told`).
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, get_type_hints
+
+from m4jax import settings
+from m4jax.errors import InputError
+from m4jax.models.variants import Variant
+
+Fields = list[tuple[str, Any]]  # of `Variant`, name and value; a name perhaps twice
+
+# What none of the models here comes near, and what would only be made to exhaust the memory.
+LARGEST = {
+    **dict.fromkeys(("depth", "text_depth"), 1 << 10),
+    **dict.fromkeys(("image_size", "patch_size", "heads", "text_heads", "context"), 1 << 14),
+    **dict.fromkeys(("width", "text_width", "embed", "mlp_width", "text_mlp_width"), 1 << 16),
+    "vocab_size": 1 << 24,
+}
+_ACTIVATIONS = {"gelu_pytorch_tanh": "gelu_tanh", "gelu_new": "gelu_tanh"}  # transformers', ours
+
+# Of transformers' configurations: key, field, and the default, which its files leave out.
+_VISION = (
+    ("hidden_size", "width", 768),
+    ("num_hidden_layers", "depth", 12),
+    ("num_attention_heads", "heads", 12),
+    ("intermediate_size", "mlp_width", 3072),
+    ("image_size", "image_size", 224),
+)
+_TEXT = (
+    ("num_hidden_layers", "text_depth", 12),
+    ("intermediate_size", "text_mlp_width", {"clip": 2048, "siglip": 3072}),
+    ("hidden_size", "text_width", {"clip": 512, "siglip": 768}),
+    ("num_attention_heads", "text_heads", {"clip": 8, "siglip": 12}),
+    ("max_position_embeddings", "context", {"clip": 77, "siglip": 64}),
+    ("vocab_size", "vocab_size", {"clip": 49408, "siglip": 32000}),
+)
+_BOTH = (
+    ("hidden_act", "activation", {"clip": "quick_gelu", "siglip": "gelu_pytorch_tanh"}),
+    ("layer_norm_eps", "norm_epsilon", {"clip": 1e-5, "siglip": 1e-6}),
+)
+_PATCH = ("patch_size", "patch_size", {"clip": 32, "siglip": 16})
+
+# What distinguishes SigLIP's architecture from CLIP's.
+_SIGLIP: dict[str, Any] = {
+    "pooling": "map",
+    "text_pooling": "end",
+    "text_mask": "none",
+    "biases": True,
+    "logit_scale": 10.0,
+    "logit_bias": -10.0,
+}
+_CLIP: dict[str, Any] = {
+    "pooling": "class",
+    "text_pooling": "last",
+    "text_mask": "causal",
+    "biases": False,
+    "logit_scale": 1 / 0.07,
+    "logit_bias": None,
+}
+
+# Fields of open_clip's configurations that the models here have in this one form; what else it
+# says is of the computation and must be left out, or of training, texts or shapes.
+_OPEN_CLIP = {
+    "vision_cfg": {"pool_type": "tok", "final_ln_after_pool": False},
+    "text_cfg": {"pool_type": "argmax", "final_ln_after_pool": False, "no_causal_mask": False},
+}
+_ABSENT = ("act_kwargs", "norm_kwargs", "timm_model_name", "hf_model_name", "attentional_pool")
+
+
+def read(content: Any, reader: Callable[[Any], Fields], source: str) -> Fields:
+    """Returns the fields that a configuration tells.
+
+    Args:
+        content: of its JSON file.
+        reader: `transformers` or `open_clip`.
+        source: what to call it in an error.
+
+    Raises:
+        InputError: if it is of no model that there is here.
+    """
+    try:
+        return reader(content)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    except (TypeError, KeyError, ValueError, AttributeError, ZeroDivisionError) as error:
+        raise InputError(f"{source}: no such model: {error!r}") from None
+
+
+def variant(fields: Iterable[tuple[str, Any]], source: str) -> Variant:
+    """Returns the variant that all fields together tell.
+
+    Raises:
+        InputError: if they contradict one another, are of wrong types, or don't fit together.
+    """
+    found: dict[str, Any] = {}
+    for name, value in fields:
+        if name in found and not same(found[name], value):
+            raise InputError(
+                f"{source}: both towers share one {name} in the models here, and it says "
+                f"{found[name]!r} and {value!r}"
+            )
+        found[name] = value
+    hints = get_type_hints(Variant)
+    values = {
+        name: settings.convert(hints[name], x, f"{source}: {name}") for name, x in found.items()
+    }
+    for name, value in values.items():
+        if name in LARGEST and value is not None and value > LARGEST[name]:
+            raise InputError(f"{source}: {name} is {value:,}; expected at most {LARGEST[name]:,}")
+    needed = {f.name for f in dataclasses.fields(Variant) if f.default is dataclasses.MISSING}
+    if needed - values.keys():
+        raise InputError(f"{source}: does not tell {', '.join(sorted(needed - values.keys()))}")
+    try:
+        return Variant(**values)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+
+
+def same(ours: Any, theirs: Any) -> bool:
+    """Whether two values of a field are the same, floats to a thousandth of themselves."""
+    if isinstance(ours, float) and isinstance(theirs, int | float):
+        return math.isclose(ours, theirs, rel_tol=1e-3)
+    if isinstance(ours, tuple) and isinstance(theirs, list | tuple) and len(ours) == len(theirs):
+        return all(same(a, b) for a, b in zip(ours, theirs, strict=True))
+    return ours == theirs
+
+
+def transformers(content: Mapping[str, Any]) -> Fields:
+    """Returns the fields that a config.json of CLIPModel or SiglipModel tells."""
+    kind = content.get("model_type")
+    if kind not in ("clip", "siglip"):
+        raise InputError(f"a model of type {kind!r}; expected clip or siglip")
+    vision, text = _section(content, "vision"), _section(content, "text")
+    fields = [
+        *_taken(vision, (*_VISION, _PATCH, *_BOTH), kind),
+        *_taken(text, (*_TEXT, *_BOTH), kind),
+    ]
+    if vision.get("num_channels", 3) != 3:
+        raise InputError(f"pictures of {vision['num_channels']} channels; expected 3")
+    if kind == "clip":
+        return [*fields, ("embed", content.get("projection_dim", 512)), *_CLIP.items()]
+    if not vision.get("vision_use_head", True):
+        raise InputError(
+            "vision_use_head is false: without its pooling the tower embeds no pictures"
+        )
+    told = dict(fields)
+    embed = text.get("projection_size")
+    embed = told["text_width"] if embed is None else embed
+    if embed != told["width"]:
+        raise InputError(
+            f"texts are embedded in {embed!r} numbers and pictures in {told['width']!r}; expected "
+            "that text_config.projection_size is vision_config.hidden_size"
+        )
+    return [*fields, ("embed", embed), *_SIGLIP.items()]
+
+
+def _section(content: Mapping[str, Any], part: str) -> Mapping[str, Any]:
+    """Returns the configuration of a tower; older files have a second one, which counts."""
+    older = content.get(f"{part}_config_dict")
+    section = content.get(f"{part}_config") if older is None else older
+    if section is None:
+        return {}
+    if not isinstance(section, Mapping):
+        raise InputError(f"{part}_config: expected an object, got {section!r:.60}")
+    return section
+
+
+def _taken(section: Mapping[str, Any], keys: Iterable[tuple], kind: str) -> Fields:
+    fields = {}
+    for key, name, default in keys:
+        default = default[kind] if isinstance(default, dict) else default
+        value = section.get(key, default)
+        if name == "activation":
+            value = _ACTIVATIONS.get(value, value)
+        if name in ("image_size", "patch_size"):
+            value = square(value, key)
+        fields[name] = value
+    for name, width in (("mlp_width", "width"), ("text_mlp_width", "text_width")):
+        if name in fields:
+            fields[name] = mlp_width(fields[name], fields[width])
+    return list(fields.items())
+
+
+def mlp_width(hidden: Any, width: Any) -> Any:
+    """Returns the `mlp_width` of a variant; None stands for four times the width."""
+    return None if hidden == 4 * width else hidden
+
+
+def square(value: Any, key: str) -> Any:
+    """Returns the side of a square that is told as one number or as two equal ones."""
+    if not isinstance(value, list | tuple):
+        return value
+    if len(value) != 2 or value[0] != value[1]:
+        raise InputError(f"{key} is {value!r:.60}; expected a square")
+    return value[0]
+
+
+def open_clip(content: Mapping[str, Any]) -> Fields:
+    """Returns the fields that an open_clip_config.json tells, with open_clip's own defaults."""
+    model = content.get("model_cfg", content)
+    vision, text = model["vision_cfg"], model["text_cfg"]
+    for name, part in (("vision_cfg", vision), ("text_cfg", text)):
+        wrong = [k for k, value in _OPEN_CLIP[name].items() if part.get(k, value) != value]
+        wrong += [key for key in _ABSENT if part.get(key)]
+        if wrong:
+            raise InputError(
+                f"{name}.{wrong[0]} is {part[wrong[0]]!r}, which no model here computes"
+            )
+    width, text_width = vision.get("width", 768), text.get("width", 512)
+    preprocess = content.get("preprocess_cfg", {})
+    pixels = {"pixel_mean": preprocess.get("mean"), "pixel_std": preprocess.get("std")}
+    return [
+        ("width", width),
+        ("depth", vision.get("layers", 12)),
+        ("heads", width // vision.get("head_width", 64)),
+        ("mlp_width", mlp_width(int(width * vision.get("mlp_ratio", 4.0)), width)),
+        ("image_size", square(vision.get("image_size", 224), "image_size")),
+        ("patch_size", square(vision.get("patch_size", 16), "patch_size")),
+        ("text_width", text_width),
+        ("text_depth", text.get("layers", 12)),
+        ("text_heads", text.get("heads", 8)),
+        ("text_mlp_width", mlp_width(int(text_width * text.get("mlp_ratio", 4.0)), text_width)),
+        ("context", text.get("context_length", 77)),
+        ("vocab_size", text.get("vocab_size", 49408)),
+        ("embed", model["embed_dim"]),
+        ("activation", "quick_gelu" if model.get("quick_gelu", False) else "gelu"),
+        *((name, value) for name, value in pixels.items() if value is not None),
+        *_CLIP.items(),
+    ]
