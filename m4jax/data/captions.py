@@ -1,26 +1,17 @@
 """Captions from files as they come: csv, tsv, txt, json, jsonl and parquet, gzipped or not."""
 
-import codecs
-import csv
-import gzip
 import itertools
-import json
 import os
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
+from m4jax.data import rows
 from m4jax.data.text import decoded
 from m4jax.errors import InputError
 from m4jax.files import parquet
 
 _ROWS = 1 << 14  # of parquet that are read at once
-_CSV = {".csv": ",", ".tsv": "\t"}
-_MENDS = {  # of rows with too many or too few cells
-    ".csv": 'write captions with commas in quotes, "a man, seated"',
-    ".tsv": "take tabs and line ends out of captions, or write a csv: in tsv quotes are letters",
-}
 
 
 def read(
@@ -43,8 +34,7 @@ def read(
             a uid is none, or a row of csv or tsv has more or fewer cells than the first.
     """
     path = Path(path)
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    kind = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else path.suffix.lower()
+    kind = rows.suffix_of(path)
     if kind not in _READERS:
         raise InputError(f"{path}: expected a file {', '.join(_READERS)}, or one with .gz behind")
     if not path.is_file():
@@ -69,16 +59,16 @@ def read_groups(
         caption: the column of the caption.
         uid: the column of the uid; "": the file's name and the row's number.
     """
-    rows = _columns(source, path, caption, uid, groups)
-    yield from _named(Path(path), rows, uid, first)
+    found = _columns(source, path, caption, uid, groups)
+    yield from _named(Path(path), found, uid, first)
 
 
 def _named(
-    path: Path, rows: Iterator[tuple[Any, Any]], uid: str, first: int = 0
+    path: Path, found: Iterator[tuple[Any, Any]], uid: str, first: int = 0
 ) -> Iterator[tuple[str, Any]]:
     """Yields uid and caption of rows, the first of which has the number `first`."""
     stem = path.name.partition(".")[0]
-    for number, (name, text) in enumerate(_told(path, rows), first):
+    for number, (name, text) in enumerate(rows.told(path, found), first):
         yield (_uid(path, number, uid, name) if uid else f"{stem}/{number:010d}"), text
 
 
@@ -89,78 +79,24 @@ def _uid(path: Path, number: int, column: str, value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     try:
-        return decoded(_plain(value) if isinstance(value, str) else value)
+        return decoded(rows.plain(value) if isinstance(value, str) else value)
     except ValueError as error:
         raise InputError(
             f"{path}: row {number:,}: {column!r}: {error}; expected text or a whole number"
         ) from None
 
 
-def _told(path: Path, rows: Iterator[Any]) -> Iterator[Any]:
-    """Yields the rows; what a library raises for a file that is none is an `InputError`."""
-    try:
-        yield from rows
-    except InputError:
-        raise
-    except (csv.Error, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path}: can't be read ({error})") from None
-    except (ValueError, RecursionError) as error:  # of JSON: numbers of too many digits, too
-        raise InputError(f"{path}: not JSON in UTF-8 ({error})") from None
-
-
-def _open(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else open(path, "rb")
-
-
-def _text(path: Path) -> Iterator[str]:
-    """Yields the lines of a file without its byte order mark; other bytes are `surrogateescape`."""
-    with _open(path) as file:
-        for number, line in enumerate(file):
-            yield line.removeprefix(b"" if number else codecs.BOM_UTF8).decode(
-                "utf-8", "surrogateescape"
-            )
-
-
-def _plain(text: str) -> str | bytes:
-    """Returns a text that was read with `surrogateescape`, or its bytes if it is not UTF-8."""
-    try:
-        raw = text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half a surrogate pair, of JSON
-        return text
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw
-
-
 def _lines(path: Path, kind: str, caption: str, uid: str) -> Iterator[tuple[None, str | bytes]]:
-    for number, line in enumerate(_text(path)):
-        text = line.rstrip("\r\n")
-        if "\r" in text:  # one caption, or several with the line ends of old Macs?
-            raise InputError(
-                f"{path}: line {number + 1:,} has carriage returns within; end each caption with a "
-                "line feed, and write it in one line"
-            )
-        yield None, _plain(text)
+    return ((None, text) for text in rows.lines(path))
 
 
 def _table(path: Path, kind: str, caption: str, uid: str) -> Iterator[tuple[Any, Any]]:
-    """Yields from csv and tsv. In tsv quotes are letters, as Conceptual Captions has it."""
-    quoting = csv.QUOTE_NONE if kind == ".tsv" else csv.QUOTE_MINIMAL
-    csv.field_size_limit(1 << 30)
-    rows = csv.reader(_text(path), delimiter=_CSV[kind], quoting=quoting, strict=True)
-    filled = filter(None, rows)
-    first = next(filled, [])
+    """Yields from csv and tsv."""
+    cells = rows.cells(path, kind)
+    first = next(cells, [])
     place = _places(path, first, caption, uid)
-    for row in filled if _has_head(caption, uid) else itertools.chain([first], filled):
-        while len(row) > len(first) and not row[-1]:
-            row.pop()  # spreadsheets write empty cells to the right of a table
-        if len(row) != len(first):
-            raise InputError(
-                f"{path}: line {rows.line_num:,} ends a row of {len(row)} cells, and the first has "
-                f"{len(first)}: {_MENDS[kind]}"
-            )
-        yield (row[place[uid]] if uid else None), _plain(row[place[caption]])
+    for row in cells if _has_head(caption, uid) else itertools.chain([first], cells):
+        yield (row[place[uid]] if uid else None), rows.plain(row[place[caption]])
 
 
 def _has_head(caption: str, uid: str) -> bool:
@@ -184,19 +120,13 @@ def _places(path: Path, first: list[str], caption: str, uid: str) -> dict[str, i
 
 
 def _json(path: Path, kind: str, caption: str, uid: str) -> Iterator[tuple[Any, Any]]:
-    with _open(path) as file:
-        content = json.load(file)
-    rows = content.get("annotations") if isinstance(content, dict) else content  # COCO's
-    if not isinstance(rows, list):
-        raise InputError(f"{path}: expected a list, or one called 'annotations' as COCO has it")
-    yield from (_fields(path, number, row, caption, uid) for number, row in enumerate(rows))
+    for number, row in rows.json_rows(path):
+        yield _fields(path, number, row, caption, uid)
 
 
 def _jsonl(path: Path, kind: str, caption: str, uid: str) -> Iterator[tuple[Any, Any]]:
-    with _open(path) as file:
-        for number, line in enumerate(file):
-            if line.strip():
-                yield _fields(path, number, json.loads(line), caption, uid)
+    for number, row in rows.jsonl_rows(path):
+        yield _fields(path, number, row, caption, uid)
 
 
 def _fields(path: Path, number: int, row: Any, caption: str, uid: str) -> tuple[Any, Any]:

@@ -1,0 +1,141 @@
+"""What a path holds, and the reader of it."""
+
+import os
+import re
+from collections.abc import Iterator
+from glob import glob, has_magic
+from pathlib import Path
+
+from m4jax.data import rows
+from m4jax.data.readers import folder, shards
+from m4jax.data.readers.collection import Collection
+from m4jax.data.readers.plain import Captions
+from m4jax.errors import InputError
+
+KINDS = (
+    "a folder of pictures, tar shards, parquet, COCO's JSON, captions (.txt .csv .tsv .json "
+    ".jsonl), a folder of Hugging Face's datasets, or the name or folder of a TFDS dataset"
+)
+_BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
+_MOST = 1_000_000  # files that a pattern may stand for
+
+
+def open_collection(
+    path: str | os.PathLike, *, image: str = "", caption: str = "", uid: str = "", split: str = ""
+) -> Collection:
+    """Opens what somebody has; what it is, is told by its name and what lies in it.
+
+    Args:
+        path: a file or folder; a pattern of shards or parquet files, "s/*.tar" or
+            "s/{00000..00012}.tar"; the name of a TFDS dataset.
+        image: field or suffix of the picture; "": found by itself.
+        caption: field or suffix of the captions; "": found by itself.
+        uid: field of the uid; "contents": made from contents, see `uids.made`; "": the field "uid"
+            or the name that an example has, and where there is neither, from contents.
+        split: which, where there are several.
+
+    Raises:
+        InputError: if there is nothing such, it can't be read, or has several fields or splits of
+            which one has to be named.
+    """
+    path = os.fspath(path)
+    asked = {"image": image, "caption": caption, "uid": uid}
+    if os.path.isdir(path):
+        return _open_folder(path, asked, split)
+    _no_split(path, split)
+    found = expand(path)
+    suffixes = {_suffix(one) for one in found}
+    if suffixes == {".tar"}:
+        return shards.Shards(found, path, **asked)
+    if len(found) == 1 and suffixes <= set(rows.KINDS):
+        return _open_table(found[0], asked)
+    raise InputError(f"{path}: expected {KINDS}")
+
+
+def _open_folder(path: str, asked: dict[str, str], split: str) -> Collection:
+    names = sorted(name for name in os.listdir(path) if name[0] != ".")
+    tars = [name for name in names if _suffix(name) == ".tar"]
+    if tars:
+        _no_split(path, split)
+        return shards.Shards([os.path.join(path, name) for name in tars], path, **asked)
+    if split:
+        path = _sub_folder(path, split)
+    return folder.open_folder(path, **asked)
+
+
+def _open_table(path: str, asked: dict[str, str]) -> Collection:
+    """Opens a table of captions: with pictures, if a column names some beside it."""
+    beside = os.path.dirname(path) or "."
+    if asked["image"] or (rows.suffix_of(path) in folder.TABLES and _names_pictures(path, beside)):
+        return folder.open_folder(beside, table=path, **asked)
+    return Captions(path, caption=asked["caption"], uid=asked["uid"])
+
+
+def _names_pictures(path: str, beside: str) -> bool:
+    """Tells whether the first row of a table names a picture that lies beside it, or below."""
+    first = next(rows.records(path), {})
+    named = [x for x in first.values() if isinstance(x, str) and folder.is_picture(x)]
+    return bool(named) and any(map(folder.Walked(beside).find, named))
+
+
+def expand(path: str) -> list[str]:
+    """Returns the files that a path or pattern stands for, sorted within each pattern.
+
+    Raises:
+        InputError: if there are none, or one of a brace pattern is absent.
+    """
+    if os.path.exists(path):
+        return [path]
+    found: list[str] = []
+    for one in _braces(path):
+        matches = sorted(glob(one, recursive=True)) if has_magic(one) else [one]
+        absent = [match for match in matches if not os.path.exists(match)]
+        if absent:
+            raise InputError(f"{absent[0]}: no such file; expected {KINDS}")
+        found += matches
+        if len(found) > _MOST:
+            raise InputError(f"{path}: more than {_MOST:,} files")
+    if not found:
+        raise InputError(f"nothing fits {path!r}; expected {KINDS}")
+    return found
+
+
+def _braces(path: str) -> Iterator[str]:
+    """Yields what a pattern with {00..12} and {a,b} stands for, as shells and webdataset do."""
+    found = _BRACES.search(path)
+    if not found:
+        yield path
+        return
+    before, after = path[: found.start()], path[found.end() :]
+    if found[3] is not None:
+        values = found[3].split(",")
+    else:
+        first, last = int(found[1]), int(found[2])
+        if abs(last - first) >= _MOST:
+            raise InputError(f"{path}: more than {_MOST:,} files")
+        width = len(found[1]) if found[1][0] == "0" or len(found[1]) == len(found[2]) else 0
+        step = 1 if first <= last else -1
+        values = [str(i).zfill(width) for i in range(first, last + step, step)]
+    for value in values:
+        yield from (f"{before}{value}{rest}" for rest in _braces(after))
+
+
+def _suffix(path: str) -> str:
+    """Returns the suffix that tells a file's kind, in lower case and without .gz."""
+    name = os.path.basename(path).lower()
+    for whole in (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst"):
+        if name.endswith(whole):
+            return ".tar"  # which the reader refuses, saying why
+    return rows.suffix_of(path)
+
+
+def _no_split(path: str, split: str) -> None:
+    if split:
+        raise InputError(f"{path}: has no splits, and split={split!r} was asked for")
+
+
+def _sub_folder(path: str, split: str) -> str:
+    folders = sorted(x.name for x in Path(path).iterdir() if x.is_dir() and x.name[0] != ".")
+    if split not in folders:
+        raise InputError(f"{path}: no split {split!r}; its folders are {', '.join(folders)}")
+    return os.path.join(path, split)
