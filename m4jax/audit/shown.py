@@ -11,6 +11,7 @@ from m4jax.data.annotation import Lexicon, load_lexicon
 from m4jax.data.readers.collection import CAPTIONS, UID, Collection
 from m4jax.data.text import words
 from m4jax.errors import InputError
+from m4jax.evaluation.measures.measure import VERSION
 from m4jax.evaluation.measures.pictures import UNKNOWN, Attribute
 from m4jax.progress import Progress
 
@@ -65,6 +66,8 @@ class Shown:
         captions: n lists of texts, empty where there are none.
         nobody: bool [n]: there are captions, and none of them names a person. False is: not known.
         known_by: what told of attributes and labels: "lexicon en_v2", "columns", "table".
+        several: attribute -> of how many examples several values are named, among the unknown.
+        lexicon: that read the captions; None: none did.
     """
 
     name: str
@@ -75,9 +78,16 @@ class Shown:
     captions: Sequence[Sequence[str]]
     nobody: np.ndarray
     known_by: str = ""
+    several: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    lexicon: Lexicon | None = None
 
     def __len__(self) -> int:
         return len(self.uids)
+
+    @property
+    def version(self) -> str:
+        """Of the numbers of the data: of what they mean, and of what told of the examples."""
+        return f"{VERSION}+{self.known_by.rpartition(' ')[2]}"
 
     @property
     def matrix(self) -> sparse.csc_array:

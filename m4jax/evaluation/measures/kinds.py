@@ -45,6 +45,17 @@ KINDS: dict[str, Kind] = {
         "P(label | first) − P(label | second).",
         source='"CLIP the Bias", definition 2',
     ),
+    "gap_mean": Kind(
+        "mean gap",
+        "The mean of |P(label | first) − P(label | second)| over all labels that can be told; "
+        "noise alone keeps it above 0.",
+        source='"CLIP the Bias", definition 2',
+    ),
+    "known": Kind(
+        "known",
+        "The share of examples of which a group is known; of the others nothing is told.",
+        unit=PERCENT, neutral=math.nan, better="high",
+    ),
     # Of models.
     "representation_bias": Kind(
         "representation bias (RB)",

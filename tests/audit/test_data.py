@@ -1,0 +1,185 @@
+"""The part of an audit that is about data, from what is known of examples to tables."""
+
+import io
+import math
+
+import numpy as np
+import pytest
+from helpers.data_made import made
+from PIL import Image
+from scipy import sparse
+
+from m4jax.audit import coverage, hidden, patterns, reach, shown
+from m4jax.audit.data import DataSettings, measure_data, sample_of
+from m4jax.errors import InputError
+from m4jax.evaluation.resampling import Settings
+
+FAST = DataSettings(resampling=Settings(resamples=100), rates=(0.5, 1.0))
+
+
+def biased(n=2000, seed=0):
+    """60% men; 80% of cooks and 30% of nurses are men; 3 pilots, all men."""
+    rng = np.random.default_rng(seed)
+    codes = (rng.random(n) < 0.6).astype(int)
+    codes[rng.random(n) < 0.3] = -1
+    labels = {
+        "cook": rng.random(n) < np.where(codes == 1, 0.16, 0.06),
+        "nurse": rng.random(n) < np.where(codes == 1, 0.05, 0.17),
+        "pilot": np.isin(np.arange(n), np.flatnonzero(codes == 1)[:3]),
+    }
+    return made(codes, labels)
+
+
+def table(part, title):
+    (found,) = [x for x in part.tables if x.title == title]
+    assert all(len(row) == len(found.columns) for row in found.rows)
+    assert len(found.units) in (0, len(found.columns))
+    return found
+
+
+def test_patterns_are_the_examples_once_each():
+    data = biased()
+    found = patterns.patterns(data)
+    assert found.attribute_names == ("man",)
+    assert found.targets == {"man": 0.5}
+    assert found.counts.sum() == len(data)
+    np.testing.assert_array_equal(found.codes[found.place, 0], data.attributes["gender"].codes)
+    np.testing.assert_array_equal(found.labels[found.place] > 0, data.matrix.toarray())
+    rows = np.column_stack([found.codes, found.labels])
+    assert len(np.unique(rows, axis=0)) == len(rows)
+
+
+def test_values_of_three_are_columns_that_are_even_at_a_third():
+    data = made([0, 1, 2, -1], {"a": [1, 0, 0, 0], "never": [0] * 4}, values=("x", "y", "z"))
+    found = patterns.patterns(data)
+    assert found.attribute_names == ("gender: x", "gender: y", "gender: z")
+    assert found.label_names == ("a",)
+    assert set(found.targets.values()) == {1 / 3}
+    np.testing.assert_array_equal(found.attributes[found.place][:3], np.eye(3))
+    assert np.isnan(found.attributes[found.place][3]).all()
+
+
+def test_balancing_reaches_the_band_and_tells_whom_it_drops():
+    part = measure_data(biased(), FAST)
+    assert 0.5 < part.largest_keep_rate < 1
+    within = {row[1]: row for row in table(part, reach.BY_LABEL).rows}
+    for name in ("all", "cook", "nurse"):
+        assert within[name][-1] == "balanced"
+        assert abs(within[name][5] - 0.5) < 0.0501
+    assert within["pilot"][-1] == "can't be"
+    groups = {row[1]: row for row in table(part, reach.BY_GROUP).rows}
+    assert groups["man"][3] > 2 * groups["woman"][3]
+    dropped = sum(row[3] for row in groups.values())
+    assert dropped == pytest.approx(2000 * (1 - 0.99 * part.largest_keep_rate), abs=3)
+    assert any("1 labels can't be decided" in x for x in part.sentences)
+    assert any("Of 2 shares" in x and "0 are inside" in x and "2 would be" in x
+               for x in part.sentences)  # fmt: skip
+
+
+def test_the_frontier_rises_behind_the_largest_keep_rate():
+    part = measure_data(biased(), FAST)
+    curve = {x.keep_rate: x.value for x in part.frontier if x.curve == reach.LARGEST}
+    assert curve[0.5] == pytest.approx(0.05, abs=1e-3)
+    assert curve[round(part.largest_keep_rate, 6)] == pytest.approx(0.05, abs=1e-3)
+    assert curve[1.0] > 0.2
+
+
+def test_data_of_one_group_alone_are_told_and_not_balanced():
+    part = measure_data(made(np.ones(200, int), {"cook": np.arange(200) < 50}), FAST)
+    assert math.isnan(part.largest_keep_rate)
+    assert part.frontier == ()
+    assert any(x.startswith("What balancing could reach") for x in part.unknown)
+    share = next(x for x in part.measures if x.metric == "share" and not x.label)
+    assert share.value == 1 > share.low > 0.97
+
+
+def test_groups_that_only_two_labels_tell_are_found():
+    rng = np.random.default_rng(0)
+    n = 8000
+    a, b = rng.random((2, n)) < 0.3
+    codes = (rng.random(n) < np.where(a & b, 0.85, 0.5)).astype(int)
+    data = made(codes, {"cook": a, "night": b, "tall": rng.random(n) < 0.3, "old": ~a})
+    found = hidden.hidden(patterns.patterns(data), points=0.05, least=30)
+    (one,) = found.tables
+    assert [row[1] for row in one.rows] == ["cook and night"]
+    assert one.rows[0][4] == pytest.approx(codes[a & b].mean())
+    parts = " / ".join(f"{100 * codes[x].mean():.0f}%" for x in (a, b))
+    assert one.rows[0][3] == parts
+    even = made(rng.integers(0, 2, n), {"cook": a, "night": b})
+    assert hidden.hidden(patterns.patterns(even), points=0.05, least=30).tables == ()
+
+
+def test_coverage_counts_what_is_known():
+    data = biased()
+    known, unknown = coverage.coverage(data)
+    rows = {row[0]: row[1] for row in known.rows}
+    codes = data.attributes["gender"].codes
+    assert rows["examples"] == 2000
+    assert rows["gender: man"] == (codes == 1).sum()
+    assert rows["gender: unknown"] == (codes < 0).sum()
+    assert f"{(codes < 0).sum():,} of 2,000" in unknown[0]
+
+
+def test_captions_that_come_again_are_the_same_in_other_letters():
+    captions = [["A dog."], ["a  DOG."], ["a cat"], ["a dog.", "a dog."]]
+    found = coverage.repeated_captions(made([0, 1, 0, 1], {}, captions=captions))
+    assert found.rows == (("a dog.", 3),)
+    assert coverage.repeated_captions(made([0], {}, captions=[["x", "x"]])) is None
+
+
+class Pictures:
+    """A collection of pictures that stand here."""
+
+    name, has_pictures = "pictures", True
+
+    def __init__(self, contents):
+        self.contents = contents
+
+    def __len__(self):
+        return len(self.contents)
+
+    def picture(self, row):
+        if self.contents[row] is None:
+            raise InputError(f"picture {row} can't be read")
+        return self.contents[row]
+
+
+def test_pictures_that_come_twice_stand_in_a_table():
+    def file(shade):
+        with io.BytesIO() as out:
+            Image.linear_gradient("L").rotate(shade).save(out, "PNG")
+            return out.getvalue()
+
+    pictures = Pictures([file(0), file(90), file(0), None])
+    data = made([0, 1, 0, 1], {})
+    part = measure_data(data, DataSettings(rates=(), hidden_least=0), collection=pictures)
+    found = table(part, "Pictures that come twice")
+    assert ("same file", "u0, u2", 1, 1) in found.rows
+    assert "1 pictures could not be read" in found.note
+    with pytest.raises(InputError, match="4 examples, expected the 3"):
+        measure_data(made([0, 1, 0], {}), FAST, collection=pictures)
+
+
+def test_numbers_of_one_sample_are_paired_and_of_others_not():
+    data, settings = biased(), Settings(resamples=100)
+    assert sample_of(data, settings) == sample_of(biased(), settings)
+    assert sample_of(data, settings) != sample_of(biased(1999), settings)
+    assert sample_of(data, settings) != sample_of(data, Settings(resamples=100, seed=1))
+    assert {x.sample for x in measure_data(data, FAST).measures} == {sample_of(data, settings)}
+
+
+def test_a_matrix_of_labels_counts_as_columns_do():
+    data = biased()
+    names = tuple(data.labels)
+    kept = shown.Columns(names, sparse.csc_array(data.matrix))
+    other = shown.dataclasses.replace(data, labels=kept)
+    assert measure_data(other, FAST) == measure_data(data, FAST)
+
+
+def test_odd_settings_are_refused():
+    with pytest.raises(InputError, match="band"):
+        DataSettings(band=0)
+    with pytest.raises(InputError, match="least"):
+        DataSettings(least=0)
+    with pytest.raises(InputError, match="no examples"):
+        measure_data(made([], {}))
