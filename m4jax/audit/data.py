@@ -134,8 +134,9 @@ def measure_data(
 
 def sample_of(shown: Shown, settings: Settings) -> str:
     """Returns what tells how examples are resampled: which they are, their groups, the settings."""
-    groups = np.unique(shown.groups, return_inverse=True)[1].tolist()
-    return digest([shown.uids.tolist(), groups, dataclasses.asdict(settings)])
+    groups = map(str, np.asarray(shown.groups).tolist())
+    rows = sorted(zip(map(str, shown.uids.tolist()), groups, strict=True))
+    return digest([rows, dataclasses.asdict(settings)])
 
 
 def _duplicates(

@@ -21,7 +21,8 @@ MANY = frozenset(
     f"{word}{ending}"
     for word in (
         "audience", "boarder", "bystander", "competitor", "crowd", "folk", "member", "opponent",
-        "participant", "performer", "player", "pupil", "racer", "team", "teammate",
+        "guest", "participant", "performer", "player", "professional", "pupil", "racer", "resident",
+        "team", "teammate", "visitor", "volunteer",
     )
     for ending in ("", "s")
 ) | {"anybody", "anyone", "everybody", "everyone"}  # fmt: skip
@@ -152,18 +153,18 @@ def by_words(
     if not any(captions):
         raise InputError(f"{collection.name}: no captions that words could be found in")
     found = sparse.csc_array(sparse.vstack(mentions, "csc"))
-    made = np.array(uids, dtype=object)
+    attributes, several = _attributes(lexicon, found)
     return Shown(
         name=collection.name,
-        uids=made,
-        groups=np.unique(np.array(groups, object).astype(str), return_inverse=True)[1]
-        if group
-        else np.arange(len(made)),
-        attributes=_attributes(lexicon, found),
+        uids=np.array(uids, object),
+        groups=np.array(groups if group else uids, object).astype(str),
+        attributes=attributes,
         labels=_labels(lexicon, found, label_sets),
         captions=captions,
         nobody=np.concatenate(nobody),
         known_by=f"lexicon {lexicon.version}",
+        several=several,
+        lexicon=lexicon,
     )
 
 
@@ -207,15 +208,18 @@ def shows_nobody(
     return found
 
 
-def _attributes(lexicon: Lexicon, named: sparse.csc_array) -> dict[str, Attribute]:
-    """Returns the attributes: the one value that is named, else unknown; see `by_words`."""
-    found, start = {}, 0
+def _attributes(
+    lexicon: Lexicon, named: sparse.csc_array
+) -> tuple[dict[str, Attribute], dict[str, int]]:
+    """Returns the attributes, the one value that is named, and of how many several are."""
+    found, several, start = {}, {}, 0
     for name, values in lexicon.attributes.items():
         block = named[:, start : start + len(values)].toarray()
-        codes = np.where(block.sum(axis=1) == 1, block.argmax(axis=1), UNKNOWN)
-        found[name] = Attribute(tuple(values), codes)
+        number = block.sum(axis=1)
+        codes = np.where(number == 1, block.argmax(axis=1), UNKNOWN)
+        found[name], several[name] = Attribute(tuple(values), codes), int((number > 1).sum())
         start += len(values)
-    return found
+    return found, several
 
 
 def _labels(lexicon: Lexicon, named: sparse.csc_array, label_sets: Sequence[str]) -> Columns:

@@ -168,6 +168,15 @@ def test_numbers_of_one_sample_are_paired_and_of_others_not():
     assert {x.sample for x in measure_data(data, FAST).measures} == {sample_of(data, settings)}
 
 
+def test_the_order_of_examples_changes_no_number():
+    data = biased()
+    order = np.random.default_rng(3).permutation(len(data))
+    codes = data.attributes["gender"].codes
+    turned = made(codes[order], {name: x[order] for name, x in data.labels.items()})
+    turned = shown.dataclasses.replace(turned, uids=data.uids[order], groups=data.groups[order])
+    assert measure_data(turned, FAST).measures == measure_data(data, FAST).measures
+
+
 def test_a_matrix_of_labels_counts_as_columns_do():
     data = biased()
     names = tuple(data.labels)

@@ -46,6 +46,8 @@ def test_the_captions_of_an_example_are_read_together():
     assert list(found.uids) == [f"u{i}" for i in range(8)]
     gender = found.attributes["gender"]
     assert gender.names == ("woman", "man")
+    assert found.several == {"gender": 1}
+    assert found.version == "1+en_v2"
     assert gender.codes.tolist() == [0, -1, -1, -1, -1, -1, 1, -1]
     assert found.labels["nurse"].tolist() == [True] + [False] * 7
     assert found.labels["car"].tolist() == [False] * 6 + [True, False]
@@ -72,7 +74,7 @@ def test_columns_hold_what_a_dense_matrix_does():
 
 def test_a_column_makes_groups():
     found = shown.by_words(Given(CAPTIONS), group="photo")
-    assert found.groups.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert found.groups.tolist() == list("00112233")
     with pytest.raises(InputError, match="no column 'foto'"):
         shown.by_words(Given(CAPTIONS), group="foto")
 
