@@ -35,6 +35,7 @@ TEST = ["clarabel", "hypothesis", "pandas", "pytest", "pytest-xdist", *SLURM]
 SOLVERS = ["clarabel", "osqp", "piqp", "polars"]  # for experiments/benchmark_balance.py
 # For experiments/benchmark_train.py and the tests that compare models and tokenizers with others'.
 PEERS = [*SOLVERS, "open_clip_torch", "sentencepiece", "torch", "transformers"]
+BROWSER = ["playwright"]  # for the tests of the page in a browser, which is not installed by it
 DEV = [*TEST, *SOLVERS, "ruff"]
 
 setup(
@@ -46,7 +47,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["m4jax", "m4jax.*"]),
-    package_data={"m4jax": ["**/*.json", "**/*.csv", "**/*.txt"]},
+    package_data={"m4jax": ["**/*.json", "**/*.csv", "**/*.txt", "**/*.css", "**/*.js"]},
     install_requires=CORE,
     extras_require={
         "test": TEST,
@@ -54,6 +55,7 @@ setup(
         "beam": BEAM,
         "solvers": SOLVERS,
         "peers": PEERS,
+        "browser": BROWSER,
         "dev": DEV,
     },
 )

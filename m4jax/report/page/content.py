@@ -117,7 +117,8 @@ class Table:
         title: its heading.
         columns: their headings.
         rows: as many values each: texts, whole numbers, or floats in the column's unit.
-        units: of the columns, "percent", "points", "plain" or "" (texts, counts); none: all "".
+        units: of the columns, "percent", "points", "plain", "p" (a probability) or "" (texts and
+            counts); none: all "".
         note: what to mind, below the heading.
     """
 
@@ -163,6 +164,7 @@ class Page:
         history: numbers of all audits so far, this one included, in any order.
         frontier: what balancing could reach.
         largest_keep_rate: at which the limits of balancing hold; NaN: not known.
+        reached: what balancing could reach, in words.
         tables: whatever else there is.
         examples: pictures to show.
         methods: what to know of how it was measured, a paragraph each; the meaning and source of
@@ -185,6 +187,7 @@ class Page:
     history: tuple[Past, ...] = ()
     frontier: tuple[Point, ...] = ()
     largest_keep_rate: float = math.nan
+    reached: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     examples: tuple[Example, ...] = ()
     methods: tuple[str, ...] = ()

@@ -6,7 +6,8 @@ from typing import Any
 from m4jax.terminal import plain
 
 LONGEST = 160  # characters of a text that stands in a cell or a label; longer ones are cut
-_VOID = ("br", "img", "input", "meta", "circle", "line", "path", "polyline", "rect")
+_VOID = ("img", "meta")  # elements of HTML without an end
+_SHAPES = ("circle", "path", "rect")  # those of SVG end in "/>"
 
 
 class Markup(str):
@@ -39,11 +40,11 @@ def join(*parts: Any, between: str = "") -> Markup:
     return Markup(between.join(escape(part) for part in parts if part is not None))
 
 
-def element(name: str, *children: Any, **attributes: Any) -> Markup:
+def element(tag: str, /, *children: Any, **attributes: Any) -> Markup:
     """Returns an element.
 
     Args:
-        name: of the element; our own, never from outside.
+        tag: name of the element; our own, never from outside.
         *children: texts (escaped), `Markup`, or None, which is left out.
         **attributes: their values; None and False leave one out, True writes its name alone.
             A trailing "_" is dropped, others become "-": class_, aria_sort.
@@ -53,9 +54,9 @@ def element(name: str, *children: Any, **attributes: Any) -> Markup:
         for key, value in attributes.items()
         if value is not None and value is not False
     )
-    if name in _VOID:
-        return Markup(f"<{name}{told}>")
-    return Markup(f"<{name}{told}>{join(*children)}</{name}>")
+    if tag in _VOID or tag in _SHAPES:
+        return Markup(f"<{tag}{told}{'/' if tag in _SHAPES else ''}>")
+    return Markup(f"<{tag}{told}>{join(*children)}</{tag}>")
 
 
 def name(value: Any) -> Markup:

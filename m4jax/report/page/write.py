@@ -1,15 +1,22 @@
-"""Writes the page."""
+"""Puts the page together and writes it."""
 
+import base64
+import functools
+import hashlib
+import importlib.resources
 import os
 
 from m4jax import files
-from m4jax.evaluation.measures.kinds import KINDS, PERCENT, POINTS
-from m4jax.evaluation.measures.measure import Measure
 from m4jax.report.page.content import Page
-from m4jax.report.page.html import Markup, element, join, name
-from m4jax.report.style import number, signed
+from m4jax.report.page.html import Markup, element, join
+from m4jax.report.page.sections import about, extras, first, numbers_by_theme, watching
+from m4jax.report.page.sections.parts import Section
 
-COLUMNS = ("what", "of", "group", "label", "wording", "value", "from", "to", "n", "note")
+SECTIONS = (
+    watching.limits, watching.changes, numbers_by_theme.data, extras.groups, extras.balancing,
+    extras.duplicates, numbers_by_theme.model, watching.past, extras.examples, about.methods,
+    about.versions,
+)  # fmt: skip
 
 
 def write(path: str | os.PathLike, page: Page) -> None:
@@ -18,48 +25,59 @@ def write(path: str | os.PathLike, page: Page) -> None:
     Args:
         path: of the file; one that is there is replaced.
         page: what stands on it.
+
+    Raises:
+        InputError: if an example is no picture, or a table's rows don't fit its columns.
     """
     files.write_text(path, render(page))
 
 
 def render(page: Page) -> str:
-    """Returns the page as HTML."""
-    head = join(
-        element("meta", charset="utf-8"),
-        element("title", page.title),
-    )
+    """Returns the page as HTML, which asks for nothing outside of itself."""
+    found = [section for make in SECTIONS if (section := make(page)) is not None]
     body = join(
-        element("h1", page.title),
-        element("ul", *(element("li", f"{fact.name}: {fact.text}") for fact in page.facts)),
-        element("ol", *(element("li", sentence.text) for sentence in page.headline)),
-        element("h2", "Not known"),
-        element("ul", *(element("li", text) for text in page.unknown)),
-        element("h2", "Limits"),
-        element("ul", *(element("li", f"{x.text}: {x.outcome}. {x.note}") for x in page.limits)),
-        element("h2", "Numbers"),
-        _table(COLUMNS, [_row(measure) for measure in page.measures]),
-        *(
-            join(element("h2", table.title), _table(table.columns, table.rows))
-            for table in page.tables
-        ),
-        element("pre", page.command),
-    )
-    document = element("html", element("head", head), element("body", body), lang="en")
+        element("a", "Skip to the numbers", href="#main", class_="skip"),
+        first.header(page),
+        element("main", first.body(page), _contents(found), *(x.markup for x in found), id="main"),
+        element("footer", element("p", "Made by m4jax. This file needs no network; it may be sent "
+                                       "on and printed.")),
+        Markup(f"<script>{_own('script.js')}</script>"),
+    )  # fmt: skip
+    document = element("html", _head(page), element("body", body), lang="en")
     return f"<!doctype html>\n{document}\n"
 
 
-def _row(measure: Measure) -> tuple:
-    kind = KINDS.get(measure.metric)
-    unit = kind.unit if kind else ""
-    told = {PERCENT: lambda x: number(100 * x, 1), POINTS: lambda x: signed(100 * x)}.get(
-        unit, lambda x: number(x, 2)
+def _head(page: Page) -> Markup:
+    style, script = (_own(file) for file in ("style.css", "script.js"))
+    policy = (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    return (kind.title if kind else measure.metric, measure.source, measure.group, measure.label,
-            measure.wording, told(measure.value) if measure.told else "can't tell",
-            told(measure.low), told(measure.high), measure.n, measure.note)  # fmt: skip
+    return element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=policy),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("meta", name="referrer", content="no-referrer"),
+        element("title", page.title),
+        Markup(f"<style>{style}</style>"),
+    )
 
 
-def _table(columns: tuple, rows: list | tuple) -> Markup:
-    head = element("tr", *(element("th", name(column), scope="col") for column in columns))
-    body = [element("tr", *(element("td", name(value)) for value in row)) for row in rows]
-    return element("table", element("thead", head), element("tbody", *body))
+def _contents(found: list[Section]) -> Markup | None:
+    if not found:
+        return None
+    links = (element("li", element("a", x.title, href=f"#{x.identity}")) for x in found)
+    return element("nav", element("ul", *links), aria_label="Contents")
+
+
+@functools.cache
+def _own(file: str) -> str:
+    """Returns a file of this folder's; what it holds is ours and needs no escaping."""
+    text = importlib.resources.files(__package__).joinpath(file).read_text(encoding="utf-8")
+    return text.replace("\r\n", "\n")
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,67 @@
+"""The first screen: what was measured, three numbers in words, what is not known."""
+
+from m4jax.report.page import charts, sentences
+from m4jax.report.page.content import OUTCOMES, OUTSIDE, Page, Sentence
+from m4jax.report.page.html import Markup, element, join, name
+from m4jax.report.page.numbers import count
+from m4jax.report.page.sections.parts import paragraph
+
+MARKS = dict(zip(OUTCOMES, ("✓", "✗", "?"), strict=True))
+CLASSES = dict(zip(OUTCOMES, ("good", "bad", "unsure"), strict=True))
+PLURALS = dict(zip(OUTCOMES, ("within", "outside", "can’t be told"), strict=True))
+
+
+def header(page: Page) -> Markup:
+    """Returns the title and what was measured."""
+    day = f"Audit of {sentences.dated(page.when)}" if page.when else "Audit"
+    facts = [
+        element("div", element("dt", name(fact.name)), element("dd", fact.text))
+        for fact in page.facts
+    ]
+    return element(
+        "header",
+        element("p", day, class_="kicker"),
+        element("h1", page.title),
+        element("dl", *facts, class_="facts") if facts else None,
+        status(page),
+    )
+
+
+def status(page: Page) -> Markup | None:
+    """Returns how the limits stand, in a line."""
+    if not page.limits:
+        return None
+    found = sentences.outcomes(page)
+    marks = [
+        element("a", f"{MARKS[x]} {count(found[x])} {PLURALS[x]}", href="#limits",
+                class_=f"mark {CLASSES[x]}")
+        for x in OUTCOMES if x in found
+    ]  # fmt: skip
+    return element("p", element("span", "Limits:"), *marks, class_="status",
+                   data_outside=str(found.get(OUTSIDE, 0)))  # fmt: skip
+
+
+def body(page: Page) -> Markup:
+    """Returns the numbers that matter, and what is not known."""
+    told = sentences.headline(page)
+    numbers = element("ol", *(_card(page, x) for x in told)) if told else paragraph(
+        "No number could be told: the reasons stand below.")  # fmt: skip
+    unknown = sentences.unknown(page) or ["Nothing was left out that was asked for."]
+    return join(
+        element("section", element("h2", "What stands out", id="headline-title"), numbers,
+                id="headline", aria_labelledby="headline-title"),
+        element("section", element("h2", "What is not known", id="unknown-title"),
+                element("ul", *(element("li", text) for text in unknown)),
+                id="unknown", aria_labelledby="unknown-title"),
+    )  # fmt: skip
+
+
+def _card(page: Page, sentence: Sentence) -> Markup:
+    measure = sentence.measure
+    if measure is None:
+        return element("li", paragraph(sentence.text))
+    drawn = charts.gauge(measure) if measure.told else None
+    number = sentences.writing(measure).full(measure.value)
+    others = sentences.elsewhere(measure, page.measures)
+    return element("li", element("p", number, class_="big"), paragraph(sentence.text), drawn,
+                   paragraph(others, "hint") if others else None)  # fmt: skip
