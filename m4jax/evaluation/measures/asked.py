@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from m4jax.evaluation.measures.measure import MODEL, VERSION, Measure
-from m4jax.evaluation.measures.pictures import PictureSet, Texts
+from m4jax.evaluation.measures.pictures import UNKNOWN, Attribute, PictureSet, Texts
 from m4jax.evaluation.measures.prompts import AuditPrompts
 from m4jax.evaluation.resampling import Settings
 from m4jax.files import digest
@@ -41,6 +41,24 @@ class Asked:
     def untold(self, metric: str, note: str, **fields) -> Measure:
         """Returns a measure that can't be told, and why."""
         return Measure(**self.about(metric, note=note, **fields))
+
+    def known(self, attribute: str) -> tuple[Attribute, np.ndarray | None]:
+        """Returns what is known of an attribute of the pictures, and what was predicted of it.
+
+        Values stand in the order of the prompts where these know them all, since a difference of
+        two is the first minus the second. Predictions [n] are None where there are none.
+        """
+        found = self.pictures.attributes[attribute]
+        predicted = self.pictures.predictions.get(attribute)
+        values = list(self.prompts.attributes.get(attribute, ()))
+        meant = [self.prompts.value(attribute, name) for name in found.names]
+        order = np.arange(len(meant))
+        if None not in meant:
+            order = np.argsort([values.index(value) for value in meant], kind="stable")
+        place = np.append(np.argsort(order), UNKNOWN)  # the last is where −1 points
+        names = tuple(found.names[k] for k in order)
+        moved = None if predicted is None else place[predicted]
+        return Attribute(names, place[found.codes]), moved
 
     def unknown(self, texts: list[str]) -> str:
         """Returns which of the texts can't be embedded, as a note; "" if all can."""

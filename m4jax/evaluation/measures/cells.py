@@ -28,6 +28,7 @@ class Cells:
         small: value that is left out -> its number of independent groups.
         rows: int [m], the pictures of the values that are left.
         codes: int [m], the place of each picture's value among `names`.
+        cluster: int [m], the independent group of each picture.
         clusters: int [v], how many independent groups a value has.
         sizes: int [v], how many pictures.
     """
@@ -51,7 +52,7 @@ class Cells:
         place[kept] = np.arange(kept.size)
         self.rows = np.flatnonzero(place[codes] >= 0)
         self.codes = place[codes[self.rows]]
-        self._cluster = cluster[self.rows]
+        self.cluster = cluster[self.rows]
         self.clusters = clusters[kept]
         self.sizes = np.bincount(self.codes, minlength=kept.size)
 
@@ -113,8 +114,8 @@ class Cells:
         """Returns [v, c]: whether enough independent groups count, given [m, c] or [m, 1]."""
         if counted.all():
             return np.ones((len(self), counted.shape[1]), bool)
-        groups = np.zeros((len(self), self._cluster.max() + 1, counted.shape[1]), bool)
-        np.logical_or.at(groups, (self.codes, self._cluster), counted)
+        groups = np.zeros((len(self), self.cluster.max() + 1, counted.shape[1]), bool)
+        np.logical_or.at(groups, (self.codes, self.cluster), counted)
         return groups.sum(1) >= self._settings.minimum
 
     def of(self, draws: Draws, v: int, column: int = 0, **about) -> Draws:

@@ -39,6 +39,9 @@ class PictureSet:
         captions: n lists of texts; None: there are none.
         predictions: attribute -> codes int [n] that a model has predicted itself, −1: none. Where
             they are given, accuracy is theirs, and no embedding is asked for.
+
+    Raises:
+        InputError: if something does not fit the pictures.
     """
 
     name: str
@@ -51,8 +54,38 @@ class PictureSet:
     captions: Sequence[Sequence[str]] | None = None
     predictions: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
+    def __post_init__(self):
+        for what, found in (
+            ("embeddings", self.embeddings), ("groups", self.groups), ("nobody", self.nobody),
+            ("captions", self.captions), *self.labels.items(),
+        ):  # fmt: skip
+            if found is not None and len(found) != len(self):
+                raise InputError(
+                    f"{self.name}: {what}: expected one row for each of {len(self)} pictures, got "
+                    f"{len(found)}"
+                )
+        for name, attribute in self.attributes.items():
+            self._check_codes(name, attribute.codes, len(attribute.names))
+        for name, codes in self.predictions.items():
+            if name not in self.attributes:
+                raise InputError(
+                    f"{self.name}: predictions of {name!r}, of which nothing is known; known: "
+                    f"{', '.join(self.attributes) or 'no attribute'}"
+                )
+            self._check_codes(f"predictions of {name}", codes, len(self.attributes[name].names))
+
     def __len__(self) -> int:
         return len(self.uids)
+
+    def _check_codes(self, what: str, codes: np.ndarray, values: int) -> None:
+        codes = np.asarray(codes)
+        fits = codes.shape == (len(self),) and np.issubdtype(codes.dtype, np.integer)
+        if fits and (not codes.size or (codes.min() >= UNKNOWN and codes.max() < values)):
+            return
+        raise InputError(
+            f"{self.name}: {what}: expected a whole number from −1 to {values - 1} for each of "
+            f"{len(self)} pictures, got {codes.dtype} of shape {codes.shape}"
+        )
 
 
 class Texts:
