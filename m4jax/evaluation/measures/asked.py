@@ -8,6 +8,7 @@ import numpy as np
 from m4jax.evaluation.measures.measure import MODEL, VERSION, Measure
 from m4jax.evaluation.measures.pictures import UNKNOWN, Attribute, PictureSet, Texts
 from m4jax.evaluation.measures.prompts import AuditPrompts
+from m4jax.evaluation.measures.word_lists import WordLists
 from m4jax.evaluation.resampling import Settings
 from m4jax.files import digest
 
@@ -20,18 +21,26 @@ class Asked:
         pictures: by their embeddings or predictions.
         texts: embeds texts; None: there are predictions alone, and nothing is asked of texts.
         prompts: the words to ask with.
+        words: lists of words to ask with, for rankings, harm, So-B-IT and association tests; None:
+            these are not asked about.
         settings: of the resampling; also the least number of independent groups.
     """
 
     pictures: PictureSet
     texts: Texts | None
     prompts: AuditPrompts
+    words: WordLists | None = None
     settings: Settings = dataclasses.field(default_factory=Settings)
 
     @functools.cached_property
     def version(self) -> str:
         """Of the metrics and of the words."""
         return f"{VERSION}+{self.prompts.version}"
+
+    @functools.cached_property
+    def words_version(self) -> str:
+        """Of the metrics, of the words and of the lists of words."""
+        return f"{self.version}+{self.words.version}" if self.words else self.version
 
     def about(self, metric: str, **fields) -> dict:
         """Returns the fields of a measure of these pictures, for `measured`."""

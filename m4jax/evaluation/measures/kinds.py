@@ -3,34 +3,12 @@
 Numbers of the data are made in `m4jax/audit`, those of models in this folder.
 """
 
-import dataclasses
 import math
 
-PERCENT, POINTS, PLAIN = "percent", "points", "plain"
+from m4jax.evaluation.measures.kind import PERCENT, PLAIN, POINTS, Kind
+from m4jax.evaluation.measures.kinds_of_words import OF_WORDS
 
-
-@dataclasses.dataclass(frozen=True)
-class Kind:
-    """A kind of number.
-
-    Attributes:
-        title: a short name, as a heading.
-        meaning: what it is, in a sentence for people who do not know the field, with its formula
-            where that helps.
-        unit: "percent" (a share), "points" (a difference of shares; both are kept as fractions) or
-            "plain".
-        neutral: the value that means no bias; NaN: there is none (an accuracy).
-        better: "neutral" (the nearer to it), "high" or "low".
-        source: where it is from: a paper with its section, or "derived".
-    """
-
-    title: str
-    meaning: str
-    unit: str = POINTS
-    neutral: float = 0.0
-    better: str = "neutral"
-    source: str = "derived"
-
+__all__ = ["KINDS", "PERCENT", "PLAIN", "POINTS", "Kind"]
 
 _HUNDRED_BILLION = (
     'Wang et al. 2025, "Scaling Pre-training to One Hundred Billion Data for Vision Language '
@@ -165,6 +143,7 @@ KINDS: dict[str, Kind] = {
                  "pictures one of whose captions is among the {k} nearest to them"),
     **_of_recall("image_retrieval", "text → picture",
                  "captions whose picture is among the {k} nearest to them"),
+    **OF_WORDS,
 }  # fmt: skip
 for _name in ("representation_bias", "association_bias_mean", "accuracy", "accuracy_gap",
               "pair_gap"):  # fmt: skip
