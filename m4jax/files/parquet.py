@@ -43,6 +43,8 @@ def batches(
     rows: int,
     names: Sequence[str] | None = None,
     groups: Sequence[int] | None = None,
+    *,
+    buffer: int = 0,
 ) -> Iterator[pa.RecordBatch]:
     """Yields the rows of a file, up to so many at a time, with the columns `names` or all.
 
@@ -51,12 +53,13 @@ def batches(
         rows: of a batch, at most.
         names: of the columns; None: all.
         groups: which row groups; None: all.
+        buffer: bytes of a column that are read at once; 0: those of a row group.
 
     Raises as `read` does.
     """
     columns = None if names is None else list(names)
     with _told(path):
-        reading = _open(path).iter_batches(rows, row_groups=groups, columns=columns)
+        reading = _open(path, buffer).iter_batches(rows, row_groups=groups, columns=columns)
     while True:
         with _told(path):
             batch = next(reading, None)
@@ -80,10 +83,30 @@ def groups(path: Source) -> tuple[pa.Schema, list[int]]:
         return file.schema_arrow, sizes
 
 
-def _open(path: Source) -> pq.ParquetFile:
+def nulls(path: Source, name: str) -> bool:
+    """Tells whether a column may have NULL; raises as `read` does.
+
+    The file's statistics say it, of each row group. Without them it may.
+
+    Args:
+        path: of the file.
+        name: of the column; "a.b" is the field b within a.
+    """
+    with _told(path), _open(path) as file:
+        metadata = file.metadata
+        for group in map(metadata.row_group, range(metadata.num_row_groups)):
+            for column in map(group.column, range(group.num_columns)):
+                found = column.statistics
+                known = found is not None and found.has_null_count
+                if column.path_in_schema == name and not (known and not found.null_count):
+                    return True
+    return False
+
+
+def _open(path: Source, buffer: int = 0) -> pq.ParquetFile:
     if isinstance(path, str | os.PathLike) and not os.path.exists(path):
         raise InputError(f"{path}: no such file")
-    return pq.ParquetFile(path, page_checksum_verification=True)
+    return pq.ParquetFile(path, page_checksum_verification=True, buffer_size=buffer)
 
 
 @contextlib.contextmanager

@@ -12,18 +12,28 @@ import pyarrow as pa
 import pytest
 from helpers import material
 
-from m4jax.data import readers
+from m4jax.data import prepared, readers
 from m4jax.data.readers import uids
+from m4jax.data.testbed import emoji_scenes
 from m4jax.errors import InputError
 
 FOUND = material.examples()
 FORMS = {
-    "folder": lambda base: material.write_folder(base / "folder", FOUND),
-    "csv": lambda base: material.write_table(base / "csv", FOUND),
-    "tsv": lambda base: material.write_table(base / "tsv", FOUND, "tsv"),
-    "jsonl": lambda base: material.write_table(base / "jsonl", FOUND, "jsonl"),
-    "shards": lambda base: material.write_shards(base / "shards", FOUND),
+    "folder": lambda base, found=FOUND: material.write_folder(base / "folder", found),
+    "csv": lambda base, found=FOUND: material.write_table(base / "csv", found),
+    "tsv": lambda base, found=FOUND: material.write_table(base / "tsv", found, "tsv"),
+    "jsonl": lambda base, found=FOUND: material.write_table(base / "jsonl", found, "jsonl"),
+    "shards": lambda base, found=FOUND: material.write_shards(base / "shards", found),
+    "parquet": lambda base, found=FOUND: material.write_parquet(
+        base / "a.parquet", found, row_group_size=17
+    ),
+    "struct": lambda base, found=FOUND: material.write_parquet(base / "a.parquet", found, "struct"),
+    "paths": lambda base, found=FOUND: material.write_parquet(
+        base / "paths/a.parquet", found, "paths"
+    ),
+    "coco": lambda base, found=FOUND: material.write_coco(base / "coco", found),
 }
+NAMED = set(FORMS) - {"parquet", "struct"}  # in which files have names
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -34,15 +44,19 @@ def test_the_same_pictures_are_the_same_examples_in_every_form(form, tmp_path):
     table = material.read(collection)
     assert len(collection) == len(table) == len(FOUND) and not collection.left_out
     assert table["captions"].to_pylist() == [one.captions for one in FOUND]
-    assert table.column_names == ["uid", "captions", "number", "share", "job"]
-    assert collection.columns == ("number", "share", "job")
+    expected = ("number", "share", "job")
+    assert collection.columns == (("id", *expected) if form == "coco" else expected)
+    table = table.drop_columns(["id"]) if form == "coco" else table
     assert table["job"].to_pylist() == [one.fields["job"] for one in FOUND]
     whole = form not in ("csv", "tsv")  # in which all is text
     kinds = [pa.int64(), pa.float64()] if whole else [pa.string()] * 2
     assert [table.schema.field(name).type for name in ("number", "share")] == kinds
     assert [collection.picture(i) for i in range(len(FOUND))] == [one.picture for one in FOUND]
-    assert table["uid"].to_pylist() == [one.key for one in FOUND]
-    assert table.equals(pa.concat_tables(list(collection.blocks(7))))
+    made = [uids.made(one.picture, one.captions) for one in FOUND]
+    expected = [one.key for one in FOUND] if form in NAMED else made
+    assert table["uid"].to_pylist() == expected
+    again = pa.concat_tables(list(collection.blocks(7))).select(table.column_names)
+    assert table.equals(again)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -61,10 +75,11 @@ def test_an_identity_is_of_contents_not_of_places(form, tmp_path):
     moved = path.replace(str(tmp_path / "here"), str(tmp_path / "there"))
     assert readers.open_collection(moved).identity == before
     assert readers.open_collection(moved, uid=readers.CONTENTS).identity != before
-    changed = next(x for x in sorted((tmp_path / "there").rglob("*")) if x.is_file())
-    content = changed.read_bytes()
-    changed.write_bytes(content.replace(b"nurse", b"baker") + b"\0" * (b"nurse" not in content))
-    assert readers.open_collection(moved).identity != before
+    shutil.rmtree(tmp_path / "there")
+    for other in (FOUND[:-1], [*FOUND[:-1], FOUND[0]._replace(key=FOUND[-1].key)]):
+        FORMS[form](tmp_path / "there", other)
+        assert readers.open_collection(moved).identity != before
+        shutil.rmtree(tmp_path / "there")
 
 
 def test_several_rows_of_a_picture_are_one_example(tmp_path):
@@ -206,3 +221,19 @@ def test_pictures_are_read_by_many_threads_and_in_other_processes(tmp_path):
     assert found == [FOUND[i].picture for i in rows]
     copied = pickle.loads(pickle.dumps(collection))
     assert copied.picture(3) == FOUND[3].picture
+
+
+def test_a_dataset_of_tfds(small_world, data_dir):
+    folder = str(emoji_scenes.builder(small_world, data_dir).data_path)
+    collection = readers.open_collection(folder, split="scenes[:20]")
+    columns = small_world.load_split("scenes", data_dir).columns
+    table = material.read(collection)
+    assert (collection.kind, len(collection)) == ("tfds", 20)
+    assert table["captions"].to_pylist() == [[x] for x in columns["caption"][:20]]
+    assert table["uid"][3].as_py() == "emoji_scenes/scenes[:20]/0000000003".replace(
+        "emoji_scenes", emoji_scenes.builder(small_world, data_dir).info.full_name
+    )
+    assert table["occupation"].to_pylist() == columns["occupation"][:20].tolist()
+    assert collection.picture(2) == prepared.Records(folder, "scenes", "image")[2]["image"]
+    with pytest.raises(InputError, match="has several splits; say split= one of"):
+        readers.open_collection(folder)

@@ -116,6 +116,23 @@ def write_parquet(path, found, picture="bytes", **options):
     return str(path)
 
 
+def write_coco(folder, found):
+    """Writes COCO's JSON beside a folder of its pictures."""
+    pictures = Path(folder, "pictures")
+    pictures.mkdir(parents=True)
+    images, annotations = [], []
+    for number, one in enumerate(found):
+        (pictures / f"{one.key}.png").write_bytes(one.picture)
+        images.append({"id": 7 * number, "file_name": f"{one.key}.png"} | one.fields)
+        annotations += [{"image_id": 7 * number, "caption": text} for text in one.captions]
+    content = {"images": images, "annotations": annotations[::-1]}
+    content["annotations"].sort(key=lambda x: x["image_id"] % 5)
+    content["annotations"].reverse()
+    path = Path(folder, "annotations.json")
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return str(path)
+
+
 def read(collection, rows=16):
     """Returns the table of a collection."""
     return pa.concat_tables(list(collection.blocks(rows)))

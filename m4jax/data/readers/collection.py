@@ -17,6 +17,8 @@ class Collection(Protocol):
         name: how to call it in an error: its path.
         columns: names of the fields beside uid, captions and picture, in their order.
         has_pictures: whether `picture` gives any.
+        random_access: whether pictures can be asked for in any order at the same cost; of parquet
+            they come row group by row group.
         left_out: what of it can't be read -> why; such members are no examples.
         identity: a hash of the contents that examples follow from; paths do not count.
     """
@@ -25,6 +27,7 @@ class Collection(Protocol):
     name: str
     columns: tuple[str, ...]
     has_pictures: bool
+    random_access: bool
     left_out: Mapping[str, str]
     identity: str
 

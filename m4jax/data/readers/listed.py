@@ -8,7 +8,7 @@ import array
 import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -52,6 +52,8 @@ class Listed:
         identity: gives the identity, of files that may be large.
         contents: whether uids are made from contents.
     """
+
+    random_access: ClassVar[bool] = True
 
     def __init__(
         self,

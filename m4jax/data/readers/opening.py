@@ -2,20 +2,24 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
-from m4jax.data import rows
-from m4jax.data.readers import folder, shards
+from m4jax.data import prepared, rows
+from m4jax.data.readers import coco, folder, hugging_face, shards, tabular, walking
 from m4jax.data.readers.collection import Collection
+from m4jax.data.readers.parquet_files import ParquetFiles
 from m4jax.data.readers.plain import Captions
+from m4jax.data.readers.tfds import Prepared
 from m4jax.errors import InputError
 
 KINDS = (
     "a folder of pictures, tar shards, parquet, COCO's JSON, captions (.txt .csv .tsv .json "
     ".jsonl), a folder of Hugging Face's datasets, or the name or folder of a TFDS dataset"
 )
+TAR, PARQUET = ".tar", ".parquet"
+_SPLIT = re.compile(r"(.+?)-\d{5}-of-\d{5}")  # of a file's name, as the hub has it
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
 _MOST = 1_000_000  # files that a pattern may stand for
 
@@ -42,10 +46,14 @@ def open_collection(
     asked = {"image": image, "caption": caption, "uid": uid}
     if os.path.isdir(path):
         return _open_folder(path, asked, split)
-    _no_split(path, split)
+    if not os.path.exists(path) and not _is_pattern(path) and prepared.locate(path):
+        return Prepared(path, split=split, **asked)
     found = expand(path)
     suffixes = {_suffix(one) for one in found}
-    if suffixes == {".tar"}:
+    if suffixes == {PARQUET}:
+        return _open_parquet(found, path, asked, split)
+    _no_split(path, split)
+    if suffixes == {TAR}:
         return shards.Shards(found, path, **asked)
     if len(found) == 1 and suffixes <= set(rows.KINDS):
         return _open_table(found[0], asked)
@@ -54,28 +62,66 @@ def open_collection(
 
 def _open_folder(path: str, asked: dict[str, str], split: str) -> Collection:
     names = sorted(name for name in os.listdir(path) if name[0] != ".")
-    tars = [name for name in names if _suffix(name) == ".tar"]
-    if tars:
+    if hugging_face.is_folder(path):
+        return hugging_face.open_saved(path, asked, split)
+    if prepared.INFO in names:
+        return Prepared(path, split=split, **asked)
+    if tars := [name for name in names if _suffix(name) == TAR]:
         _no_split(path, split)
         return shards.Shards([os.path.join(path, name) for name in tars], path, **asked)
+    if tables := _parquets(path, names):
+        return _open_parquet(tables, path, asked, split)
     if split:
-        path = _sub_folder(path, split)
+        folders = [x for x in names if (Path(path) / x).is_dir()]
+        path = os.path.join(path, hugging_face.choose_split(path, split, folders))
     return folder.open_folder(path, **asked)
+
+
+def _parquets(path: str, names: Sequence[str]) -> list[str]:
+    """Returns the parquet files of a folder, or of "data" in it, as Hugging Face's hub has them.
+
+    Beside folders of pictures img2dataset writes one of what they show; that is none.
+    """
+    found = [x for x in names if _suffix(x) == PARQUET and x[: -len(PARQUET)] not in names]
+    if not found and "data" in names and os.path.isdir(os.path.join(path, "data")):
+        path = os.path.join(path, "data")
+        found = sorted(x for x in os.listdir(path) if _suffix(x) == PARQUET)
+    return [os.path.join(path, name) for name in found]
+
+
+def _open_parquet(paths: Sequence[str], name: str, asked: dict[str, str], split: str) -> Collection:
+    """Opens parquet files, those of one split if their names tell several."""
+    by_split: dict[str, list[str]] = {}
+    for path in paths:
+        found = _SPLIT.match(os.path.basename(path))
+        by_split.setdefault(found[1] if found else "", []).append(path)
+    if split or len(by_split) > 1:
+        paths = by_split[hugging_face.choose_split(name, split, list(by_split))]
+    table = ParquetFiles(paths)
+    pictures = [x.name for x in table.schema if tabular.is_picture(x)]
+    if not pictures and (asked["image"] or walking.picture_field(paths[0], None)):
+        root = os.path.dirname(paths[0]) or "."
+        return folder.open_folder(root, table=paths, kind="parquet", **asked)
+    return tabular.Tabular("parquet", name, table, random_access=not pictures, **asked)
 
 
 def _open_table(path: str, asked: dict[str, str]) -> Collection:
     """Opens a table of captions: with pictures, if a column names some beside it."""
+    if rows.suffix_of(path) == ".json":
+        found = coco.open_coco(path, **asked)
+        if found is not None:
+            return found
     beside = os.path.dirname(path) or "."
     if asked["image"] or (rows.suffix_of(path) in folder.TABLES and _names_pictures(path, beside)):
-        return folder.open_folder(beside, table=path, **asked)
+        return folder.open_folder(beside, table=[path], **asked)
     return Captions(path, caption=asked["caption"], uid=asked["uid"])
 
 
 def _names_pictures(path: str, beside: str) -> bool:
     """Tells whether the first row of a table names a picture that lies beside it, or below."""
     first = next(rows.records(path), {})
-    named = [x for x in first.values() if isinstance(x, str) and folder.is_picture(x)]
-    return bool(named) and any(map(folder.Walked(beside).find, named))
+    named = [x for x in first.values() if isinstance(x, str) and walking.is_picture(x)]
+    return bool(named) and any(map(walking.Walked(beside).find, named))
 
 
 def expand(path: str) -> list[str]:
@@ -120,22 +166,19 @@ def _braces(path: str) -> Iterator[str]:
         yield from (f"{before}{value}{rest}" for rest in _braces(after))
 
 
+def _is_pattern(path: str) -> bool:
+    return has_magic(path) or _BRACES.search(path) is not None
+
+
 def _suffix(path: str) -> str:
     """Returns the suffix that tells a file's kind, in lower case and without .gz."""
     name = os.path.basename(path).lower()
     for whole in (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst"):
         if name.endswith(whole):
-            return ".tar"  # which the reader refuses, saying why
+            return TAR  # which the reader refuses, saying why
     return rows.suffix_of(path)
 
 
 def _no_split(path: str, split: str) -> None:
     if split:
         raise InputError(f"{path}: has no splits, and split={split!r} was asked for")
-
-
-def _sub_folder(path: str, split: str) -> str:
-    folders = sorted(x.name for x in Path(path).iterdir() if x.is_dir() and x.name[0] != ".")
-    if split not in folders:
-        raise InputError(f"{path}: no split {split!r}; its folders are {', '.join(folders)}")
-    return os.path.join(path, split)

@@ -31,6 +31,7 @@ class Captions:
         InputError: if the file can't be read, or has no such field.
     """
 
+    random_access: ClassVar[bool] = True
     kind: ClassVar[str] = "captions"
     has_pictures: ClassVar[bool] = False
 

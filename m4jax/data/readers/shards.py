@@ -46,6 +46,7 @@ class Shards:
         InputError: if a shard can't be read, has no examples, or there is no such field.
     """
 
+    random_access: ClassVar[bool] = True
     kind: ClassVar[str] = "shards"
 
     def __init__(
