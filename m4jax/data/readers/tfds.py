@@ -1,4 +1,7 @@
-"""Datasets that TFDS has prepared, see `prepared`; an example's uid is its place in its split."""
+"""Datasets that TFDS has prepared, see `prepared`.
+
+An example's uid is its place in its split, as in training (`pairs`), unless a field is asked for.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -51,7 +54,7 @@ class Prepared:
         self._caption = caption or (named[0] if len(named) == 1 else "")
         if caption or len(named) > 1:
             self._caption = fields.choose(caption, rest, (named,), "caption", self.name)
-        self._uid = fields.choose_uid(uid, rest, self.name)
+        self._uid = fields.choose_uid(uid, rest, self.name, known=0)
         self._records = prepared.Records(dataset, self._split, self._image or next(iter(leaves)))
         names = {name: getattr(x, "names", None) for name, x in leaves.items()}
         self._classes = {name: list(found) for name, found in names.items() if found}
