@@ -8,6 +8,8 @@ import numpy as np
 
 from m4jax.errors import InputError
 
+_DRAWN = 1 << 15  # groups drawn at a time: what a core keeps at hand
+_COUNTED = 1 << 24  # counts that are float64 at a time
 MINIMUM = 10  # below this many independent groups an interval says nothing
 
 
@@ -123,11 +125,20 @@ class Resampler:
             totals = np.full_like(totals, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
             estimate = statistic(totals.sum(1))
-            samples = statistic(np.moveaxis(self._counts @ totals, 0, 1))
+            samples = statistic(np.moveaxis(self._resampled(totals), 0, 1))
         tail = tail_probability(self.settings.level, self.groups)
         return Draws(
             estimate, samples, groups=self.groups, tail=tail, **{"n": data.shape[1], **about}
         )
+
+    def _resampled(self, totals: np.ndarray) -> np.ndarray:
+        """Returns the totals [runs, B, k] of every resample, given those of groups [runs, g, k]."""
+        rows = max(1, _COUNTED // len(self._counts[0]))
+        parts = [
+            self._counts[start : start + rows].astype(np.float64) @ totals
+            for start in range(0, len(self._counts), rows)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def mean(self, values: np.ndarray, bounds: tuple[float, float] | None = None) -> Draws:
         """Returns the draws of the mean of `values` [runs, n]; NaN stands for: does not count."""
@@ -157,13 +168,17 @@ def _presence(index: np.ndarray, strata: np.ndarray) -> np.ndarray:
 def _multinomial(presence: np.ndarray, settings: Settings) -> np.ndarray:
     """Returns [B, groups]: how often each resample holds each group, drawn within strata."""
     generator = np.random.default_rng(settings.seed)
-    counts = np.zeros((settings.resamples, presence.shape[0]))
-    _, first, kind = np.unique(presence, axis=0, return_index=True, return_inverse=True)
+    counts = np.zeros((settings.resamples, presence.shape[0]), np.uint16)  # 50,000: 100 MB
+    packed = np.packbits(presence, axis=1)  # many strata: an eighth to be sorted
+    _, first, kind = np.unique(packed, axis=0, return_index=True, return_inverse=True)
     # in the order of appearance, so that renaming the strata changes no draw
     for chosen in np.argsort(first):
         members = np.flatnonzero(kind.reshape(-1) == chosen)
-        drawn = generator.integers(members.size, size=(settings.resamples, members.size))
-        drawn += np.arange(settings.resamples)[:, None] * members.size
-        flat = np.bincount(drawn.ravel(), minlength=settings.resamples * members.size)
-        counts[:, members] = flat.reshape(settings.resamples, members.size)
+        rows = max(1, _DRAWN // members.size)
+        for start in range(0, settings.resamples, rows):  # the draws are those of one call
+            part = slice(start, min(start + rows, settings.resamples))
+            drawn = generator.integers(members.size, size=(part.stop - start, members.size))
+            drawn += np.arange(len(drawn))[:, None] * members.size
+            flat = np.bincount(drawn.ravel(), minlength=drawn.size)
+            counts[part, members] = flat.reshape(drawn.shape)
     return counts

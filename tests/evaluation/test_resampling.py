@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from m4jax.errors import InputError
-from m4jax.evaluation import intervals
+from m4jax.evaluation import intervals, resampling
 from m4jax.evaluation.resampling import Resampler, Settings, tail_probability
 
 
@@ -175,3 +175,13 @@ def test_fast_at_two_thousand_pictures_and_22_columns():
 def test_bad_input(change, message):
     with pytest.raises(InputError, match=message):
         bootstrap(mean, columns(np.ones(20)), **change)
+
+
+def test_many_groups_are_drawn_in_parts_as_at_once(monkeypatch):
+    x = columns(np.random.default_rng(0).normal(size=300))
+    strata = np.arange(300) % 3
+    whole = bootstrap(mean, x, strata=strata)
+    monkeypatch.setattr(resampling, "_DRAWN", 250)
+    monkeypatch.setattr(resampling, "_COUNTED", 7 * 300)
+    parts = bootstrap(mean, x, strata=strata)
+    assert dataclasses.astuple(parts) == pytest.approx(dataclasses.astuple(whole), rel=1e-12)
