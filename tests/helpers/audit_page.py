@@ -74,7 +74,7 @@ def sample(**changes) -> Page:
         "against": "audits/2026-11-20",
         "changes": (Change(RB, earlier, -0.06, -0.09, -0.03, True, "paired"),
                     Change(WOMEN, WOMEN, 0.0, -0.01, 0.01, False, "paired"),
-                    Change(SHARE, SHARE, note="measured otherwise")),
+                    Change(SHARE, SHARE, note="measured otherwise: " + "other words " * 9)),
         "history": tuple(past),
         "frontier": tuple(Point(k / 10, k * k / 900, curve) for k in range(1, 11)
                           for curve in ("representation bias", "largest gap")),

@@ -19,6 +19,7 @@ from m4jax.report.page.content import (
     Sentence,
     Table,
 )
+from m4jax.report.page.words import say
 from m4jax.report.page.write import render, write
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "Sentence",
     "Table",
     "render",
+    "say",
     "write",
 ]

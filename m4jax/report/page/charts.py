@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from m4jax.evaluation.measures.kinds import PERCENT
 from m4jax.evaluation.measures.measure import Measure
 from m4jax.report.page.html import Markup, element, join
-from m4jax.report.page.numbers import Writer, clear, kind_of, neutral_of, one_sided, writer
+from m4jax.report.page.numbers import Writer, clear, kind_of, neutral_of, writer
 
 WIDTH, HEIGHT, EDGE = 180, 14, 4  # of a bar, in pixels; what stays free at its ends
 GAUGE = 320  # width of a single number's drawing
@@ -52,7 +52,7 @@ def scale_of(
     sizes from 0.
 
     Args:
-        measures: at least one.
+        measures: at least one, in the order of the rows; the first values are all on the scale.
         bound: how far from no bias the scale reaches at least.
         neutral: what means no bias; None: what the measures tell.
     """
@@ -62,16 +62,19 @@ def scale_of(
     ends = sorted(abs(x - (neutral if math.isfinite(neutral) else 0.0))
                   for m in measures if m.told for x in (m.low, m.high))  # fmt: skip
     far = ends[int((len(ends) - 1) * (INSIDE if len(ends) > 2 * MANY else 1))] if ends else 0.0
-    far = nice(max(far, bound))
+    seen = (abs(m.value - (neutral if math.isfinite(neutral) else 0.0))
+            for m in measures[:MANY] if m.told)  # fmt: skip
+    far = nice(max(far, bound, *seen))
     if kind.unit == PERCENT:
         whole = math.isfinite(neutral) or far > 0.5
         least = min([m.low for m in measures if m.told] + [bound] * (bound > 0), default=0.0)
         low = math.floor(10 * least) / 10 if least > 0.5 and math.isnan(neutral) else 0.0
         return Scale(min(low, 0.9), 1.0 if whole else far, neutral)
     below = any(m.low < 0 for m in measures if m.told)
-    if math.isfinite(neutral) and (below or not one_sided(measures[0].metric)):
+    if math.isfinite(neutral):
         return Scale(neutral - far, neutral + far, neutral)
-    return Scale(-far if below else 0.0, far, math.nan)
+    above = any(m.high > 0 for m in measures if m.told) or not below
+    return Scale(-far if below else 0.0, far if above else 0.0, math.nan)
 
 
 def bar(measure: Measure, scale: Scale, bound: float = math.nan) -> Markup:

@@ -10,7 +10,7 @@ from m4jax.report.page.numbers import Writer, number
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 300, 56, 16, 24, 44
 STYLES = 4  # ways in which lines are drawn; more curves take turns
-TICKS = 4
+TICKS = 5
 
 
 def draw(points: Sequence[Point], largest: float) -> Markup:
@@ -21,7 +21,10 @@ def draw(points: Sequence[Point], largest: float) -> Markup:
         largest: keep rate, a fraction; NaN: not drawn.
     """
     curves = by_curve(points)
-    top = charts.nice(max((p.value for p in points if math.isfinite(p.value)), default=0.0))
+    step = charts.nice(
+        max((p.value for p in points if math.isfinite(p.value)), default=0.0) / TICKS
+    )
+    top = TICKS * step
     write = Writer("points", [top])
     parts = _axes(top)
     if math.isfinite(largest):
@@ -82,12 +85,11 @@ def dot(x: float, y: float, style: int) -> Markup:
 def _axes(top: float) -> list[Markup]:
     floor, end = HEIGHT - BOTTOM, WIDTH - RIGHT
     parts = []
-    write = Writer("points")
-    write.digits = 0 if top * 100 / TICKS >= 1 and (top * 100 / TICKS).is_integer() else 2
+    marks = [f"{100 * top * i / TICKS:.2f}".rstrip("0").rstrip(".") for i in range(TICKS + 1)]
     for i in range(TICKS + 1):
         _, y = _place(0, top * i / TICKS, top)
         parts.append(element("path", class_="g", d=f"M{LEFT} {y}H{end}"))
-        parts.append(element("text", write(top * i / TICKS), x=LEFT - 7, y=y + 4,
+        parts.append(element("text", marks[i], x=LEFT - 7, y=y + 4,
                              text_anchor="end"))  # fmt: skip
     for rate in (0, 0.2, 0.4, 0.6, 0.8, 1):
         x, _ = _place(rate, 0, top)

@@ -27,12 +27,17 @@ def escape(value: Any) -> Markup:
     return Markup(html.escape(plain(value), quote=True))
 
 
-def short(value: Any, longest: int = LONGEST) -> str:
-    """Returns a text cut in its middle, with its length, if it is longer than `longest`."""
-    told = plain(value)
-    if len(told) <= longest:
-        return told
-    return f"{told[: longest * 2 // 3]} … {told[-longest // 4 :]} ({len(told):,} characters)"
+def short(value: Any, longest: int = LONGEST, *, told: bool = True) -> str:
+    """Returns a text cut in its middle, with its length, if it is longer than `longest`.
+
+    Without `told` it is cut at its end, and ends in "…" alone.
+    """
+    text = plain(value)
+    if len(text) <= longest:
+        return text
+    if not told:
+        return f"{text[:longest].rstrip()}…"
+    return f"{text[: longest * 2 // 3]} … {text[-longest // 4 :]} ({len(text):,} characters)"
 
 
 def join(*parts: Any, between: str = "") -> Markup:
@@ -59,6 +64,6 @@ def element(tag: str, /, *children: Any, **attributes: Any) -> Markup:
     return Markup(f"<{tag}{told}>{join(*children)}</{tag}>")
 
 
-def name(value: Any) -> Markup:
+def name(value: Any, longest: int = LONGEST) -> Markup:
     """Returns a name from outside: cut if it is long, its direction of writing its own."""
-    return element("bdi", short(value))
+    return element("bdi", short(value, longest))

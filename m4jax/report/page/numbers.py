@@ -7,9 +7,9 @@ from m4jax.evaluation.measures.kinds import KINDS, PERCENT, PLAIN, POINTS, Kind
 from m4jax.evaluation.measures.measure import Measure
 
 UNTOLD = "can’t tell"
-ONE_SIDED = ("_range", "_mean", "_largest")  # ends of names of metrics
+ONE_SIDED = ("_range", "_mean", "_max", "_largest")  # ends of names of metrics
 CHANCE = 0.05  # a corrected p below is taken for a finding
-FINE = 2.0  # where all numbers are smaller than this, one more digit is shown
+FINE = 2.0  # percent or points: where most are smaller than this, one more digit is shown
 
 
 def kind_of(metric: str) -> Kind:
@@ -20,16 +20,18 @@ def kind_of(metric: str) -> Kind:
 
 def one_sided(metric: str) -> bool:
     """Tells whether a metric is a size, which is never below 0: a range, a mean of sizes."""
-    return metric.endswith(ONE_SIDED)
+    return metric.endswith(ONE_SIDED) or kind_of(metric).better == "low"
 
 
 def neutral_of(measure: Measure) -> float:
     """Returns the value that means no bias; NaN: there is none.
 
     A share is compared with one half where an attribute has two values; then parity was tested.
+    Sizes, such as a mean of |AB|, are above 0 by noise alone: that one is says nothing.
     """
     kind = kind_of(measure.metric)
-    if kind.unit == PERCENT and math.isnan(measure.p):
+    untested = kind.unit == PERCENT and math.isnan(measure.p)
+    if kind.better != "neutral" or untested or one_sided(measure.metric):
         return math.nan
     return kind.neutral
 
@@ -49,6 +51,11 @@ def count(value: int) -> str:
     return f"{int(value):,}".replace("-", "−")
 
 
+def numbers_of(n: int) -> str:
+    """Returns "one number", "1,203 numbers"."""
+    return "one number" if n == 1 else f"{count(n)} numbers"
+
+
 class Writer:
     """Writes numbers of one kind, all with the same digits.
 
@@ -61,8 +68,9 @@ class Writer:
     def __init__(self, unit: str, values: Iterable[float] = (), *, sign: bool = False):
         self.factor = 1 if unit in (PLAIN, "") else 100
         self.unit, self.sign = unit, sign
-        largest = max((abs(x) * self.factor for x in values if math.isfinite(x)), default=math.inf)
-        self.digits = (2 if largest < 100 else 0) if self.factor == 1 else 1 + (largest < FINE)
+        sizes = sorted(abs(x) * self.factor for x in values if math.isfinite(x))
+        middle, largest = (sizes[len(sizes) // 2], sizes[-1]) if sizes else (math.inf, math.inf)
+        self.digits = (2 if largest < 100 else 0) if self.factor == 1 else 1 + (middle < FINE)
 
     def __call__(self, value: float) -> str:
         """Returns a value without its unit."""
@@ -85,7 +93,7 @@ class Writer:
 def writer(metric: str, measures: Iterable[Measure]) -> Writer:
     """Returns what writes all numbers of one metric."""
     kind = kind_of(metric)
-    signed = kind.unit == POINTS or (kind.unit == PLAIN and kind.neutral == 0)
+    signed = kind.unit == POINTS or (kind.unit == PLAIN and kind.better == "neutral")
     signed &= not one_sided(metric)
     return Writer(kind.unit, (m.value for m in measures), sign=signed)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from m4jax.evaluation.measures.measure import Measure
 from m4jax.report.page import charts
-from m4jax.report.page.html import Markup, element, join, name
+from m4jax.report.page.html import Markup, element, join, name, short
 from m4jax.report.page.numbers import (
     UNTOLD,
     Writer,
@@ -21,6 +21,7 @@ from m4jax.report.page.numbers import (
 )
 
 MOST = 1500  # rows of a table; the rest stands in results.parquet
+SHORT, LONG = 80, 1200  # characters of a note: that are seen, and at most
 FEW = 12  # up to so many rows stay in the order in which they were measured
 TEXT, NUMBER, DRAWING = "t", "n", "d"
 ABOUT = (
@@ -121,7 +122,7 @@ def ordered(measures: Sequence[Measure]) -> list[Measure]:
     """Returns measures, those farthest from no bias first; a few stay as they are."""
     if len(measures) <= FEW:
         return list(measures)
-    return sorted(measures, key=lambda m: (*(-x for x in distance(m)), m.key))
+    return sorted(measures, key=lambda m: (not clear(m), *(-x for x in distance(m)), m.key))
 
 
 def of_measures(
@@ -132,6 +133,7 @@ def of_measures(
     wordings: Wordings | None = None,
     level: float = 0.95,
     about: str = "",
+    most: int = MOST,
 ) -> Markup:
     """Returns the table of one metric's numbers, each with its interval, bar and n.
 
@@ -144,10 +146,11 @@ def of_measures(
         wordings: adds the range over other wordings.
         level: of the intervals.
         about: begins the caption.
+        most: rows that are shown.
     """
     write = writer(measures[0].metric, measures)
     rows = ordered(measures)
-    shown = rows[:MOST]
+    shown = rows[:most]
     constant, columns = _about(shown)
     columns += _numbers(shown, write, charts.scale_of(shown), minimum, wordings, level)
     kept = [column for column in columns if column[2]]
@@ -201,7 +204,7 @@ def _numbers(
                lambda m: wordings.range(m, write) if wordings else ""),
         column("n", NUMBER, lambda m: size(m, minimum)),
         column("p", NUMBER, lambda m: chance(m.p)),
-        column("note", TEXT, lambda m: name(m.note) if m.note else ""),
+        column("note", TEXT, lambda m: note(m.note)),
     ]  # fmt: skip
 
 
@@ -211,6 +214,14 @@ def value(measure: Measure, write: Writer, *, full: bool = False) -> Markup:
         return _UNTOLD
     text = write.full(measure.value) if full else write(measure.value)
     return element("b", text) if clear(measure) else join(text)
+
+
+def note(text: str) -> Markup | str:
+    """Returns a note; of a long one a script leaves the beginning, and unfolds it when asked."""
+    if len(text) <= SHORT:
+        return name(text) if text else ""
+    summary = element("summary", short(text, SHORT - 1, told=False))
+    return element("details", summary, name(text, LONG), class_="note", open=True)
 
 
 def size(measure: Measure, minimum: int) -> Markup:
@@ -225,6 +236,8 @@ def _order(rows: Sequence[Measure]) -> str | None:
         return None
     neutral = math.isfinite(neutral_of(rows[0]))
     better = kind_of(rows[0].metric).better
-    how = {"high": "lowest first"}.get(better, "highest first")
+    how = {"high": "surely lowest first", "low": "surely highest first"}.get(
+        better, "highest first"
+    )
     how = "clearest departure from no bias first" if neutral else how
     return f"{count(len(rows))} rows, {how}"

@@ -34,7 +34,7 @@ def _kinds(page: Page):
     for metric in used:
         kind = kind_of(metric)
         aim = _BETTER.get(kind.better, "")
-        if math.isfinite(kind.neutral):
+        if kind.better == "neutral" and math.isfinite(kind.neutral):
             aim = f"no bias: {_whole(kind.neutral, kind.unit)}"
         rows.append((kind.title, kind.meaning, aim, kind.source))
     if not rows:

@@ -67,7 +67,7 @@ def _table(identity: str, given: Table) -> Markup:
         given.columns, units, zip(*given.rows, strict=True) if given.rows else [()] * len(units),
         strict=True,
     ):  # fmt: skip
-        numeric = bool(values) and all(isinstance(x, int | float) for x in values)
+        numeric = bool(values) and all(isinstance(x, int | float) or x == "" for x in values)
         columns.append(Column(name(title), NUMBER if numeric else TEXT))
         floats = [x for x in values if isinstance(x, float)]
         write = Writer(unit, floats, sign=unit == "points")
@@ -101,16 +101,14 @@ def _frontier(page: Page) -> Markup:
          *(writes[x].full(values.get((x, rate), math.nan)) for x in curves)]
         for rate in rates
     ]  # fmt: skip
-    said = (
-        f"Up to {number(100 * page.largest_keep_rate, 0)}% of the examples can be kept with all "
-        "limits of balancing met."
-        if math.isfinite(page.largest_keep_rate)
-        else "At which keep rate all limits of balancing are met can’t be told."
-    )
+    said = None
+    if not page.reached and math.isfinite(page.largest_keep_rate):
+        rate = number(100 * page.largest_keep_rate, 0)
+        said = paragraph(f"Up to {rate}% of the examples can be kept with all limits met.")
     drawing = element("div", frontier.draw(page.frontier, page.largest_keep_rate), class_="scroll",
                       tabindex="0", role="group", aria_label="Drawing of the frontier")  # fmt: skip
     return join(
-        paragraph(said),
+        said,
         element("figure", frontier.legend(page.frontier), drawing),
         folded("These numbers as a table",
                table("balancing-frontier", "Bias left, points, by the share that is kept",

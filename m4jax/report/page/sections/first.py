@@ -2,10 +2,12 @@
 
 from m4jax.report.page import charts, sentences
 from m4jax.report.page.content import OUTCOMES, OUTSIDE, Page, Sentence
-from m4jax.report.page.html import Markup, element, join, name
+from m4jax.report.page.html import Markup, element, join, name, short
 from m4jax.report.page.numbers import count
-from m4jax.report.page.sections.parts import paragraph
+from m4jax.report.page.sections.parts import folded, paragraph
+from m4jax.report.page.words import writing
 
+SHOWN = 6  # of what is not known; the rest is folded away
 MARKS = dict(zip(OUTCOMES, ("✓", "✗", "?"), strict=True))
 CLASSES = dict(zip(OUTCOMES, ("good", "bad", "unsure"), strict=True))
 PLURALS = dict(zip(OUTCOMES, ("within", "outside", "can’t be told"), strict=True))
@@ -46,14 +48,22 @@ def body(page: Page) -> Markup:
     told = sentences.headline(page)
     numbers = element("ol", *(_card(page, x) for x in told)) if told else paragraph(
         "No number could be told: the reasons stand below.")  # fmt: skip
-    unknown = sentences.unknown(page) or ["Nothing was left out that was asked for."]
     return join(
         element("section", element("h2", "What stands out", id="headline-title"), numbers,
                 id="headline", aria_labelledby="headline-title"),
         element("section", element("h2", "What is not known", id="unknown-title"),
-                element("ul", *(element("li", text) for text in unknown)),
-                id="unknown", aria_labelledby="unknown-title"),
+                *_unknown(page), id="unknown", aria_labelledby="unknown-title"),
     )  # fmt: skip
+
+
+def _unknown(page: Page) -> list[Markup]:
+    texts = sentences.unknown(page) or ["Nothing was left out that was asked for."]
+    shown = SHOWN if len(texts) > SHOWN + 1 else len(texts)
+    lists = [element("ul", *(element("li", text) for text in part))
+             for part in (texts[:shown], texts[shown:]) if part]  # fmt: skip
+    if len(lists) > 1:
+        lists[1] = folded(f"And {count(len(texts) - shown)} more", lists[1])
+    return lists
 
 
 def _card(page: Page, sentence: Sentence) -> Markup:
@@ -61,7 +71,8 @@ def _card(page: Page, sentence: Sentence) -> Markup:
     if measure is None:
         return element("li", paragraph(sentence.text))
     drawn = charts.gauge(measure) if measure.told else None
-    number = sentences.writing(measure).full(measure.value)
-    others = sentences.elsewhere(measure, page.measures)
+    number = writing(measure).full(measure.value)
+    others = " · ".join(x for x in (short(measure.source),
+                                    sentences.elsewhere(measure, page.measures)) if x)  # fmt: skip
     return element("li", element("p", number, class_="big"), paragraph(sentence.text), drawn,
                    paragraph(others, "hint") if others else None)  # fmt: skip

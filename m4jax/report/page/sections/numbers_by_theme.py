@@ -1,16 +1,18 @@
 """The numbers of data and model: a heading for each question, a table for each kind of number."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from m4jax.evaluation.measures.measure import DATA, MODEL, Measure
 from m4jax.report.page import content, themes
 from m4jax.report.page.content import Page
 from m4jax.report.page.html import Markup, element, join
-from m4jax.report.page.numbers import kind_of
+from m4jax.report.page.numbers import kind_of, numbers_of
 from m4jax.report.page.sections import extras
 from m4jax.report.page.sections.parts import Section, folded, paragraph, section
-from m4jax.report.page.tables import Wordings, of_measures
+from m4jax.report.page.tables import MOST, Wordings, of_measures
 
+ROWS, SHORT = 5000, 200  # of all long tables together; tables up to so many rows stay whole
 BARS = (
     "A bar is an interval, its dot the number; the dot is filled, and the number bold, where the "
     "interval leaves out no bias (the dashed line) and, if many were tested, the corrected p is "
@@ -55,20 +57,29 @@ def _metric(
     ranges = metric.endswith("_range")  # over wordings: they are about no single one
     default = [m for m in measures if ranges or not m.wording]
     worded = [] if ranges else [m for m in measures if m.wording]
-    settings = {"minimum": page.minimum, "level": page.level}
+    settings = {"minimum": page.minimum, "level": page.level, "most": _most(page)}
     tables = []
     for i, group in enumerate(_by_attribute(default)):
-        tables.append(of_measures(f"{identity}-{i}", group, wordings=wordings, **settings))
+        tables.append(
+            of_measures(f"{identity}-{i}", group, wordings=None if ranges else wordings, **settings)
+        )
     overall = [m for m in worded if not m.label]
     lost = {m.key[:-1] for m in worded} - {m.key[:-1] for m in default}
     shown = overall or [m for m in worded if m.key[:-1] in lost]
     if shown:
         tables.append(folded(
-            f"By wording ({len(shown)} numbers)",
+            f"By wording ({numbers_of(len(shown))})",
             of_measures(f"{identity}-wording", shown, about=f"{kind.title} by wording", **settings),
         ))  # fmt: skip
     meaning = paragraph(kind.meaning) if kind.meaning else None
     return join(element("h4", kind.title[:1].upper() + kind.title[1:]), meaning, *tables)
+
+
+def _most(page: Page) -> int:
+    """Returns how many rows a table may have, so that pages of many long tables stay small."""
+    counts = Counter((m.metric, m.attribute) for m in page.measures if m.label)
+    long = sum(count > SHORT for count in counts.values())
+    return max(SHORT, min(MOST, ROWS // max(long, 1)))
 
 
 def _by_attribute(measures: Sequence[Measure]) -> list[list[Measure]]:

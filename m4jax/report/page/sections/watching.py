@@ -6,10 +6,10 @@ from m4jax.evaluation.measures.measure import Measure
 from m4jax.report.page import charts, history, sentences
 from m4jax.report.page.content import OUTCOMES, OUTSIDE, UNCLEAR, Change, Limit, Page
 from m4jax.report.page.html import Markup, element, join, name
-from m4jax.report.page.numbers import UNTOLD, count, kind_of, neutral_of, writer
+from m4jax.report.page.numbers import UNTOLD, count, kind_of, neutral_of, numbers_of, writer
 from m4jax.report.page.sections.first import CLASSES, MARKS
 from m4jax.report.page.sections.parts import Section, folded, paragraph, section
-from m4jax.report.page.tables import DRAWING, MOST, NUMBER, TEXT, Column, size, table, value
+from m4jax.report.page.tables import DRAWING, MOST, NUMBER, TEXT, Column, note, size, table, value
 
 _ORDER = (OUTSIDE, UNCLEAR, OUTCOMES[0])
 
@@ -40,7 +40,7 @@ def _limit(limit: Limit, page: Page) -> list[Markup | str]:
     m = limit.measure
     if m is None:
         untold = element("span", UNTOLD, class_="untold")
-        return [name(limit.text), mark, untold, "", "", "", name(limit.note)]
+        return [name(limit.text), mark, untold, "", "", "", note(limit.note)]
     write, kind = writer(m.metric, (m,)), kind_of(m.metric)
     bound = limit.bound if math.isfinite(limit.bound) else 0.0
     middle = math.nan if kind.better in ("high", "low") else kind.neutral
@@ -48,7 +48,7 @@ def _limit(limit: Limit, page: Page) -> list[Markup | str]:
     drawn = charts.bar(m, scale, limit.bound) if m.told else ""
     return [join(name(limit.text), _about(m), between=" "), mark, value(m, write, full=True),
             write.between(m.low, m.high), drawn, size(m, page.minimum),
-            name(limit.note or m.note)]  # fmt: skip
+            note(limit.note or m.note)]  # fmt: skip
 
 
 def changes(page: Page) -> Section | None:
@@ -58,12 +58,12 @@ def changes(page: Page) -> Section | None:
     changed = [x for x in page.changes if x.changed]
     same = [x for x in page.changes if not x.changed]
     before = name(page.against) if page.against else "an earlier audit"
-    lead = element("p", f"{_numbers(len(page.changes))} stand in both this audit and ", before,
+    lead = element("p", f"{_counted(len(page.changes))} stand in both this audit and ", before,
                    f"; {count(len(changed))} changed by more than chance explains.")  # fmt: skip
     return section(
         "changes", "Since the earlier audit", lead,
         _changes("changes-1", "What changed", changed) if changed else None,
-        folded(f"{_numbers(len(same))} of which no change can be told",
+        folded(f"{_counted(len(same))} of which no change can be told",
                _changes("changes-2", "What did not change, or can’t be told", same))
         if same else None,
     )  # fmt: skip
@@ -85,7 +85,7 @@ def _change(change: Change) -> list[Markup | str]:
     return [
         described(change.now), value(change.before, write, full=True),
         value(change.now, write, full=True), moved(change.value),
-        moved.between(change.low, change.high), told, name(change.note),
+        moved.between(change.low, change.high), told, note(change.note),
     ]  # fmt: skip
 
 
@@ -133,5 +133,5 @@ def past(page: Page) -> Section | None:
                    element("div", *drawn, class_="small-multiples"))  # fmt: skip
 
 
-def _numbers(n: int) -> str:
-    return "One number" if n == 1 else f"{count(n)} numbers"
+def _counted(n: int) -> str:
+    return numbers_of(n).capitalize()
