@@ -87,6 +87,11 @@ class Listed:
         """A hash of the files' contents and of the paths that uids are made of."""
         return self._identity()
 
+    def paths_of_pictures(self) -> list[str]:
+        """Returns the absolute path of each example's picture."""
+        root = os.path.abspath(self._root)
+        return [os.path.join(root, path) for path in self._packed.paths.to_pylist()]
+
     def picture(self, row: int) -> bytes:
         """Returns the bytes of the picture's file."""
         path = self._packed.paths[row].as_py()

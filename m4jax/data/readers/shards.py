@@ -69,6 +69,17 @@ class Shards:
         asked = [self.kind, self._image, self._caption, self._uid]
         return files.digest([asked, prints, self._stems if self._prefixed else []], 64)
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The shards."""
+        return tuple(self._files.paths)
+
+    def by_shard(self) -> Iterator[tuple[str, pa.ChunkedArray]]:
+        """Yields the path of each shard and the keys of its examples, in order."""
+        ends = np.searchsorted(self._shard, np.arange(len(self.paths) + 1))
+        for path, start, stop in zip(self.paths, ends, ends[1:], strict=False):
+            yield path, self._keys.slice(start, stop - start)
+
     def picture(self, row: int) -> bytes:
         """Returns the bytes of the picture's file."""
         content = self._part("picture", row)
@@ -129,7 +140,7 @@ class Shards:
             if member.fault:
                 self._leave_out(number, member.name, member.fault)
                 continue
-            key, suffix = _split(member.name)
+            key, suffix = split_name(member.name)
             part = self._part_of(suffix) if key else ""
             if not part:
                 continue  # webdataset passes over what has no suffix
@@ -260,7 +271,7 @@ class Shards:
         return fields.texts(fields.without_ends(self._part("text", row)))
 
 
-def _split(name: str) -> tuple[str, str]:
+def split_name(name: str) -> tuple[str, str]:
     """Returns key and suffix of a member; "" if it has none."""
     folder, stroke, last = name.rpartition("/")
     stem, dot, suffix = last.partition(".")

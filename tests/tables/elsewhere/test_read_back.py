@@ -1,0 +1,111 @@
+"""What is written for others' code, read back by it."""
+
+import sys
+import types
+import warnings
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from helpers import material
+
+from m4jax.files import parquet
+from m4jax.tables import selection
+from m4jax.tables.elsewhere import Kept, UseConfig, use
+
+FOUND = material.examples()
+UIDS = [one.key for one in FOUND]
+WEIGHTS = np.linspace(0, 1, len(FOUND))
+KEPT = selection.keep(UIDS, WEIGHTS, seed=0)
+EXPECTED = [one for one, keep in zip(FOUND, KEPT, strict=True) if keep]
+
+
+@pytest.fixture
+def weights(tmp_path):
+    path = tmp_path / "weights.parquet"
+    parquet.write(pa.table({"uid": UIDS, "weight": WEIGHTS}), path)
+    return str(path)
+
+
+@pytest.fixture
+def quiet():
+    """Others' warnings are theirs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def test_webdataset_reads_the_shards(tmp_path, weights, quiet):
+    wds = pytest.importorskip("webdataset")
+    source = material.write_shards(tmp_path / "shards", FOUND)
+    use(UseConfig(data=source, weights=weights), tmp_path / "out")
+    every = f"{tmp_path / 'out'}/{{00000..00002}}.tar"
+    samples = list(wds.WebDataset(every, shardshuffle=False))
+    assert [one["__key__"] for one in samples] == [one.key for one in EXPECTED]
+    assert [one["png"] for one in samples] == [one.picture for one in EXPECTED]
+    assert [one["txt"].decode() for one in samples] == [one.captions[0] for one in EXPECTED]
+    decoded = next(iter(wds.WebDataset(every, shardshuffle=False).decode("rgb8")))
+    assert decoded["json"] == EXPECTED[0].fields and decoded["png"].shape == (12, 16, 3)
+
+
+def test_webdataset_filters_by_weights(tmp_path, weights, quiet):
+    wds = pytest.importorskip("webdataset")
+    source = material.write_shards(tmp_path / "shards", FOUND)
+    kept = Kept.read(weights)
+    samples = wds.WebDataset(source, shardshuffle=False).select(kept)
+    assert [one["__key__"] for one in samples] == [one.key for one in EXPECTED]
+    assert (kept.seen, kept.kept) == (len(FOUND), len(EXPECTED))
+
+
+@pytest.fixture
+def open_clip_data(quiet):
+    """open_clip's module of data sets."""
+    pytest.importorskip("torch")
+    # Some builds of torchvision can't register their operators with a PyTorch for CPU only.
+    sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("empty"))
+    return pytest.importorskip("open_clip_train.data")
+
+
+def test_open_clips_csv_data_set_reads_files_and_titles(tmp_path, weights, open_clip_data):
+    several = material.examples(several=True)
+    odd = several[-1]._replace(captions=["null", 'a "man"\tat\nwork', "ok"])
+    material.write_table(tmp_path / "photos", [*several[:-1], odd], "jsonl")
+    config = UseConfig(data=str(tmp_path / "photos"), weights=weights)
+    used = use(config, tmp_path / "out")
+    data = open_clip_data.CsvDataset(
+        str(used.path),
+        lambda picture: np.asarray(picture.convert("RGB")),
+        img_key="filepath",
+        caption_key="title",
+        tokenizer=lambda texts: [texts[0].strip()],
+    )
+    texts = [
+        " ".join(text.split())
+        for one, keep in zip([*several[:-1], odd], KEPT, strict=True)
+        for text in one.captions
+        if keep
+    ]
+    assert KEPT[-1] and "null" in texts
+    assert [data[i][1] for i in range(len(data))] == texts
+    assert data[0][0].shape == (12, 16, 3)
+
+
+def test_open_clips_own_loader_reads_the_shards(tmp_path, weights, open_clip_data):
+    source = material.write_shards(tmp_path / "shards", FOUND)
+    used = use(UseConfig(data=source, weights=weights), tmp_path / "out")
+    every = f"{tmp_path / 'out'}/{{00000..00002}}.tar"
+    total, shards = open_clip_data.get_dataset_size(every)
+    assert (total, shards) == (used.written, 3)
+    arguments = types.SimpleNamespace(
+        train_data=every, val_data=every, train_num_samples=total, val_num_samples=total,
+        dataset_resampled=False, train_data_upsampling_factors=None, seed=0, workers=0,
+        batch_size=1, world_size=1, dataset_type="webdataset", distributed=False,
+    )  # fmt: skip
+    loaded = open_clip_data.get_wds_dataset(
+        arguments,
+        lambda picture: np.asarray(picture),
+        is_train=False,
+        tokenizer=lambda text: [text],
+    )
+    texts = [str(text) for _, batch in loaded.dataloader for text in batch]
+    assert sorted(texts) == sorted(one.captions[0] for one in EXPECTED)
