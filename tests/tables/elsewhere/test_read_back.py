@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from helpers import material
 
+from m4jax.data import readers
 from m4jax.files import parquet
 from m4jax.tables import selection
 from m4jax.tables.elsewhere import Kept, UseConfig, use
@@ -109,3 +110,25 @@ def test_open_clips_own_loader_reads_the_shards(tmp_path, weights, open_clip_dat
     )
     texts = [str(text) for _, batch in loaded.dataloader for text in batch]
     assert sorted(texts) == sorted(one.captions[0] for one in EXPECTED)
+
+
+def test_img2dataset_downloads_its_list_and_uids_go_on(tmp_path, weights, quiet):
+    img2dataset = pytest.importorskip("img2dataset")
+    material.write_folder(tmp_path / "web", FOUND)
+    rows = [f"{one.key},{one.captions[0]},{(tmp_path / 'web' / one.key).as_uri()}.png"
+            for one in FOUND]  # fmt: skip
+    source = tmp_path / "list.csv"
+    source.write_text("\n".join(["uid,caption,url", *rows]) + "\n", encoding="utf-8")
+    config = UseConfig(data=str(source), weights=weights, format="img2dataset")
+    used = use(config, tmp_path / "out")
+    img2dataset.download(
+        url_list=str(used.path), input_format="parquet", url_col="url", caption_col="caption",
+        save_additional_columns=["uid", "weight"], output_format="webdataset",
+        output_folder=str(tmp_path / "shards"), processes_count=1, thread_count=2,
+        resize_mode="no", disallowed_header_directives=[],
+    )  # fmt: skip
+    collection = readers.open_collection(tmp_path / "shards")
+    found = material.read(collection)
+    assert sorted(found["uid"].to_pylist()) == [one.key for one in EXPECTED]
+    by_uid = dict(zip(found["uid"].to_pylist(), found["captions"].to_pylist(), strict=True))
+    assert by_uid == {one.key: one.captions for one in EXPECTED}
