@@ -1,9 +1,9 @@
-"""Pictures with captions from any TFDS dataset, annotated by the words of the captions.
+"""Pictures with captions from what people have, or any TFDS dataset, annotated by their words.
 
 `DIR/pairs/<id>/` holds what is read of the training split once: `train.parquet` (uid, caption,
 "man" and other attributes, a column for each label; `experiments.balance` takes it as it is),
-`vocabulary.txt` and, written last, `manifest.json`. The pictures stay in the dataset's array_record
-files.
+`vocabulary.txt` and, written last, `manifest.json`. The pictures stay where they are, but those of
+parquet, which can't be reached in any order: they are copied to `pictures.tar`.
 """
 
 import collections
@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,9 +19,10 @@ import numpy as np
 import pyarrow as pa
 
 from m4jax import files
-from m4jax.data import prepared, tokenizers
+from m4jax.data import collected, prepared, tokenizers
 from m4jax.data.annotation import load_lexicon, with_article
-from m4jax.data.encoded import EncodedPictures, unreadable
+from m4jax.data.collected import CollectedRecords, Opened
+from m4jax.data.encoded import EncodedPictures, Records, unreadable
 from m4jax.data.evaluation_sets import caption_of, class_names, evaluation_split
 from m4jax.data.examples import Splits, Tokenizer, Training
 from m4jax.data.text import words as text_words
@@ -37,10 +39,12 @@ PLAIN = ("split", "image", "caption", "resolution", "skip")  # fields that are w
 class Pairs:
     """Where the pairs come from, and the pictures that models are evaluated on.
 
-    A dataset is the name of a prepared one ("coco_captions", looked up in TFDS_DATA_DIR) or its
-    directory, in array_record files. A field within another one is written with a stroke,
-    "captions/text"; of a list the first entry is taken. Datasets, lexicon and tokenizer are known
-    by their contents: edited in place, prepared anew or moved, they are what they hold.
+    A dataset is anything that `readers.open_collection` opens: a folder, shards, parquet, a folder
+    of Hugging Face's; or the name of one that TFDS has prepared ("coco_captions", looked up in
+    TFDS_DATA_DIR) or its directory, in array_record files. A field within another one is written
+    with a stroke, "captions/text"; of several captions the first is taken. Datasets, lexicon and
+    tokenizer are known by their contents: edited in place, prepared anew or moved, they are what
+    they hold.
     The evaluation sets may be () to be left out. The methods are those of `Source`.
     """
 
@@ -48,10 +52,10 @@ class Pairs:
     composed: ClassVar[int] = 0
     looked_at: ClassVar[tuple[str, ...]] = EVALUATION
 
-    dataset: str = "coco_captions"  # a name, looked up in TFDS_DATA_DIR, or a directory
+    dataset: str = "coco_captions"  # a path or pattern of files; a name, looked up in TFDS_DATA_DIR
     split: str = "train"  # "train[:10%]" for a part
-    image: str = "image"  # field of the picture
-    caption: str = "captions/text"  # field of the caption; of several the first
+    image: str = "image"  # field of the picture; left so, it is found by itself but in TFDS
+    caption: str = "captions/text"  # field of the caption, likewise; of several captions the first
     resolution: int = 224  # pixels a side, scaled and cut, see `EncodedPictures`
     lexicon: str = "en_v2"  # words by which captions are annotated, or a .json file
     check_language: bool = True  # whether to refuse captions in another language than its own
@@ -84,7 +88,7 @@ class Pairs:
     def facts(self) -> dict[str, Any]:
         """All that the training pairs follow from, with contents in place of names."""
         return {
-            "dataset": prepared.identity(self.dataset),
+            "dataset": collected.identity(self.dataset, self.split, self.image, self.caption),
             "lexicon": load_lexicon(self.lexicon).digest,
             "tokenizer": tokenizers.identity(self.tokenizer),
             **{name: getattr(self, name) for name in PLAIN},
@@ -99,7 +103,10 @@ class Pairs:
     def looked_at_id(self) -> str:
         """A hash of what the evaluation sets follow from, by contents."""
         sets = {name: getattr(self, name) for name in self.looked_at if getattr(self, name)}
-        contents = {name: prepared.identity(dataset) for name, (dataset, *_) in sets.items()}
+        contents = {
+            name: collected.identity(dataset, split, image, field if name == "scenes" else "")
+            for name, (dataset, split, image, field) in sets.items()
+        }
         fields = {name: fields for name, (_, *fields) in sets.items()}
         return files.digest([contents, fields, self.resolution, self.skip])
 
@@ -131,11 +138,13 @@ class Pairs:
         if self.is_prepared(data_dir):
             return
         with files.new_directory(self.directory(data_dir)) as folder:
-            counts, left_out = _write_table(self, folder / "train.parquet", progress)
+            facts = {"pairs": dataclasses.asdict(self), "contents": self.facts}
+            opened = _open(self)
+            counts, left_out = _write_table(self, opened, folder / "train.parquet", progress)
+            facts |= {"left_out": left_out} | collected.keep_pictures(opened, left_out, folder)
             text = "".join(f"{word}\n" for word in tokenizers.vocabulary(counts))
             files.write_text(folder / "vocabulary.txt", text)
-            facts = {"pairs": dataclasses.asdict(self), "contents": self.facts}
-            files.write_manifest(folder, **facts, left_out=left_out)
+            files.write_manifest(folder, **facts)
 
     def read(self, data_dir: str | os.PathLike) -> tuple[pa.Table, EncodedPictures]:
         """Returns the table of the training pairs, and their pictures.
@@ -145,17 +154,17 @@ class Pairs:
         """
         folder = self.directory(data_dir)
         table = parquet.read(files.intact(folder, "train.parquet"))
-        left_out = [int(row) for row in files.read_sealed(folder / files.MANIFEST)["left_out"]]
-        records = prepared.Records(self.dataset, self.split, self.image)
+        manifest = files.read_sealed(folder / files.MANIFEST)
+        records, image = _records(self, folder, manifest)
+        left_out = [] if manifest.get("pictures") else [int(x) for x in manifest["left_out"]]
         rows = np.setdiff1d(np.arange(len(records)), left_out)
-        if len(records) != len(table) + len(left_out):
+        if len(rows) != len(table) or len(records) != len(table) + len(left_out):
             raise InputError(
                 f"{self.dataset}, {self.split}: {len(records):,} pairs, but "
                 f"{len(table) + len(left_out):,} when it was prepared; delete {folder} and run "
                 "again"
             )
-        pictures = {"resolution": self.resolution, "field": self.image}
-        return table, EncodedPictures(records, **pictures, rows=rows)
+        return table, EncodedPictures(records, resolution=self.resolution, field=image, rows=rows)
 
     def uids(self, data_dir: str | os.PathLike) -> np.ndarray:
         """Returns the uids of the training pairs."""
@@ -195,8 +204,8 @@ class Pairs:
         """
         if not self.objects:
             return None
-        dataset, _, _, field = self.objects
-        names = class_names(dataset, field)
+        dataset = self.objects[0]
+        names = class_names(self.objects)
         if names is None:
             return None
         phrases = {name: with_article(name.replace("_", " ").lower()) for name in names}
@@ -211,8 +220,35 @@ class Pairs:
         return tokenizers.WordTokenizer(words, context_length=context_length)
 
 
+def _open(pairs: Pairs) -> Opened:
+    """Opens the training pairs, of a collection or of TFDS."""
+    where = (pairs.dataset, pairs.split, pairs.image)
+    if collected.is_collection(pairs.dataset):
+        return collected.open_pairs(*where, pairs.caption)
+    prefix = prepared.builder(pairs.dataset).info.full_name
+    records, caption = prepared.Records(*where), (pairs.caption, pairs.dataset)
+    prepared.feature(pairs.dataset, pairs.caption)  # raises if there is none
+    return Opened(
+        records=records,
+        image=pairs.image,
+        check=lambda record: caption_of(record, *caption),
+        text=lambda row: caption_of(records[row], *caption),
+        uid=lambda row: f"{prefix}/{pairs.split}/{row:010d}",
+    )
+
+
+def _records(pairs: Pairs, folder: Path, manifest: Mapping[str, Any]) -> tuple[Records, str]:
+    """Returns the records of the training pairs, and the field of their pictures."""
+    where = (pairs.dataset, pairs.split, pairs.image)
+    if mark := manifest.get("pictures"):
+        return collected.kept_pictures(folder, mark), "image"
+    if collected.is_collection(pairs.dataset):
+        return CollectedRecords(*collected.open_part(*where, pairs.caption)), "image"
+    return prepared.Records(*where), pairs.image
+
+
 def _write_table(
-    pairs: Pairs, path: Path, progress: Progress | None
+    pairs: Pairs, opened: Opened, path: Path, progress: Progress | None
 ) -> tuple[collections.Counter, dict[int, str]]:
     """Writes uid, caption and annotation of every pair that can be read.
 
@@ -221,29 +257,27 @@ def _write_table(
     words, lexicon = collections.Counter(), load_lexicon(pairs.lexicon)
     columns = dict.fromkeys((*lexicon.attribute_names, *lexicon.label_columns), pa.bool_())
     schema = pa.schema({"uid": pa.string(), "caption": pa.string()} | columns)
-    prefix, base = prepared.builder(pairs.dataset).info.full_name, pairs.split
-    records = prepared.Records(pairs.dataset, pairs.split, pairs.image)
-    what, caption = f"pairs: {pairs.dataset} {pairs.split}", (pairs.caption, pairs.dataset)
-    prepared.feature(pairs.dataset, pairs.caption)  # raises if there is none
+    records, what = opened.records, f"pairs: {pairs.dataset} {pairs.split}"
     left_out = unreadable(
-        records, field=pairs.image, skip=pairs.skip, progress=progress, what=what,
-        check=lambda record: caption_of(record, *caption),
+        records, field=opened.image, skip=pairs.skip, progress=progress, what=what,
+        check=opened.check,
     )  # fmt: skip
     if len(left_out) == len(records):
-        raise InputError(f"{what}: nothing can be read; the first: {next(iter(left_out.values()))}")
+        reason = next(iter(left_out.values()), "it is empty")
+        raise InputError(f"{what}: nothing can be read; the first: {reason}")
     prepared.tell_left_out(what, left_out)
     with parquet.writer(path, schema) as writer:
         for start in range(0, len(records), ROWS):
             stop = min(start + ROWS, len(records))
             rows = [row for row in range(start, stop) if row not in left_out]
-            texts = [caption_of(records[i], *caption) for i in rows]
+            texts = [opened.text(row) for row in rows]
             for text in texts:
                 words.update(text_words(text))
             if pairs.check_language and lexicon.language and start == 0:
                 lexicon.language.check(texts, unless="pairs.check_language=False")
             attributes, labels = lexicon.annotate(texts)
             block = [
-                pa.array([f"{prefix}/{base}/{i:010d}" for i in rows]),
+                pa.array([opened.uid(row) for row in rows]),
                 pa.array(texts),
                 *(pa.array(column == 1, mask=column < 0) for column in attributes.T),
                 *(pa.array(column) for column in labels.T),

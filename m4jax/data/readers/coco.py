@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from m4jax import files
 from m4jax.data.readers import fields
 from m4jax.data.readers.listed import Listed, Packer
 from m4jax.errors import InputError
@@ -54,15 +53,10 @@ def open_coco(path: str, *, image: str = "", caption: str = "", uid: str = "") -
         else:
             own = fields.uid_text(one.get(name), f"{path}: {file}") if name else ""
             packer.add(clean, captions.get(one["id"], []), one, own)
-    packed = packer.packed()
-
-    def identity() -> str:
-        names = packed.paths.to_pylist() if root else []
-        shown = [[x, files.fingerprint(os.path.join(root, x))] for x in names]
-        return files.digest([KIND, caption, uid, files.fingerprint(path), shown], 64)
-
-    contents = uid == fields.CONTENTS
-    return Listed(KIND, path, root, packed, left_out, identity, contents=contents)
+    return Listed(
+        KIND, path, root, packer.packed(), left_out, about=[caption, uid], beside=[path],
+        contents=uid == fields.CONTENTS,
+    )  # fmt: skip
 
 
 def _read(path: str) -> Any:

@@ -5,7 +5,13 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from m4jax.errors import InputError
+
 UID, CAPTIONS = "uid", "captions"  # columns of every block
+
+
+class NoSplitError(InputError):
+    """A split was asked for of what has none at all."""
 
 
 @runtime_checkable

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from m4jax import files
 from m4jax.data import rows
 from m4jax.data.readers import fields, uids, walking
 from m4jax.data.readers.listed import Listed, Packed, Packer
@@ -49,16 +48,11 @@ def open_folder(
     table = table or _table(walked, caption)
     asked = {"image": image, "caption": caption, "uid": uid}
     packed = _from_table(walked, table, **asked) if table else _beside(walked, **asked)
-    paths = [*table, *(os.path.join(root, p) for p in sorted(walked.beside))]
-
-    def identity() -> str:
-        prints = [files.fingerprint(path) for path in paths]
-        names = packed.paths.to_pylist()
-        shown = [[name, files.fingerprint(os.path.join(root, name))] for name in names]
-        return files.digest([kind, asked, prints, shown], 64)
-
-    contents = uid == fields.CONTENTS
-    return Listed(kind, root, root, packed, walked.left_out, identity, contents=contents)
+    beside = [*table, *(os.path.join(root, path) for path in sorted(walked.beside))]
+    return Listed(
+        kind, root, root, packed, walked.left_out, about=list(asked.values()), beside=beside,
+        contents=uid == fields.CONTENTS,
+    )  # fmt: skip
 
 
 def _table(walked: walking.Walked, caption: str) -> list[str]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from m4jax import files
 from m4jax.data.readers import features, fields
-from m4jax.data.readers.collection import Collection
+from m4jax.data.readers.collection import Collection, NoSplitError
 from m4jax.data.readers.folder import open_folder
 from m4jax.data.readers.tabular import Tabular
 from m4jax.errors import DamagedError, InputError
@@ -54,7 +54,7 @@ def open_saved(path: str, asked: Mapping[str, str], split: str) -> Collection:
         chosen = choose_split(path, split, [x for x in found if _is_name(x)])
         return open_saved(os.path.join(path, chosen), asked, "")
     if STATE in names:
-        _no_other(path, split)
+        choose_split(path, split, [""])
         paths = [os.path.join(path, name) for name in _listed(os.path.join(path, STATE))]
         return _tabular(path, paths, asked)
     if arrows := [name for name in names if name.endswith(".arrow")]:
@@ -67,9 +67,14 @@ def open_saved(path: str, asked: Mapping[str, str], split: str) -> Collection:
 
 
 def choose_split(path: str, asked: str, splits: Sequence[str]) -> str:
-    """Returns the split that is asked for, or the only one; raises `InputError` otherwise."""
+    """Returns the split that is asked for, or the only one; raises `InputError` otherwise.
+
+    Where there are none ([""]), it is a `NoSplitError`.
+    """
     if asked in splits or (not asked and len(splits) == 1):
         return asked or splits[0]
+    if asked and not any(splits):
+        raise NoSplitError(f"{path}: has no splits, and split={asked!r} was asked for")
     which = f"has no split {asked!r}" if asked else "has several splits"
     raise InputError(f"{path}: {which}; say split= one of {', '.join(splits) or 'none'}")
 
@@ -84,15 +89,10 @@ def _image_folder(
         path = os.path.join(path, choose_split(path, split, below))
         tables = [name for name in METADATA if name in os.listdir(path)]
     else:
-        _no_other(path, split)
+        choose_split(path, split, [""])
     if len(tables) > 1:
         raise InputError(f"{path}: has {' and '.join(tables)}; take one away")
     return open_folder(path, table=[os.path.join(path, tables[0])], kind=KIND, **asked)
-
-
-def _no_other(path: str, split: str) -> None:
-    if split:
-        raise InputError(f"{path}: one split alone, and split={split!r} was asked for")
 
 
 def _is_name(name: Any) -> bool:

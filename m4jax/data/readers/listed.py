@@ -7,12 +7,13 @@ the bytes of its path, captions and columns, as arrow holds them.
 import array
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
+from m4jax import files
 from m4jax.data.readers import fields, uids
 from m4jax.data.readers.collection import CAPTIONS, UID
 from m4jax.errors import InputError
@@ -49,7 +50,8 @@ class Listed:
         root: the folder of the pictures; "": there are none.
         packed: the examples.
         left_out: name -> reason.
-        identity: gives the identity, of files that may be large.
+        about: what else the examples follow from: names of fields, say.
+        beside: files that they follow from, beside the pictures.
         contents: whether uids are made from contents.
     """
 
@@ -62,12 +64,14 @@ class Listed:
         root: str,
         packed: Packed,
         left_out: dict[str, str],
-        identity: Callable[[], str],
         *,
+        about: Sequence[str],
+        beside: Sequence[str],
         contents: bool = False,
     ):
         self.kind, self.name, self.left_out = kind, name, left_out
-        self._root, self._packed, self._identity = root, packed, identity
+        self._root, self._packed = root, packed
+        self._about, self._beside = list(about), list(beside)
         self.columns = tuple(packed.columns.column_names)
         self.has_pictures = bool(root)
         self._made: uids.Made | None = None
@@ -84,8 +88,11 @@ class Listed:
 
     @property
     def identity(self) -> str:
-        """A hash of the files' contents and of the paths that uids are made of."""
-        return self._identity()
+        """A hash of the files' contents and of the pictures' paths."""
+        prints = [files.fingerprint(path) for path in self._beside]
+        names = self._packed.paths.to_pylist() if self._root else []
+        shown = [[name, files.fingerprint(os.path.join(self._root, name))] for name in names]
+        return files.digest([self.kind, self._about, prints, shown], 64)
 
     def paths_of_pictures(self) -> list[str]:
         """Returns the absolute path of each example's picture."""

@@ -20,6 +20,7 @@ KINDS = (
 )
 TAR, PARQUET = ".tar", ".parquet"
 _SPLIT = re.compile(r"(.+?)-\d{5}-of-\d{5}")  # of a file's name, as the hub has it
+_SPLITS = {"train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"}
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
 _MOST = 1_000_000  # files that a pattern may stand for
 
@@ -46,13 +47,13 @@ def open_collection(
     asked = {"image": image, "caption": caption, "uid": uid}
     if os.path.isdir(path):
         return _open_folder(path, asked, split)
-    if not os.path.exists(path) and not _is_pattern(path) and prepared.locate(path):
+    if not os.path.exists(path) and not is_pattern(path) and prepared.locate(path):
         return Prepared(path, split=split, **asked)
     found = expand(path)
     suffixes = {_suffix(one) for one in found}
     if suffixes == {PARQUET}:
         return _open_parquet(found, path, asked, split)
-    _no_split(path, split)
+    hugging_face.choose_split(path, split, [""])
     if suffixes == {TAR}:
         return shards.Shards(found, path, **asked)
     if len(found) == 1 and suffixes <= set(rows.KINDS):
@@ -67,12 +68,14 @@ def _open_folder(path: str, asked: dict[str, str], split: str) -> Collection:
     if prepared.INFO in names:
         return Prepared(path, split=split, **asked)
     if tars := [name for name in names if _suffix(name) == TAR]:
-        _no_split(path, split)
+        hugging_face.choose_split(path, split, [""])
         return shards.Shards([os.path.join(path, name) for name in tars], path, **asked)
     if tables := _parquets(path, names):
         return _open_parquet(tables, path, asked, split)
     if split:
         folders = [x for x in names if (Path(path) / x).is_dir()]
+        if split not in folders and not _SPLITS.intersection(folders):
+            folders = []  # of classes, say
         path = os.path.join(path, hugging_face.choose_split(path, split, folders))
     return folder.open_folder(path, **asked)
 
@@ -166,7 +169,8 @@ def _braces(path: str) -> Iterator[str]:
         yield from (f"{before}{value}{rest}" for rest in _braces(after))
 
 
-def _is_pattern(path: str) -> bool:
+def is_pattern(path: str) -> bool:
+    """Tells whether a path stands for several files."""
     return has_magic(path) or _BRACES.search(path) is not None
 
 
@@ -177,8 +181,3 @@ def _suffix(path: str) -> str:
         if name.endswith(whole):
             return TAR  # which the reader refuses, saying why
     return rows.suffix_of(path)
-
-
-def _no_split(path: str, split: str) -> None:
-    if split:
-        raise InputError(f"{path}: has no splits, and split={split!r} was asked for")
