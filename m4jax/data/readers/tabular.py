@@ -28,11 +28,13 @@ class Table(Protocol):
 
     Attributes:
         schema: of all.
+        paths: of the files.
         folder: in which pictures may lie as files.
         classes: field -> the names of the classes whose numbers it holds.
     """
 
     schema: pa.Schema
+    paths: Sequence[str]
     folder: str
     classes: Mapping[str, Sequence[str]]
 
@@ -105,6 +107,15 @@ class Tabular:
         if not (self._uid or self._contents):
             names = [name for name, _ in self._table.numbered()]
         return files.digest([self.kind, self._asked, self._table.identity(), names], 64)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files."""
+        return tuple(self._table.paths)
+
+    def rows_of_files(self) -> np.ndarray:
+        """Returns the row of each example [n], counted through all files."""
+        return np.arange(self._count) if self._rows is None else self._rows
 
     def picture(self, row: int) -> bytes:
         """Returns the bytes of the picture's file."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from m4jax import files
 from m4jax.data.readers.collection import Collection
-from m4jax.errors import InputError
+from m4jax.errors import DamagedError, InputError
 from m4jax.files import parquet
 from m4jax.tables.elsewhere.chosen import Chosen
 
@@ -99,14 +99,22 @@ def _count(path: str) -> int:
 
 
 def _arrow(path: str) -> pa.RecordBatchReader:
-    """Returns what reads the batches of an arrow file, of either format."""
-    with pa.memory_map(path) as source:
+    """Returns what reads the batches of an arrow file, of either format.
+
+    Raises:
+        DamagedError: if it can't be read.
+    """
+    try:
+        source = pa.memory_map(path)  # which the reader keeps open
         try:
             return pa.ipc.open_stream(source)
         except pa.ArrowInvalid:
+            source.seek(0)
             file = pa.ipc.open_file(source)
             batches = (file.get_batch(i) for i in range(file.num_record_batches))
             return pa.RecordBatchReader.from_batches(file.schema, batches)
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedError(f"{path}: not a readable arrow file ({error})") from None
 
 
 def _filter_arrow(path: str, kept: np.ndarray, target: Path) -> None:

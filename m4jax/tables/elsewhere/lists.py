@@ -33,7 +33,7 @@ def write_open_clip(collection: Collection, found: Chosen, path: Path) -> int:
     Raises:
         InputError: if the collection's pictures are no files, or no kept example has a caption.
     """
-    if not hasattr(collection, "paths_of_pictures"):
+    if not (collection.has_pictures and hasattr(collection, "paths_of_pictures")):
         raise InputError(
             f"{collection.name}: open_clip's csv names files of pictures, and these are in "
             f"{collection.kind}; shards it reads as they are: --config.format=shards"
@@ -95,15 +95,23 @@ def write_addresses(collection: Collection, found: Chosen, path: Path, url: str 
     return written
 
 
-def write_rows(found: Chosen, path: Path) -> int:
+def write_rows(collection: Collection, found: Chosen, path: Path) -> int:
     """Writes the numbers of the kept rows, int64, ascending, as .npy; returns how many.
 
-    For `datasets.Dataset.select`, `torch.utils.data.Subset`, and anything else that counts rows as
-    the collection does.
+    They are rows of the files, those that can't be read among them: for `datasets.Dataset.select`,
+    `torch.utils.data.Subset`, `pandas.DataFrame.iloc`.
     """
+    rows = found.rows
+    if hasattr(collection, "rows_of_files"):
+        rows = collection.rows_of_files()[rows]
+    elif collection.left_out:
+        raise InputError(
+            f"{collection.name}: {len(collection.left_out):,} of it can't be read, so that "
+            "rows are counted differently elsewhere; choose another config.format"
+        )
     with files.atomic(path) as temporary, open(temporary, "wb") as out:
-        np.save(out, found.rows.astype(np.int64))
-    return len(found.rows)
+        np.save(out, rows.astype(np.int64))
+    return len(rows)
 
 
 def _examples(collection: Collection, found: Chosen) -> Iterator[tuple[str, list[str], int]]:

@@ -92,7 +92,7 @@ def _fitting(collection: Collection, config: UseConfig) -> str:
         return ADDRESSES
     if hasattr(collection, "by_shard"):
         return SHARDS
-    if hasattr(collection, "paths_of_pictures"):
+    if collection.has_pictures and hasattr(collection, "paths_of_pictures"):
         return OPEN_CLIP
     paths = getattr(collection, "paths", ())
     for suffix, kind in ((".arrow", DATASETS), (".parquet", PARQUET)):
@@ -136,4 +136,8 @@ def _write(
     if kind == PARQUET:
         written, every = arrow.write_parquet(collection, found, path), str(path / "*.parquet")
         return path, written, f'datasets.load_dataset("parquet", data_files={every!r})'
-    return path, lists.write_rows(found, path), f"dataset.select(numpy.load({str(path)!r}))"
+    return (
+        path,
+        lists.write_rows(collection, found, path),
+        f"dataset.select(numpy.load({str(path)!r}))",
+    )

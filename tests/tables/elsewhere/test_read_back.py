@@ -1,5 +1,6 @@
 """What is written for others' code, read back by it."""
 
+import dataclasses
 import sys
 import types
 import warnings
@@ -110,6 +111,57 @@ def test_open_clips_own_loader_reads_the_shards(tmp_path, weights, open_clip_dat
     )
     texts = [str(text) for _, batch in loaded.dataloader for text in batch]
     assert sorted(texts) == sorted(one.captions[0] for one in EXPECTED)
+
+
+@pytest.mark.parametrize("without", [0, 3])
+def test_datasets_loads_the_folder_of_arrow_files(tmp_path, quiet, without):
+    datasets = pytest.importorskip("datasets")
+    rows = {
+        "uid": UIDS,
+        "image": [{"bytes": one.picture, "path": None} for one in FOUND],
+        "caption": [one.captions[0] for one in FOUND],
+        "job": [i % 3 for i in range(len(FOUND))],
+    }
+    rows["image"][:without] = [None] * without  # which can't be read
+    features = datasets.Features({
+        "uid": datasets.Value("string"), "image": datasets.Image(),
+        "caption": datasets.Value("string"),
+        "job": datasets.ClassLabel(names=["nurse", "chef", "farmer"]),
+    })  # fmt: skip
+    data = datasets.Dataset.from_dict(rows, features=features)
+    data.save_to_disk(str(tmp_path / "saved"), num_shards=3)
+    left, q = UIDS[without:], WEIGHTS[without:]
+    parquet.write(pa.table({"uid": left, "weight": q}), tmp_path / "w.parquet")
+    config = UseConfig(data=str(tmp_path / "saved"), weights=str(tmp_path / "w.parquet"))
+    used = use(config, tmp_path / "out")
+    assert used.format == "datasets"
+    found = datasets.load_from_disk(str(used.path))
+    kept = [uid for uid in UIDS[without:] if uid in {one.key for one in EXPECTED}]
+    assert found["uid"][:] == kept and len(found) == used.written
+    assert found.features == features
+    assert found[0]["image"].size == (16, 12)
+    rows = use(dataclasses.replace(config, format="rows"), tmp_path / "out")
+    assert data.select(np.load(rows.path))["uid"][:] == kept
+    assert readers.open_collection(str(used.path)).identity
+    again = use(config, tmp_path / "out")
+    assert datasets.load_from_disk(str(again.path))._fingerprint == found._fingerprint
+
+
+def test_datasets_reads_the_parquet_files(tmp_path, weights, quiet):
+    datasets = pytest.importorskip("datasets")
+    table = pa.table({
+        "uid": UIDS, "caption": [one.captions[0] for one in FOUND],
+        "image": [one.picture for one in FOUND],
+    })  # fmt: skip
+    for i, start in enumerate((0, 20)):
+        parquet.write(table.slice(start, 20), tmp_path / f"{i}.parquet", row_group_size=7)
+    config = UseConfig(data=str(tmp_path / "[01].parquet"), weights=weights)
+    used = use(config, tmp_path / "out")
+    found = datasets.load_dataset(
+        "parquet", data_files=str(used.path / "*.parquet"), cache_dir=str(tmp_path / "cache")
+    )["train"]
+    assert found["uid"][:] == [one.key for one in EXPECTED]
+    assert found["image"][:] == [one.picture for one in EXPECTED]
 
 
 def test_img2dataset_downloads_its_list_and_uids_go_on(tmp_path, weights, quiet):
