@@ -40,16 +40,17 @@ def percentile(first: Draws, second: Draws | None = None) -> Interval:
     """
     value = first.estimate.mean()
     samples = first.samples.mean(1)
-    slack = _slack(first)
+    below, above = _slack(first)
     bounds = first.bounds or (-np.inf, np.inf)
     if second is not None:
         value = value - second.estimate.mean()
         samples = samples - second.samples.mean(1)
-        slack += _slack(second)
+        less, more = _slack(second)
+        below, above = below + more, above + less
         bounds = (bounds[0] - bounds[1], bounds[1] - bounds[0])
     low, high = _quantiles(samples, first, second)
     return _interval(
-        value, max(low - slack, bounds[0]), min(high + slack, bounds[1]), first, second
+        value, max(low - below, bounds[0]), min(high + above, bounds[1]), first, second
     )
 
 
@@ -183,9 +184,12 @@ def _ratio(product: np.ndarray, square: np.ndarray) -> np.ndarray:
     return np.where(square > 0, product / np.sqrt(np.where(square > 0, square, 1)), np.nan)
 
 
-def _slack(draws: Draws) -> float:
-    constant = draws.bounds is not None and np.ptp(draws.samples.mean(1)) == 0
-    return 1 - draws.tail ** (1 / draws.groups) if constant else 0.0
+def _slack(draws: Draws) -> tuple[float, float]:
+    """Returns by how much the truth may lie below and above, where the resamples do not vary."""
+    if draws.bounds is None or np.ptp(draws.samples.mean(1)) != 0:
+        return 0.0, 0.0
+    slack, value = 1 - draws.tail ** (1 / draws.groups), float(draws.estimate.mean())
+    return min(slack, value - draws.bounds[0]), min(slack, draws.bounds[1] - value)
 
 
 def _quantiles(samples: np.ndarray, first: Draws, second: Draws | None) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from m4jax.evaluation.measures.asked import Asked
 from m4jax.evaluation.measures.cells import Cells
 from m4jax.evaluation.measures.measure import Measure
 from m4jax.evaluation.measures.sensitivity import join, over_wordings
-from m4jax.evaluation.measures.splits import by_split, name_of, over_all, signed, splits
+from m4jax.evaluation.measures.splits import by_split, name_of, over_all, splits
 from m4jax.evaluation.measures.wordings import Wording
 from m4jax.evaluation.ranks import TIE, class_ranks
 from m4jax.evaluation.resampling import Draws
@@ -126,7 +126,7 @@ def _sensitivity(asked: Asked, attribute: str, right: np.ndarray) -> Iterator[Me
         about = {"attribute": attribute, "sample": whole.sample}
         yield from over_wordings(asked, METRIC, family, every, note, **about)
         if len(cells) == len(known.names) == 2:
-            gaps = {k: signed(cells.means(x[cells.rows, None])) for k, x in found.items()}
+            gaps = {k: cells.both(cells.means(x[cells.rows, None])) for k, x in found.items()}
             about = {"attribute": attribute, "group": " − ".join(cells.names)}
             about["sample"] = cells.sample
             yield from over_wordings(asked, f"{METRIC}_gap", family, gaps, note, **about)

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from m4jax.evaluation import intervals
+from m4jax.evaluation.intervals import Interval
 from m4jax.evaluation.measures.asked import sample
 from m4jax.evaluation.measures.pictures import PictureSet
 from m4jax.evaluation.resampling import Draws, Resampler, Settings, tail_probability
+
+SHARE = (0.0, 1.0)  # bounds
 
 
 class Cells:
@@ -137,3 +141,19 @@ class Cells:
             tail=tail_probability(self._settings.level, groups),
             **about,
         )
+
+    def both(self, draws: Draws, column: int = 0) -> tuple[Draws, Draws]:
+        """Returns the draws of the shares of two values, whose gap `gap` tells."""
+        first, second = (self.of(draws, v, column, bounds=SHARE) for v in range(2))
+        return first, second
+
+
+def gap(first: Draws, second: Draws) -> tuple[Interval, np.ndarray]:
+    """Returns the interval of first − second, two shares of one set of resamples, and its samples.
+
+    Where all pictures of one of them agree, no resample shows how sure that is: the interval is
+    then as much wider as its own share's would be; see `intervals.percentile`.
+    """
+    interval = intervals.percentile(first, second)
+    interval = dataclasses.replace(interval, n=first.n + second.n)
+    return interval, first.samples[:, 0] - second.samples[:, 0]

@@ -72,7 +72,7 @@ class Measure:
 
 
 def measured(interval: Interval, samples: np.ndarray | None = None, **about) -> Measure:
-    """Returns a measure from an interval.
+    """Returns a measure from an interval; one that can't be told has a note that says so.
 
     Args:
         interval: of the number.
@@ -82,6 +82,8 @@ def measured(interval: Interval, samples: np.ndarray | None = None, **about) -> 
     draws: tuple[float, ...] = ()
     if samples is not None and np.isfinite(samples := np.asarray(samples)[:KEPT]).all():
         draws = tuple(float(f"{x:.5g}") for x in samples - samples.mean())
+    if not np.isfinite(interval.value) and not about.get("note"):
+        about["note"] = "too few independent groups have an answer that counts"
     ends = {"value": interval.value, "low": interval.low, "high": interval.high}
     return Measure(**ends, n=interval.n, groups=interval.groups, draws=draws, **about)
 

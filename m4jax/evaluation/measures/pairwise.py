@@ -7,12 +7,10 @@ import numpy as np
 from m4jax.evaluation import intervals
 from m4jax.evaluation.measures import permutation, wordings
 from m4jax.evaluation.measures.asked import Asked
-from m4jax.evaluation.measures.cells import Cells
+from m4jax.evaluation.measures.cells import SHARE, Cells, gap
 from m4jax.evaluation.measures.measure import Measure, measured
 from m4jax.evaluation.measures.sensitivity import join, over_wordings, spread
-from m4jax.evaluation.measures.splits import SHARE, signed
 from m4jax.evaluation.measures.wordings import Wording
-from m4jax.evaluation.resampling import Draws
 
 PROBABILITY, GAP = "pair_probability", "pair_gap"
 
@@ -76,8 +74,8 @@ def _told(asked: Asked, attribute: str, cells: Cells, usual: Wording) -> Iterato
             yield measured(intervals.percentile(one), one.samples[:, 0], **fields)
         of = means.map(lambda x, r=r: x[..., r])
         if len(cells) == 2:
-            gap, group, which = signed(means, r), " − ".join(cells.names), ""
-            interval, samples = intervals.percentile(gap), gap.samples[:, 0]
+            group, which = " − ".join(cells.names), ""
+            interval, samples = gap(*cells.both(means, r))
         else:
             order = np.argsort(of.estimate[0], kind="stable")
             group, which = "", f"{cells.names[order[-1]]} − {cells.names[order[0]]}"
@@ -95,7 +93,7 @@ def _by_template(asked: Asked, attribute: str, cells: Cells) -> Iterator[Measure
     note = join(list(dict.fromkeys(notes.values()))[:3])
     about = {"attribute": attribute, "group": " − ".join(cells.names), "sample": cells.sample}
     for r, pair in enumerate(asked.prompts.pairs):
-        gaps: dict[str, Draws] = {name: signed(of, r) for name, of in means.items()}
+        gaps = {name: cells.both(of, r) for name, of in means.items()}
         yield from over_wordings(
             asked, GAP, wordings.TEMPLATES, gaps, note, label=_label(pair), **about
         )

@@ -6,10 +6,9 @@ import numpy as np
 
 from m4jax.evaluation import intervals
 from m4jax.evaluation.measures.asked import Asked
-from m4jax.evaluation.measures.cells import Cells
+from m4jax.evaluation.measures.cells import SHARE, Cells, gap
 from m4jax.evaluation.measures.measure import Measure, measured
 from m4jax.evaluation.measures.sensitivity import spread
-from m4jax.evaluation.measures.splits import SHARE, signed
 from m4jax.evaluation.ranks import TIE
 from m4jax.evaluation.resampling import Draws
 
@@ -108,9 +107,8 @@ def _by_value(
         fields = asked.about(metric, group=name, **about)
         yield measured(intervals.percentile(one), one.samples[:, 0], **fields)
     if len(cells) == 2:
-        gap = signed(means)
         fields = asked.about(f"{metric}_gap", group=" − ".join(cells.names), **about)
-        yield measured(intervals.percentile(gap), gap.samples[:, 0], **fields)
+        yield measured(*gap(*cells.both(means)), **fields)
         return
     of = means.map(lambda x: x[..., 0])
     order = np.argsort(of.estimate[0], kind="stable")

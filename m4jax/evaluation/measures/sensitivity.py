@@ -1,5 +1,6 @@
 """What a number depends on besides the model: the templates, the words, the pictures."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import NormalDist
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from m4jax.evaluation import intervals
 from m4jax.evaluation.measures.asked import Asked
+from m4jax.evaluation.measures.cells import gap
 from m4jax.evaluation.measures.measure import Measure, measured
 from m4jax.evaluation.resampling import Draws
 
@@ -20,7 +22,12 @@ def spread(x: np.ndarray) -> np.ndarray:
 
 
 def over_wordings(
-    asked: Asked, metric: str, family: str, draws: Mapping[str, Draws], note: str, **about
+    asked: Asked,
+    metric: str,
+    family: str,
+    draws: Mapping[str, Draws | tuple[Draws, Draws]],
+    note: str,
+    **about,
 ) -> Iterator[Measure]:
     """Yields a number under each wording, and the range of these.
 
@@ -32,32 +39,45 @@ def over_wordings(
         asked: what is asked.
         metric: the number; that of the range is `metric` + "_range".
         family: of the wordings, see `wordings`; it stands as the wording of the range.
-        draws: wording -> draws of the number, estimate [1], on the same resamples. The default is
-            "" and is not yielded again.
+        draws: wording -> draws of the number, estimate [1], on the same resamples; or those of two
+            shares, whose gap is the number. The default is "" and is not yielded again.
         note: which wordings could not be asked; "".
         **about: further fields of the measures.
     """
+    together: dict[str, Draws] = {}
     for wording, of in draws.items():
+        if isinstance(of, Draws):
+            interval, plain = intervals.percentile(of), of
+        else:
+            interval, _ = gap(*of)
+            plain = dataclasses.replace(
+                of[0], n=interval.n, groups=interval.groups, tail=min(x.tail for x in of),
+                estimate=of[0].estimate - of[1].estimate, samples=of[0].samples - of[1].samples,
+            )  # fmt: skip
         if wording:
-            samples = of.samples[:, 0]
             fields = asked.about(metric, wording=wording, **about)
-            yield measured(intervals.percentile(of), samples, **fields)
-    if len(draws) < 2:
-        if note:
-            yield asked.untold(f"{metric}_range", note, wording=family, **about)
-        return
-    first = next(iter(draws.values()))
-    together = Draws(
-        np.stack([of.estimate for of in draws.values()], -1),
-        np.stack([of.samples for of in draws.values()], -1),
-        min(of.n for of in draws.values()), first.groups, first.tail,
+            yield measured(interval, plain.samples[:, 0], **fields)
+        if np.isfinite(interval.value):
+            together[wording or "the default"] = plain
+    if len(together) > 1:
+        yield _range(asked, metric, family, together, note, **about)
+    elif note:
+        yield asked.untold(f"{metric}_range", note, wording=family, **about)
+
+
+def _range(
+    asked: Asked, metric: str, family: str, draws: Mapping[str, Draws], note: str, **about
+) -> Measure:
+    every = list(draws.values())
+    together = dataclasses.replace(
+        every[0], n=min(of.n for of in every), bounds=None,
+        estimate=np.stack([of.estimate for of in every], -1),
+        samples=np.stack([of.samples for of in every], -1),
     )  # fmt: skip
-    interval = intervals.norm(spread, together)
-    order = np.argsort(together.estimate[0], kind="stable")
-    names = [wording or "the default" for wording in draws]
+    order, names = np.argsort(together.estimate[0], kind="stable"), list(draws)
     which = f"from “{names[order[0]]}” to “{names[order[-1]]}”"
     fields = asked.about(f"{metric}_range", wording=family, note=note, which=which, **about)
-    yield measured(interval, spread(together.samples)[:, 0], **fields)
+    return measured(intervals.norm(spread, together), spread(together.samples)[:, 0], **fields)
 
 
 def range_of(

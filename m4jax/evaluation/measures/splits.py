@@ -8,14 +8,13 @@ import numpy as np
 from m4jax.evaluation import intervals
 from m4jax.evaluation.measures import extremes
 from m4jax.evaluation.measures.asked import Asked
-from m4jax.evaluation.measures.cells import Cells
+from m4jax.evaluation.measures.cells import SHARE, Cells, gap
 from m4jax.evaluation.measures.measure import Measure, measured
 from m4jax.evaluation.measures.pictures import UNKNOWN, Attribute
 from m4jax.evaluation.resampling import Draws
 
 TOGETHER = 3  # attributes that are crossed at most
 CROSSED = 4  # attributes of a set, the first ones, that are crossed at all
-SHARE = (0.0, 1.0)
 
 
 def name_of(split: Sequence[str]) -> str:
@@ -103,16 +102,9 @@ def _extremes(
     fields = asked.about(f"{metric}_worst", which=least, note=note, **about)
     yield measured(extremes.worst(cells, draws, level), samples.min(-1), **fields)
     if len(cells) == 2:
-        gap = signed(draws)
         fields = asked.about(f"{metric}_gap", group=" − ".join(cells.names), **about)
-        yield measured(intervals.percentile(gap), gap.samples[:, 0], **fields)
+        yield measured(*gap(*cells.both(draws)), **fields)
     else:
         which = f"{most} − {least}"
         fields = asked.about(f"{metric}_disparity", which=which, note=note, **about)
         yield measured(extremes.disparity(cells, draws, level), np.ptp(samples, axis=-1), **fields)
-
-
-def signed(draws: Draws, column: int = 0) -> Draws:
-    """Returns the draws of first − second, estimate [1], of draws [1, 2, c] of shares."""
-    gap = draws.map(lambda x: x[..., 0, column] - x[..., 1, column])
-    return Draws(gap.estimate, gap.samples, gap.n, gap.groups, gap.tail, (-1.0, 1.0))

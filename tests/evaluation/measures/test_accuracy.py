@@ -8,7 +8,7 @@ from scipy import stats
 from m4jax.errors import InputError
 from m4jax.evaluation.measures import extremes
 from m4jax.evaluation.measures.accuracy import accuracy, class_accuracy
-from m4jax.evaluation.measures.cells import Cells
+from m4jax.evaluation.measures.cells import Cells, gap
 from m4jax.evaluation.measures.prompts import AuditPrompts
 from m4jax.evaluation.resampling import Settings
 
@@ -206,6 +206,34 @@ def test_coverage_of_the_worst_group_and_the_disparity(equal):
         below += worst.value < truth.min()
     assert (covered >= 0.95 * 400).all()
     assert below > 300 or not equal  # the plain minimum is nearly always too low
+
+
+def test_a_gap_is_as_unsure_as_a_small_group_that_is_all_right():
+    """15 of 15 women right may be chance: a gap of some points either way is not excluded."""
+    gender = (np.arange(55) >= 40).astype(int)
+    right = np.ones(55, bool)
+    right[:2] = False  # 38 of 40 men
+    of = pictures(
+        55, values={"gender": (("man", "woman"), gender)},
+        predictions={"gender": np.where(right, gender, 1 - gender)},
+    )  # fmt: skip
+    one = found(accuracy(silent(of)), "accuracy_gap", group="man − woman")
+    assert one.value == pytest.approx(38 / 40 - 1)
+    assert one.high > 0.1  # women may be worse than they look,
+    assert -0.25 < one.low < -0.1  # but not better
+    assert (one.n, one.groups) == (55, 15)
+
+
+def test_coverage_of_a_gap():
+    rng, truth = np.random.default_rng(0), np.array([0.95, 0.97])
+    codes = (np.arange(75) >= 50).astype(int)
+    of = pictures(75, values={"x": (("a", "b"), codes)})
+    cells, covered = Cells(of, codes, ("a", "b"), Settings(resamples=200)), 0
+    for _ in range(300):
+        right = rng.random(75) < truth[codes]
+        interval, _ = gap(*cells.both(cells.means(right[:, None])))
+        covered += interval.low <= truth[0] - truth[1] <= interval.high
+    assert covered >= 0.93 * 300
 
 
 def test_predictions_must_fit():

@@ -143,3 +143,4 @@ def test_what_can_not_be_told_is_said():
     tied[:55, :2] = 0.2
     (untold,) = representation(asked(tied))
     assert np.isnan(untold.value)
+    assert "too few" in untold.note
