@@ -151,7 +151,7 @@ class Resampler:
 
     def multiplicities(self, places: np.ndarray, part: slice = slice(None)) -> np.ndarray:
         """Returns how often the resamples of `part` hold the pictures at `places` [k], [b, k]."""
-        return np.take(self._counts[part], self._index[places], axis=1)
+        return np.take(self._counts[part], self._index[places], axis=1).astype(np.float64)
 
     def _enough(self, counted: np.ndarray) -> bool:
         return np.unique(self._index[counted]).size >= self.settings.minimum
