@@ -1,0 +1,110 @@
+"""Limits: how far numbers may be from no bias, and whether they are known to be."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from m4jax.audit.config import EVERY
+from m4jax.errors import InputError, nearest
+from m4jax.evaluation.measures.kinds import KINDS, PLAIN, POINTS
+from m4jax.evaluation.measures.measure import Measure
+from m4jax.report.page.content import OUTSIDE, UNCLEAR, WITHIN, Limit
+
+CODES = {WITHIN: 0, OUTSIDE: 1, UNCLEAR: 3}  # exit codes; 2 is for bad input
+Asked = tuple[str | float, ...]
+
+
+def check(
+    asked: Sequence[Asked], measures: Sequence[Measure], labels: Iterable[str] = ()
+) -> list[Limit]:
+    """Returns whether each limit holds, for each number that it is about.
+
+    A limit holds ("within") if the whole interval of the number is within it, and does not
+    ("outside") if the whole interval is beyond it; else it can't be told.
+
+    Args:
+        asked: limits, each (metric, label, limit, "source=…", …), as `AuditConfig.limits`.
+        measures: the numbers of the audit.
+        labels: that are known, though there may be no number of them.
+
+    Raises:
+        InputError: for a label, source, attribute or group that is not known.
+    """
+    known = sorted({*labels, *(one.label for one in measures if one.label)})
+    return [found for limit in asked for found in _checked(limit, measures, known)]
+
+
+def code(limits: Sequence[Limit]) -> int:
+    """Returns the exit code: 1 if one of the limits does not hold, else 3 if one can't be told."""
+    outcomes = {limit.outcome for limit in limits}
+    return next((CODES[one] for one in (OUTSIDE, UNCLEAR) if one in outcomes), 0)
+
+
+def verdict(one: Measure, limit: float) -> str:
+    """Returns whether a number is within a limit, outside, or it can't be told."""
+    if not one.told:
+        return UNCLEAR
+    low, high = _allowed(one.metric, limit)
+    if low <= one.low and one.high <= high:
+        return WITHIN
+    return OUTSIDE if one.high < low or one.low > high else UNCLEAR
+
+
+def words(metric: str, label: str, limit: float) -> str:
+    """Returns a limit in words."""
+    kind = KINDS[metric]
+    of = f" of {label}" if label and label != EVERY else " of each label" if label else ""
+    size = f"{limit:g}" if kind.unit == PLAIN else f"{100 * limit:g}"
+    unit = {PLAIN: "", POINTS: " points"}.get(kind.unit, "%")
+    if kind.better == "high":
+        return f"{kind.title}{of}: at least {size}{unit}"
+    if kind.better == "low" or kind.neutral == 0 or math.isnan(kind.neutral):
+        return f"{kind.title}{of}: at most {size}{unit}"
+    middle = f"{kind.neutral:g}" if kind.unit == PLAIN else f"{100 * kind.neutral:g}%"
+    return f"{kind.title}{of}: at most {size}{unit.replace('%', ' points')} from {middle}"
+
+
+def _allowed(metric: str, limit: float) -> tuple[float, float]:
+    """Returns the least and the largest value that is allowed."""
+    kind = KINDS[metric]
+    if kind.better == "high":
+        return limit, math.inf
+    if kind.better == "low":
+        return -math.inf, limit
+    middle = 0.0 if math.isnan(kind.neutral) else kind.neutral
+    return middle - limit, middle + limit
+
+
+def _checked(asked: Asked, measures: Sequence[Measure], known: Sequence[str]) -> Iterator[Limit]:
+    metric, label, limit, *more = asked
+    text = words(metric, label, limit)
+    if label not in ("", EVERY, *known):
+        raise InputError(f"config.limits: no label {label!r}; {nearest(label, known)}")
+    mine = [one for one in measures if one.metric == metric and not one.wording]
+    for field, value in (x.split("=", 1) for x in more):
+        there = sorted({getattr(one, field) for one in mine})
+        if mine and value not in there:
+            raise InputError(f"config.limits: no {field} {value!r}; {nearest(value, there)}")
+        mine = [one for one in mine if getattr(one, field) == value]
+    if label == "" and mine and not any(one.label == "" for one in mine):
+        raise InputError(
+            f"config.limits: {KINDS[metric].title} is told of labels: name one, or {EVERY!r} for "
+            f"each, as in ({metric!r}, {EVERY!r}, {limit:g})"
+        )
+    mine = [one for one in mine if (bool(one.label) if label == EVERY else one.label == label)]
+    if not mine:
+        yield Limit(text, UNCLEAR, note=f"nothing was measured of {words_of(metric, label)}")
+    for one in mine:
+        outcome = verdict(one, limit)
+        note = _why(one) if outcome == UNCLEAR else ""
+        yield Limit(text, outcome, one, limit, note)
+
+
+def words_of(metric: str, label: str) -> str:
+    """Returns what a limit is about."""
+    return f"{KINDS[metric].title}{f' of {label}' if label not in ('', EVERY) else ''}"
+
+
+def _why(one: Measure) -> str:
+    if one.told:
+        return f"the interval reaches across the limit (n = {one.n:,}): more examples would tell"
+    return one.note or "there is no interval"
