@@ -21,7 +21,7 @@ from m4jax.report.page.content import Limit, Past
 
 CONTENT = b"content"
 _OF_MEASURE = ("part", "metric", "source", "attribute", "group", "label", "wording", "value",
-               "low", "high", "n", "groups", "note", "version", "sample")  # fmt: skip
+               "low", "high", "n", "groups", "note", "version", "sample", "which")  # fmt: skip
 _NUMBERS = {"value": pa.float64(), "low": pa.float64(), "high": pa.float64(),
             "n": pa.int64(), "groups": pa.int64()}  # fmt: skip
 SCHEMA = pa.schema(

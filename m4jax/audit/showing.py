@@ -1,0 +1,128 @@
+"""What an audit found, as its page shows it."""
+
+import importlib.metadata
+from collections.abc import Sequence
+
+from m4jax.audit import changes, history
+from m4jax.audit.history import Row
+from m4jax.audit.job import Job
+from m4jax.evaluation.measures.measure import VERSION, Measure
+from m4jax.evaluation.measures.pictures import PictureSet
+from m4jax.report.page import sentences
+from m4jax.report.page.content import Fact, Page
+
+TOLD = 12  # kinds of numbers that can't be compared, told one by one
+
+
+def page(job: Job, every: Sequence[Row] = ()) -> Page:
+    """Returns the page of an audit.
+
+    Args:
+        job: that has measured.
+        every: rows of the history.
+    """
+    config, data = job.config, job.data
+    return Page(
+        title=config.title,
+        when=job.date,
+        facts=facts(job),
+        unknown=(*job.unknown, *(data.unknown if data else ()), *uncompared(job)),
+        measures=tuple(job.measures),
+        limits=tuple(job.limits),
+        against=_against(job),
+        changes=tuple(job.changes),
+        history=tuple(history.past(every)),
+        frontier=data.frontier if data else (),
+        largest_keep_rate=data.largest_keep_rate if data else float("nan"),
+        tables=data.tables if data else (),
+        examples=tuple(job.examples),
+        methods=(*(data.methods if data else ()), *methods(job)),
+        minimum=config.minimum,
+        level=config.level,
+        versions=versions(job),
+        command=job.command,
+    )
+
+
+def headline(shown: Page) -> list[Measure]:
+    """Returns the numbers of a page's headline."""
+    return [one.measure for one in sentences.headline(shown) if one.measure is not None]
+
+
+def facts(job: Job) -> tuple[Fact, ...]:
+    """Returns what was measured."""
+    found = []
+    for one in job.sets:
+        kind = f"{one.collection.kind}, " if one.collection is not None else ""
+        captions = sum(map(len, one.shown.captions))
+        words = f", {captions:,} captions" if captions else ""
+        by = f"; what they show is known by {one.shown.known_by}" if one.shown.known_by else ""
+        found.append(Fact(one.shown.name, f"{kind}{len(one.shown):,} examples{words}{by}"))
+    found += [Fact(f"{one.name}, as the model sees them", _of_pictures(one))
+              for one in job.pictures]  # fmt: skip
+    if job.model:
+        found.append(Fact("model", job.model))
+    return tuple(found)
+
+
+def _of_pictures(pictures: PictureSet) -> str:
+    parts = [f"{len(pictures):,} pictures"]
+    for name, one in pictures.attributes.items():
+        numbers = [f"{int((one.codes == i).sum()):,} {x}" for i, x in enumerate(one.names)]
+        parts.append(f"{name}: {', '.join(numbers)}")
+    if pictures.nobody is not None and pictures.nobody.any():
+        parts.append(f"{int(pictures.nobody.sum()):,} show nobody")
+    return "; ".join(parts)
+
+
+def uncompared(job: Job) -> tuple[str, ...]:
+    """Returns what can't be compared with the earlier audit, and why."""
+    if job.before is None:
+        return ()
+    told = changes.uncompared(job.measures, job.before.measures, job.config.compared)
+    more = [f"{len(told) - TOLD:,} more such sets of numbers"] if len(told) > TOLD else []
+    return tuple(f"not compared: {x}" for x in (*told[:TOLD], *more))
+
+
+def methods(job: Job) -> tuple[str, ...]:
+    """Returns what to know of how a model was measured."""
+    config, told = job.config, []
+    if job.pictures:
+        told.append(
+            f"Model: {config.resamples:,} bootstrap resamples of groups of pictures, within each "
+            f"value of an attribute; intervals of {config.level:.0%}; with fewer than "
+            f"{config.minimum} independent groups no number is told. Prompts: "
+            f"{job.prompts.version}."
+        )
+        told.append(
+            "Representation bias depends on the pictures more than on the model: of CLIP ViT-B/32 "
+            "it was +25, +42 and +4 points on three sets of pictures that show nobody. Compare it "
+            "between models on the same pictures only."
+        )
+    if job.limits:
+        told.append(
+            "A limit holds if the whole interval of its number is within it, and does not if the "
+            "whole interval is beyond it; else it can't be told."
+        )
+    if job.before is not None:
+        told.append(
+            "A change is told if the interval of the difference excludes zero after Holm's "
+            "correction over all numbers that are compared. Numbers of the same examples, "
+            "resampled alike, are paired; others are taken as independent."
+        )
+    return tuple(told)
+
+
+def versions(job: Job) -> tuple[tuple[str, str], ...]:
+    """Returns names and versions of what the numbers depend on."""
+    found = {"m4jax": importlib.metadata.version("m4jax"), "numpy": importlib.metadata.version("numpy"),
+             "metrics": str(VERSION), "prompts": job.prompts.version,
+             "lexicon": job.config.lexicon or "none", "audit": job.identity[:12]}  # fmt: skip
+    return tuple(found.items())
+
+
+def _against(job: Job) -> str:
+    if job.before is None:
+        return ""
+    when = job.before.facts.get("date", "")
+    return f"{job.against}{f', {when}' if when else ''}"
