@@ -12,7 +12,7 @@ stored embeddings, without any model:
 
 To watch, set limits, and name the folder of an earlier audit:
 
-    … --config.limits="(('gap', 'nurse', 0.05), ('representation_bias', '', 0.1))" --against=runs/old
+    --config.limits="(('gap', 'nurse', 0.05), ('representation_bias', '', 0.1))" --against=runs/old
 
 Exit codes:
 

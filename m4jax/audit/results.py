@@ -77,7 +77,7 @@ def read(path: str | os.PathLike) -> Results:
         )
     metadata = table.schema.metadata or {}
     try:
-        intact = table.schema.equals(SCHEMA)
+        intact = [_kind(x.type) for x in table.schema] == [_kind(x.type) for x in SCHEMA]
         intact &= metadata[CONTENT] == _digest(table, metadata[FACTS].decode())
         facts = json.loads(metadata[FACTS])
     except (LookupError, ValueError, RecursionError, pa.ArrowException):
@@ -103,7 +103,7 @@ def _digest(table: pa.Table, facts: str) -> bytes:
     """Returns the SHA-256 of what is read from a table, however its file is laid out."""
     found = hashlib.sha256(facts.encode())
     for field, chunks in zip(table.schema, table.columns, strict=True):
-        found.update(json.dumps([field.name, str(field.type), len(chunks)]).encode())
+        found.update(json.dumps([field.name, _kind(field.type), len(chunks)]).encode())
         column = chunks.combine_chunks()
         if pa.types.is_list(field.type):
             found.update(column.value_lengths().fill_null(-1).to_numpy().astype("<i8").tobytes())
@@ -114,6 +114,11 @@ def _digest(table: pa.Table, facts: str) -> bytes:
         else:
             found.update(json.dumps(column.to_pylist()).encode())
     return found.hexdigest().encode()
+
+
+def _kind(of: pa.DataType) -> str:
+    """Returns a type as text; what the items of a list are called is no part of it."""
+    return f"list {of.value_type}" if pa.types.is_list(of) else str(of)
 
 
 def pick(measures: Sequence[Measure], **where: str) -> list[Measure]:

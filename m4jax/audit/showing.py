@@ -115,9 +115,9 @@ def methods(job: Job) -> tuple[str, ...]:
 
 def versions(job: Job) -> tuple[tuple[str, str], ...]:
     """Returns names and versions of what the numbers depend on."""
-    found = {"m4jax": importlib.metadata.version("m4jax"), "numpy": importlib.metadata.version("numpy"),
-             "metrics": str(VERSION), "prompts": job.prompts.version,
-             "lexicon": job.config.lexicon or "none", "audit": job.identity[:12]}  # fmt: skip
+    found = {name: importlib.metadata.version(name) for name in ("m4jax", "numpy")}
+    found |= {"metrics": str(VERSION), "prompts": job.prompts.version}
+    found |= {"lexicon": job.config.lexicon or "none", "audit": job.identity[:12]}
     return tuple(found.items())
 
 

@@ -31,10 +31,12 @@ class Vectors:
     Attributes:
         values: float32 [n, d], as they are stored; of any length.
         names: [n] uids or texts; None: the file does not tell, and a table has them in its order.
+        path: of the file.
     """
 
     values: np.ndarray
     names: tuple[str, ...] | None
+    path: str = ""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -43,10 +45,10 @@ class Vectors:
         """Returns them with names; raises `InputError` unless there is one for each."""
         if len(names) != len(self):
             raise InputError(
-                f"{len(self):,} embeddings and {len(names):,} rows that tell what they are of: "
-                "give the embeddings their uids (numpy.savez(path, embedding=…, uid=…))"
+                f"{self.path}: {len(self):,} embeddings and {len(names):,} rows that tell what "
+                "they are of: give the embeddings their uids (numpy.savez(path, embedding=…, uid=…))"
             )
-        return Vectors(self.values, tuple(names))
+        return dataclasses.replace(self, names=tuple(names))
 
     def usable(self) -> tuple["Vectors", dict[str, str]]:
         """Returns those that are finite, not zero, and the first of their name; and what is not.
@@ -58,7 +60,7 @@ class Vectors:
             lengths = np.linalg.norm(self.values, axis=1)
         bad = ~np.isfinite(lengths) | (lengths == 0)
         if bad.all():
-            raise InputError("no embedding is of use: all are zero, NaN or infinite")
+            raise InputError(f"{self.path}: no embedding is of use: all are zero, NaN or infinite")
         left_out = {self.names[i]: UNUSABLE for i in np.flatnonzero(bad)}
         first: dict[str, int] = {}
         for i in np.flatnonzero(~bad).tolist():
@@ -66,10 +68,11 @@ class Vectors:
             apart = np.abs(self.values[i] / lengths[i] - self.values[j] / lengths[j]).max()
             if j != i and apart > SAME:
                 raise InputError(
-                    f"two embeddings of {self.names[i]!r} differ; give each its own name"
+                    f"{self.path}: two embeddings of {self.names[i]!r} differ; give each its own "
+                    "name"
                 )
         kept = list(first.values())
-        return Vectors(self.values[kept], tuple(first)), left_out
+        return Vectors(self.values[kept], tuple(first), self.path), left_out
 
 
 def read(path: str | Path, side: str, name: str = "") -> Vectors:
@@ -107,7 +110,7 @@ def read(path: str | Path, side: str, name: str = "") -> Vectors:
             names = _beside(beside, side, name, len(values))
     if not values.size:
         raise InputError(f"{path}: has no embeddings")
-    return Vectors(np.asarray(values, np.float32), names)
+    return Vectors(np.asarray(values, np.float32), names, str(path))
 
 
 def _arrays(path: Path) -> Arrays:
