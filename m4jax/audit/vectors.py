@@ -46,7 +46,7 @@ class Vectors:
         if len(names) != len(self):
             raise InputError(
                 f"{self.path}: {len(self):,} embeddings and {len(names):,} rows that tell what "
-                "they are of: give the embeddings their uids (numpy.savez(path, embedding=…, uid=…))"
+                "they are of: give them their uids (numpy.savez(path, embedding=…, uid=…))"
             )
         return dataclasses.replace(self, names=tuple(names))
 
