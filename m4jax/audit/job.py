@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from m4jax import files
 from m4jax.audit.config import AuditConfig
@@ -39,6 +40,8 @@ class Job:
         pictures: as the model is asked about them.
         texts: embeds texts; None: there are none.
         prompts: what is asked.
+        looker: the model that embeds pictures and texts (`model.Model`); None: there is none.
+        blurred: the first set's pictures, their backgrounds blurred; None: there are none.
         model: what to call the model; "".
         model_identity: a hash of the model, or of the stored texts.
         measures: all numbers.
@@ -61,6 +64,8 @@ class Job:
     pictures: list[PictureSet] = dataclasses.field(default_factory=list)
     texts: Texts | None = None
     prompts: AuditPrompts | None = None
+    looker: Any = None
+    blurred: PictureSet | None = None
     model: str = ""
     model_identity: str = ""
     measures: list[Measure] = dataclasses.field(default_factory=list)

@@ -1,6 +1,7 @@
 """Sets of examples as a model is asked about them, and what is measured of it."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -110,3 +111,16 @@ def same_width(known: Known, texts: int) -> None:
             f"embeddings of the pictures of {known.shown.name} have {width} numbers, those of the "
             f"texts {texts}: they are not of one model"
         )
+
+
+def as_wording(measures: Sequence[Measure], source: str, wording: str) -> list[Measure]:
+    """Returns the numbers of changed pictures as those of a set under another wording.
+
+    Those under the default words alone, that are told: what depends on the pictures' backgrounds
+    then stands beside what depends on the words.
+    """
+    return [
+        dataclasses.replace(one, source=source, wording=wording)
+        for one in measures
+        if not one.wording and one.told
+    ]

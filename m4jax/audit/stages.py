@@ -7,7 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 from m4jax import files
-from m4jax.audit import changes, history, known, limits, measuring, results, showing, stored
+from m4jax.audit import (
+    changes,
+    history,
+    known,
+    limits,
+    looking,
+    measuring,
+    results,
+    showing,
+    stored,
+)
 from m4jax.audit.data import DataSettings, measure_data
 from m4jax.audit.history import Entry
 from m4jax.audit.job import BEFORE, BEGUN, HISTORY, PAGE, RECORD, RESULTS, Job
@@ -31,6 +41,8 @@ def read(job: Job, progress: Progress) -> None:
         _stored_texts(job, usual)
     else:
         job.prompts = stored.with_wordings(usual, config.wordings)
+    if config.model:
+        looking.open_model(job)
     begin(job)
 
 
@@ -76,13 +88,17 @@ def begin(job: Job) -> None:
 
 def embed(job: Job, progress: Progress) -> None:
     """Gathers the embeddings of pictures, and what a model is asked about."""
-    for one in job.sets:
+    for one, its in zip(job.sets, job.config.every_set, strict=True):
         embedded = measuring.stored(one)
+        if embedded is None and job.looker is not None and its.data:
+            embedded = looking.look(job, one, progress)
         if embedded is None and not one.predictions:
             continue
         texts = None if embedded is None else job.texts
         job.pictures.append(measuring.picture_set(one, embedded, texts))
         job.unknown += measuring.told(one, job.pictures[-1])
+    if job.config.blurred:
+        job.blurred = looking.look_again(job, progress)
 
 
 def measure(job: Job, progress: Progress) -> None:
@@ -100,6 +116,10 @@ def measure(job: Job, progress: Progress) -> None:
         progress(f"measure {pictures.name}", place, len(job.pictures))
         texts = job.texts if pictures.embeddings.shape[1] else None
         job.measures += measuring.measure(pictures, texts, job.prompts, config)
+    if job.blurred is not None:
+        progress(f"measure {job.blurred.name}", 0, 1)
+        found = measuring.measure(job.blurred, job.texts, job.prompts, config)
+        job.measures += measuring.as_wording(found, job.pictures[0].name, looking.BLURRED)
 
 
 def judge(job: Job, progress: Progress) -> None:

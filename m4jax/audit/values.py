@@ -134,7 +134,7 @@ def text(value: Any) -> str | None:
     """Returns a stored value as text; None: it tells nothing."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
-    plain = str(value).strip()
+    plain = (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
     return None if clean(plain) in _NOTHING else plain
 
 
