@@ -1,5 +1,6 @@
 """A model that looks at an audit's pictures; its code is loaded only where there is one."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from m4jax.errors import InputError
 from m4jax.evaluation.measures.pictures import PictureSet
 from m4jax.progress import Progress
 
-BLURRED = "backgrounds blurred"
 EMBEDDINGS = "embeddings"  # the folder in the workdir
 
 
@@ -58,7 +58,7 @@ def look_again(job: Job, progress: Progress) -> PictureSet:
     first, path, module = job.sets[0], job.config.blurred, _module()
     if path == module.EDGES:
         embedded, _ = job.looker.pictures(first.collection, progress, module.EDGES)
-        return measuring.picture_set(first, embedded, job.texts)
+        return _renamed(measuring.picture_set(first, embedded, job.texts), "edges blurred")
     other = readers.open_collection(path, image=job.config.image, uid=job.config.uid)
     embedded, _ = job.looker.pictures(other, progress)
     uids = [uid for block in other.blocks() for uid in block["uid"].to_pylist()]
@@ -71,7 +71,12 @@ def look_again(job: Job, progress: Progress) -> PictureSet:
         )
     kept = np.flatnonzero(found >= 0)
     order = kept[np.argsort(found[kept], kind="stable")]
-    return measuring.picture_set(first, Embedded(found[order], embedded.values[order]), job.texts)
+    again = Embedded(found[order], embedded.values[order])
+    return _renamed(measuring.picture_set(first, again, job.texts), "backgrounds blurred")
+
+
+def _renamed(pictures: PictureSet, how: str) -> PictureSet:
+    return dataclasses.replace(pictures, name=f"{pictures.name}, {how}")
 
 
 def _module() -> Any:

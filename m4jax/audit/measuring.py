@@ -8,7 +8,7 @@ import numpy as np
 from m4jax.audit.config import AuditConfig
 from m4jax.audit.known import Known
 from m4jax.errors import InputError
-from m4jax.evaluation.measures import suite
+from m4jax.evaluation.measures import comparison, suite
 from m4jax.evaluation.measures.asked import Asked
 from m4jax.evaluation.measures.measure import Measure
 from m4jax.evaluation.measures.pictures import Attribute, PictureSet, Texts
@@ -82,11 +82,48 @@ def picture_set(known: Known, embedded: Embedded | None, texts: Texts | None) ->
 
 
 def measure(
-    pictures: PictureSet, texts: Texts | None, prompts: AuditPrompts, config: AuditConfig
+    pictures: Sequence[PictureSet],
+    texts: Texts | None,
+    prompts: AuditPrompts,
+    config: AuditConfig,
+    blurred: PictureSet | None = None,
 ) -> list[Measure]:
-    """Returns all numbers of a model on a set of pictures."""
-    return suite.measure_all(Asked(pictures=pictures, texts=texts, prompts=prompts,
-                                   settings=config.settings))  # fmt: skip
+    """Returns all numbers of a model on sets of pictures, and what of them depends on the sets.
+
+    Args:
+        pictures: the sets.
+        texts: embeds texts; None: there are none.
+        prompts: what is asked.
+        config: of the audit.
+        blurred: some pictures of the first set, changed; None: there are none.
+    """
+    asks = [
+        Asked(pictures=one, texts=texts if one.embeddings.shape[1] else None, prompts=prompts,
+              settings=config.settings)
+        for one in pictures
+    ]  # fmt: skip
+    found = suite.measure_sets(asks)
+    if blurred is not None:
+        found += comparison.compare(_those_of(pictures[0], blurred), blurred, asks[0])
+    return found
+
+
+def _those_of(pictures: PictureSet, others: PictureSet) -> PictureSet:
+    """Returns the pictures that are among others, too."""
+    kept = np.flatnonzero(np.isin(pictures.uids.astype(str), others.uids.astype(str)))
+    return dataclasses.replace(
+        pictures,
+        embeddings=pictures.embeddings[kept],
+        uids=pictures.uids[kept],
+        groups=pictures.groups[kept],
+        attributes={
+            name: Attribute(one.names, one.codes[kept]) for name, one in pictures.attributes.items()
+        },
+        labels={name: column[kept] for name, column in pictures.labels.items()},
+        nobody=pictures.nobody[kept],
+        captions=None if pictures.captions is None else [pictures.captions[i] for i in kept],
+        predictions={name: codes[kept] for name, codes in pictures.predictions.items()},
+    )
 
 
 def told(known: Known, pictures: PictureSet) -> list[str]:
@@ -111,16 +148,3 @@ def same_width(known: Known, texts: int) -> None:
             f"embeddings of the pictures of {known.shown.name} have {width} numbers, those of the "
             f"texts {texts}: they are not of one model"
         )
-
-
-def as_wording(measures: Sequence[Measure], source: str, wording: str) -> list[Measure]:
-    """Returns the numbers of changed pictures as those of a set under another wording.
-
-    Those under the default words alone, that are told: what depends on the pictures' backgrounds
-    then stands beside what depends on the words.
-    """
-    return [
-        dataclasses.replace(one, source=source, wording=wording)
-        for one in measures
-        if not one.wording and one.told
-    ]

@@ -112,14 +112,8 @@ def measure(job: Job, progress: Progress) -> None:
             progress=progress,
         )
         job.measures += job.data.measures
-    for place, pictures in enumerate(job.pictures):
-        progress(f"measure {pictures.name}", place, len(job.pictures))
-        texts = job.texts if pictures.embeddings.shape[1] else None
-        job.measures += measuring.measure(pictures, texts, job.prompts, config)
-    if job.blurred is not None:
-        progress(f"measure {job.blurred.name}", 0, 1)
-        found = measuring.measure(job.blurred, job.texts, job.prompts, config)
-        job.measures += measuring.as_wording(found, job.pictures[0].name, looking.BLURRED)
+    progress("ask the model", 0, 1)
+    job.measures += measuring.measure(job.pictures, job.texts, job.prompts, config, job.blurred)
 
 
 def judge(job: Job, progress: Progress) -> None:
