@@ -3,9 +3,11 @@
     python -m experiments.annotate --config=configs/annotate.py --workdir=runs/annotated \
         --config.files="('captions_val2017.json',)"
 
-reads csv, tsv, txt, json (COCO's), jsonl and parquet, gzipped or not, and writes
-`examples.parquet` (uid, caption, a column for each attribute and label) and `annotation.json`, what
-was found. To balance them:
+reads csv, tsv, txt, json (COCO's), jsonl and parquet, gzipped or not, and pictures with captions: a
+folder ("photos"), tar shards ("shards/*.tar"), parquet with pictures, a folder of Hugging Face's
+`datasets`. Several captions of a picture are read as one text there. It writes `examples.parquet`
+(uid, caption, a column for each attribute and label) and `annotation.json`, what was found. To
+balance them:
 
     python -m experiments.balance --config=configs/balance.py --workdir=runs/balanced \
         --config.files="('runs/annotated/examples.parquet',)" --config.attributes="('man',)" \

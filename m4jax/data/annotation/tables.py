@@ -5,14 +5,13 @@ import dataclasses
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from glob import glob
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from m4jax.data import captions
+from m4jax.data import captions, readers
+from m4jax.data.annotation.inputs import check_uids, is_collection, matching, prefixes
 from m4jax.data.annotation.lexicon import Lexicon
 from m4jax.data.annotation.reading import load_lexicon
 from m4jax.data.text import decoded
@@ -22,6 +21,7 @@ from m4jax.progress import Progress
 
 ROWS = 1 << 14  # that are held at once
 TOLD = 20  # rows left out that are told by name
+Block = tuple[list[str], list[list[str]]]  # uids, and the captions of each: at least one
 LOCAL, BEAM = ENGINES = ("local", "beam")
 
 
@@ -29,9 +29,12 @@ LOCAL, BEAM = ENGINES = ("local", "beam")
 class AnnotateConfig:
     """Which captions are annotated and how."""
 
-    files: tuple[str, ...] = ()  # paths or patterns of csv, tsv, txt, json, jsonl, parquet (.gz)
+    # Paths or patterns of csv, tsv, txt, json, jsonl, parquet (.gz), read row by row; or of
+    # pictures with captions: folders, tar shards, parquet with pictures, folders of Hugging Face's
+    files: tuple[str, ...] = ()
     caption: str = "caption"  # column or field; "0", "1", …: of a csv or tsv without a head
-    uid: str = ""  # column or field of the uid; "": the file's name and the row's number
+    uid: str = ""  # column or field; "": the file's name and the row's number, or that of `readers`
+    split: str = ""  # of folders that have several
     lexicon: str = "en_v2"  # words by which captions are annotated, or a .json file
     check_language: bool = True  # whether to refuse captions that are not in the lexicon's language
     # What does it: "local", this process, or "beam", many machines (Apache Beam: Dataflow, Flink,
@@ -117,26 +120,34 @@ def annotate_files(
     """Writes uid, caption, attributes and labels of every caption to a parquet file, atomically.
 
     The columns are those of `Lexicon`, true or false, an attribute NULL where it is unknown. Rows
-    without a text are left out. Memory: 16,384 captions at a time.
+    without a text are left out. Memory: 16,384 captions at a time. A row of a captions file is an
+    example; of a collection several captions of a picture are one, see `write_blocks`.
 
     Raises:
-        InputError: if a file can't be read, has no captions, or is in another language.
+        InputError: if a file can't be read, has no captions, or is in another language, or if two
+            pictures have one uid.
     """
     found = Found()
     with atomic(path) as temporary:
         write_blocks(config, _blocks(config, found), temporary, found, progress)
         check_any(config, found)
+        if any(is_collection(path) for path in matching(config.files)):
+            check_uids(temporary, ", ".join(config.files))
     return found
 
 
 def write_blocks(
     config: AnnotateConfig,
-    blocks: Iterable[tuple[list[str], list[str]]],
+    blocks: Iterable[Block],
     path: str | os.PathLike,
     found: Found,
     progress: Progress | None = None,
 ) -> None:
-    """Writes the table of blocks of uids and captions, and counts in `found` what they name."""
+    """Writes the table of blocks of uids and captions, and counts in `found` what they name.
+
+    The captions of an example are read as one text: a label is there if any of them names it, an
+    attribute is known if one of them names a value and none names another. The first is written.
+    """
     lexicon = load_lexicon(config.lexicon)
     columns = (*lexicon.attribute_names, *lexicon.label_columns)
     schema = pa.schema(
@@ -144,12 +155,14 @@ def write_blocks(
     )
     with parquet.writer(path, schema) as writer:
         for uids, texts in blocks:
-            mentions, vetoes = lexicon.mentions(texts)
+            mentions, vetoes = lexicon.mentions([text for several in texts for text in several])
+            starts = np.cumsum([0, *map(len, texts[:-1])])
+            mentions = np.maximum.reduceat(mentions, starts, axis=0)
             found.add(lexicon, mentions, vetoes)
             attributes, labels = lexicon.summarize(mentions)
             block = [
                 pa.array(uids),
-                pa.array(texts),
+                pa.array([several[0] for several in texts]),
                 *(pa.array(column == 1, mask=column < 0) for column in attributes.T),
                 *(pa.array(column) for column in labels.T),
             ]
@@ -165,12 +178,38 @@ def check_any(config: AnnotateConfig, found: Found) -> None:
         raise InputError(f"no captions in {', '.join(config.files)}: {told}")
 
 
-def _blocks(config: AnnotateConfig, found: Found) -> Iterator[tuple[list[str], list[str]]]:
+def _blocks(config: AnnotateConfig, found: Found) -> Iterator[Block]:
     """Yields uids and texts of all files; counts in `found` the rows that are none."""
     paths = matching(config.files)
     for path, prefix in zip(paths, prefixes(paths), strict=True):
-        rows = captions.read(path, caption=config.caption, uid=config.uid)
-        yield from blocks_of(config, rows, path, prefix, found)
+        if is_collection(path):
+            yield from _collected(config, path, found)
+        else:
+            rows = captions.read(path, caption=config.caption, uid=config.uid)
+            yield from blocks_of(config, rows, path, prefix, found)
+
+
+def _collected(config: AnnotateConfig, path: str, found: Found) -> Iterator[Block]:
+    """Yields uids and texts of a collection, see `readers`; counts the examples without a text."""
+    caption = "" if config.caption == AnnotateConfig.caption else config.caption
+    collection = readers.open_collection(path, caption=caption, uid=config.uid, split=config.split)
+    for name, reason in collection.left_out.items():
+        found.leave_out(f"{path}: {name}", reason)
+    first = True
+    for block in collection.blocks(ROWS):
+        pairs = zip(block["uid"].to_pylist(), block["captions"].to_pylist(), strict=True)
+        names, texts = [], []
+        for name, told in pairs:
+            if told:
+                names.append(name)
+                texts.append(told)
+            else:
+                found.leave_out(f"{path}: {name}", "no caption")
+        if first:
+            _check_language(config, path, [text for told in texts for text in told])
+            first = False
+        if names:
+            yield names, texts
 
 
 def blocks_of(
@@ -181,8 +220,8 @@ def blocks_of(
     found: Found,
     *,
     start: int = 0,
-) -> Iterator[tuple[list[str], list[str]]]:
-    """Yields uids and texts of a file; counts in `found` the rows that are none.
+) -> Iterator[Block]:
+    """Yields uids and texts of a file, one each; counts in `found` the rows that are none.
 
     Args:
         config: of what to read.
@@ -195,17 +234,23 @@ def blocks_of(
     Raises:
         InputError: if they are in another language.
     """
-    language = load_lexicon(config.lexicon).language if config.check_language else None
     rows, first = _texts(rows, file, found, start), start == 0
     while block := list(itertools.islice(rows, ROWS)):
         uids, texts = zip(*block, strict=True)
-        if first and language:
-            try:
-                language.check(texts, unless="config.check_language=False")
-            except InputError as error:
-                raise InputError(f"{file}: {error}") from None
+        if first:
+            _check_language(config, file, texts)
         first = False
-        yield [uid if config.uid else f"{prefix}{uid}" for uid in uids], list(texts)
+        uids = [uid if config.uid else f"{prefix}{uid}" for uid in uids]
+        yield uids, [[text] for text in texts]
+
+
+def _check_language(config: AnnotateConfig, file: str, texts: Sequence[str]) -> None:
+    language = load_lexicon(config.lexicon).language if config.check_language else None
+    if language and texts:
+        try:
+            language.check(texts, unless="config.check_language=False")
+        except InputError as error:
+            raise InputError(f"{file}: {error}") from None
 
 
 def _texts(
@@ -218,26 +263,3 @@ def _texts(
             found.leave_out(f"{file}, row {number:,}", str(error))
         else:
             yield uid, text
-
-
-def matching(patterns: Sequence[str]) -> list[str]:
-    """Returns the files, in the order of the patterns.
-
-    Raises:
-        InputError: if there is none of a pattern.
-    """
-    first: dict[str, str] = {}  # a file that links name as well is one
-    for pattern in patterns:
-        matches = [pattern] if Path(pattern).exists() else sorted(glob(pattern, recursive=True))
-        if not matches:
-            raise InputError(f"config.files: nothing fits {pattern!r}")
-        for match in matches:
-            first.setdefault(os.path.realpath(match), match)
-    return list(first.values())
-
-
-def prefixes(paths: Sequence[str]) -> list[str]:
-    """Returns what makes the numbers of each file's rows unique among all."""
-    stems = [os.path.basename(path).partition(".")[0] for path in paths]
-    many = collections.Counter(stems)
-    return [f"{number}/" if many[stem] > 1 else "" for number, stem in enumerate(stems)]
