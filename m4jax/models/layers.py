@@ -76,6 +76,7 @@ class Block(nn.Module):
     heads: int
     depth: int
     hidden: int
+    activation: str
 
     @nn.compact
     def __call__(self, x: jax.Array, mask: jax.Array | None) -> tuple[jax.Array, None]:
@@ -85,14 +86,16 @@ class Block(nn.Module):
         out_scale = (2 * width * self.depth) ** -0.5
         attention = Attention(v, self.heads, out_scale, name="attention")
         x = x + attention(layer_norm(v, "norm1")(x), mask)
-        return x + mlp(v, layer_norm(v, "norm2")(x), self.hidden, out_scale), None
+        return x + mlp(v, layer_norm(v, "norm2")(x), self.hidden, self.activation, out_scale), None
 
 
-def mlp(variant: Variant, x: jax.Array, hidden: int, out_scale: float) -> jax.Array:
+def mlp(
+    variant: Variant, x: jax.Array, hidden: int, activation: str, out_scale: float
+) -> jax.Array:
     """Maps x [..., D] to [..., D] over a hidden layer: "up" and "down" of the module."""
     width = x.shape[-1]
     x = dense(variant, hidden, scale=(2 * width) ** -0.5, name="up")(x)
-    x = ACTIVATIONS[variant.activation](x)
+    x = ACTIVATIONS[activation](x)
     return dense(variant, width, scale=out_scale, name="down")(x)
 
 
@@ -103,6 +106,7 @@ class Transformer(nn.Module):
     depth: int
     heads: int
     hidden: int
+    activation: str
 
     @nn.compact
     def __call__(self, x: jax.Array, mask: jax.Array | None = None) -> jax.Array:
@@ -117,7 +121,7 @@ class Transformer(nn.Module):
             length=self.depth,
             unroll=self.depth if self.depth <= MAX_UNROLLED else 1,
         )
-        sizes = (self.heads, self.depth, self.hidden)
+        sizes = (self.heads, self.depth, self.hidden, self.activation)
         return scanned(self.variant, *sizes, name="blocks")(x, mask)[0]
 
 
@@ -155,4 +159,4 @@ class AttentionPooling(nn.Module):
         q = jnp.broadcast_to(q, (len(x), 1, width)).reshape(len(x), 1, v.heads, -1)
         keys, values = jnp.moveaxis(kv.reshape(*x.shape[:-1], 2, v.heads, -1), -3, 0)
         h = dense(v, width, scale=out_scale, name="out")(attend(q, keys, values, None))[:, 0]
-        return h + mlp(v, layer_norm(v, "norm")(h), v.hidden, out_scale)
+        return h + mlp(v, layer_norm(v, "norm")(h), v.hidden, v.activation, out_scale)

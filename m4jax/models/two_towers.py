@@ -69,7 +69,8 @@ class ImageTower(nn.Module):
         x = x + self.param("positions", scale, x.shape[1:]).astype(x.dtype)
         if v.pooling == "class":
             x = layer_norm(v, "norm_pre")(x)
-        tokens = Transformer(v, v.depth, v.heads, v.hidden, name="transformer")(x)
+        sizes = (v.depth, v.heads, v.hidden, v.activation)
+        tokens = Transformer(v, *sizes, name="transformer")(x)
         norm = layer_norm(v, "norm_post")
         if v.pooling == "map":
             pooled = AttentionPooling(v, name="pool")(norm(tokens))
@@ -107,8 +108,9 @@ class TextTower(nn.Module):
         )
         positions = self.param("positions", nn.initializers.normal(0.01), (v.context, v.text_width))
         x = table(tokens) + positions[:length].astype(v.dtype)
-        layers = Transformer(v, v.text_depth, v.text_heads, v.text_hidden, name="transformer")
-        x = layers(x, _mask(v, used))
+        activation = v.text_activation or v.activation
+        sizes = (v.text_depth, v.text_heads, v.text_hidden, activation)
+        x = Transformer(v, *sizes, name="transformer")(x, _mask(v, used))
         norm = layer_norm(v, "norm_post")
         if v.text_pooling == "mean":
             share = used / jnp.maximum(used.sum(axis=1, keepdims=True), 1)

@@ -69,6 +69,7 @@ class Variant:
     text_mlp_width: int | None = None
     biases: bool = False  # whether the patch embedding and the projections have biases
     activation: str = "quick_gelu"  # of the MLPs, a key of `ACTIVATIONS`
+    text_activation: str | None = None  # of the text tower's; None: the same
     norm_epsilon: float = 1e-5  # added to the variance in layer normalisation
     # The initial factor of the cosine similarities (its logarithm is learnt).
     logit_scale: float = 1 / 0.07  # Radford et al. 2021, section 2.5
@@ -102,9 +103,10 @@ class Variant:
             )
         literals = ("pooling", "text_pooling", "text_mask", "dtype")
         choices = {name: get_args(self.__annotations__[name]) for name in literals}
-        for field, names in {**choices, "activation": ACTIVATIONS, "remat": REMAT}.items():
+        choices |= dict.fromkeys(("activation", "text_activation"), ACTIVATIONS)
+        for field, names in {**choices, "remat": REMAT}.items():
             value = getattr(self, field)
-            if value not in names:
+            if value not in names and (field, value) != ("text_activation", None):
                 raise InputError(f"unknown {field} {value!r}; {nearest(value, names)}")
 
     @property

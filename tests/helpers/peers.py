@@ -17,11 +17,15 @@ def torch():
     return module
 
 
+def without_operators():
+    """Lets torchvision load where it can't register its operators with a PyTorch for CPU only."""
+    sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("empty"))
+
+
 def open_clip_model(v, activation):
     """open_clip's CLIP of the sizes of a variant."""
     torch()
-    # Some builds of torchvision can't register their operators with a PyTorch for CPU only.
-    sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("empty"))
+    without_operators()
     open_clip = pytest.importorskip("open_clip")
     vision = {"image_size": v.image_size, "layers": v.depth, "width": v.width}
     vision |= {"head_width": v.width // v.heads, "patch_size": v.patch_size}

@@ -25,29 +25,30 @@ LARGEST = {
 _ACTIVATIONS = {"gelu_pytorch_tanh": "gelu_tanh", "gelu_new": "gelu_tanh"}  # transformers', ours
 
 # Of transformers' configurations: key, field, and the default, which its files leave out.
-_VISION = (
-    ("hidden_size", "width", 768),
+_BOTH = (
     ("num_hidden_layers", "depth", 12),
+    ("layer_norm_eps", "norm_epsilon", {"clip": 1e-5, "siglip": 1e-6}),
+    ("hidden_act", "activation", {"clip": "quick_gelu", "siglip": "gelu_pytorch_tanh"}),
+)
+_VISION = (
+    *_BOTH,
+    ("hidden_size", "width", 768),
     ("num_attention_heads", "heads", 12),
     ("intermediate_size", "mlp_width", 3072),
     ("image_size", "image_size", 224),
+    ("patch_size", "patch_size", {"clip": 32, "siglip": 16}),
 )
 _TEXT = (
-    ("num_hidden_layers", "text_depth", 12),
-    ("intermediate_size", "text_mlp_width", {"clip": 2048, "siglip": 3072}),
-    ("hidden_size", "text_width", {"clip": 512, "siglip": 768}),
-    ("num_attention_heads", "text_heads", {"clip": 8, "siglip": 12}),
+    *_BOTH,
+    ("hidden_size", "width", {"clip": 512, "siglip": 768}),
+    ("num_attention_heads", "heads", {"clip": 8, "siglip": 12}),
+    ("intermediate_size", "mlp_width", {"clip": 2048, "siglip": 3072}),
     ("max_position_embeddings", "context", {"clip": 77, "siglip": 64}),
     ("vocab_size", "vocab_size", {"clip": 49408, "siglip": 32000}),
 )
-_BOTH = (
-    ("hidden_act", "activation", {"clip": "quick_gelu", "siglip": "gelu_pytorch_tanh"}),
-    ("layer_norm_eps", "norm_epsilon", {"clip": 1e-5, "siglip": 1e-6}),
-)
-_PATCH = ("patch_size", "patch_size", {"clip": 32, "siglip": 16})
 
 # What distinguishes SigLIP's architecture from CLIP's.
-_SIGLIP: dict[str, Any] = {
+SIGLIP: dict[str, Any] = {
     "pooling": "map",
     "text_pooling": "end",
     "text_mask": "none",
@@ -55,7 +56,7 @@ _SIGLIP: dict[str, Any] = {
     "logit_scale": 10.0,
     "logit_bias": -10.0,
 }
-_CLIP: dict[str, Any] = {
+CLIP: dict[str, Any] = {
     "pooling": "class",
     "text_pooling": "last",
     "text_mask": "causal",
@@ -64,21 +65,13 @@ _CLIP: dict[str, Any] = {
     "logit_bias": None,
 }
 
-# Fields of open_clip's configurations that the models here have in this one form; what else it
-# says is of the computation and must be left out, or of training, texts or shapes.
-_OPEN_CLIP = {
-    "vision_cfg": {"pool_type": "tok", "final_ln_after_pool": False},
-    "text_cfg": {"pool_type": "argmax", "final_ln_after_pool": False, "no_causal_mask": False},
-}
-_ABSENT = ("act_kwargs", "norm_kwargs", "timm_model_name", "hf_model_name", "attentional_pool")
-
 
 def read(content: Any, reader: Callable[[Any], Fields], source: str) -> Fields:
     """Returns the fields that a configuration tells.
 
     Args:
         content: of its JSON file.
-        reader: `transformers` or `open_clip`.
+        reader: of the peer's configurations.
         source: what to call it in an error.
 
     Raises:
@@ -137,14 +130,11 @@ def transformers(content: Mapping[str, Any]) -> Fields:
     if kind not in ("clip", "siglip"):
         raise InputError(f"a model of type {kind!r}; expected clip or siglip")
     vision, text = _section(content, "vision"), _section(content, "text")
-    fields = [
-        *_taken(vision, (*_VISION, _PATCH, *_BOTH), kind),
-        *_taken(text, (*_TEXT, *_BOTH), kind),
-    ]
+    fields = towers(_taken(vision, _VISION, kind), _taken(text, _TEXT, kind))
     if vision.get("num_channels", 3) != 3:
         raise InputError(f"pictures of {vision['num_channels']} channels; expected 3")
     if kind == "clip":
-        return [*fields, ("embed", content.get("projection_dim", 512)), *_CLIP.items()]
+        return [*fields, ("embed", content.get("projection_dim", 512)), *CLIP.items()]
     if not vision.get("vision_use_head", True):
         raise InputError(
             "vision_use_head is false: without its pooling the tower embeds no pictures"
@@ -157,7 +147,24 @@ def transformers(content: Mapping[str, Any]) -> Fields:
             f"texts are embedded in {embed!r} numbers and pictures in {told['width']!r}; expected "
             "that text_config.projection_size is vision_config.hidden_size"
         )
-    return [*fields, ("embed", embed), *_SIGLIP.items()]
+    return [*fields, ("embed", embed), *SIGLIP.items()]
+
+
+def towers(vision: Mapping[str, Any], text: Mapping[str, Any]) -> Fields:
+    """Returns the fields of both towers; of the text tower's, those by another name are renamed.
+
+    What the variant takes for granted (an MLP of four times the width, one activation) is None.
+    """
+    found = dict(vision)
+    for name in ("width", "depth", "heads", "mlp_width", "activation"):
+        found[f"text_{name}"] = text[name]
+    for name in ("", "text_"):
+        if found[f"{name}mlp_width"] == 4 * found[f"{name}width"]:
+            found[f"{name}mlp_width"] = None
+    if found["text_activation"] == found["activation"]:
+        found["text_activation"] = None
+    others = [(n, x) for n, x in text.items() if f"text_{n}" not in found]
+    return [*found.items(), *others]
 
 
 def _section(content: Mapping[str, Any], part: str) -> Mapping[str, Any]:
@@ -171,25 +178,15 @@ def _section(content: Mapping[str, Any], part: str) -> Mapping[str, Any]:
     return section
 
 
-def _taken(section: Mapping[str, Any], keys: Iterable[tuple], kind: str) -> Fields:
+def _taken(section: Mapping[str, Any], keys: Iterable[tuple], kind: str) -> dict[str, Any]:
+    """Returns the fields of one tower, under the names of the image tower's."""
     fields = {}
     for key, name, default in keys:
-        default = default[kind] if isinstance(default, dict) else default
-        value = section.get(key, default)
+        value = section.get(key, default[kind] if isinstance(default, dict) else default)
         if name == "activation":
             value = _ACTIVATIONS.get(value, value)
-        if name in ("image_size", "patch_size"):
-            value = square(value, key)
-        fields[name] = value
-    for name, width in (("mlp_width", "width"), ("text_mlp_width", "text_width")):
-        if name in fields:
-            fields[name] = mlp_width(fields[name], fields[width])
-    return list(fields.items())
-
-
-def mlp_width(hidden: Any, width: Any) -> Any:
-    """Returns the `mlp_width` of a variant; None stands for four times the width."""
-    return None if hidden == 4 * width else hidden
+        fields[name] = square(value, key) if name in ("image_size", "patch_size") else value
+    return fields
 
 
 def square(value: Any, key: str) -> Any:
@@ -199,37 +196,3 @@ def square(value: Any, key: str) -> Any:
     if len(value) != 2 or value[0] != value[1]:
         raise InputError(f"{key} is {value!r:.60}; expected a square")
     return value[0]
-
-
-def open_clip(content: Mapping[str, Any]) -> Fields:
-    """Returns the fields that an open_clip_config.json tells, with open_clip's own defaults."""
-    model = content.get("model_cfg", content)
-    vision, text = model["vision_cfg"], model["text_cfg"]
-    for name, part in (("vision_cfg", vision), ("text_cfg", text)):
-        wrong = [k for k, value in _OPEN_CLIP[name].items() if part.get(k, value) != value]
-        wrong += [key for key in _ABSENT if part.get(key)]
-        if wrong:
-            raise InputError(
-                f"{name}.{wrong[0]} is {part[wrong[0]]!r}, which no model here computes"
-            )
-    width, text_width = vision.get("width", 768), text.get("width", 512)
-    preprocess = content.get("preprocess_cfg", {})
-    pixels = {"pixel_mean": preprocess.get("mean"), "pixel_std": preprocess.get("std")}
-    return [
-        ("width", width),
-        ("depth", vision.get("layers", 12)),
-        ("heads", width // vision.get("head_width", 64)),
-        ("mlp_width", mlp_width(int(width * vision.get("mlp_ratio", 4.0)), width)),
-        ("image_size", square(vision.get("image_size", 224), "image_size")),
-        ("patch_size", square(vision.get("patch_size", 16), "patch_size")),
-        ("text_width", text_width),
-        ("text_depth", text.get("layers", 12)),
-        ("text_heads", text.get("heads", 8)),
-        ("text_mlp_width", mlp_width(int(text_width * text.get("mlp_ratio", 4.0)), text_width)),
-        ("context", text.get("context_length", 77)),
-        ("vocab_size", text.get("vocab_size", 49408)),
-        ("embed", model["embed_dim"]),
-        ("activation", "quick_gelu" if model.get("quick_gelu", False) else "gelu"),
-        *((name, value) for name, value in pixels.items() if value is not None),
-        *_CLIP.items(),
-    ]

@@ -17,6 +17,7 @@ from m4jax.files.sealed import parse
 from m4jax.models.convert import configurations
 from m4jax.models.convert.configurations import same
 from m4jax.models.convert.incoming import OPENAI
+from m4jax.models.convert.open_clip_config import open_clip
 from m4jax.models.convert.rules import Tensors
 from m4jax.models.variants import Variant
 
@@ -30,7 +31,7 @@ HEAD_WIDTH = 64  # of all models that open_clip and OpenAI published up to ViT-L
 _FREE = ("dtype", "remat", "logit_scale", "logit_bias", "image_size")
 # Configurations beside a file, the first of which counts, and what reads them.
 READERS = {
-    "open_clip_config.json": configurations.open_clip,
+    "open_clip_config.json": open_clip,
     "config.json": configurations.transformers,
 }
 
