@@ -6,13 +6,10 @@ reads "<|endoftext|>" is encoded as the characters it has.
 
 import contextlib
 import dataclasses
-import gzip
 import html
-import io
 import json
 import os
 import string
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,17 +20,21 @@ import tokenizers
 from tokenizers import models, pre_tokenizers, processors
 
 from m4jax import files
+from m4jax.data.merges import (
+    CLIP_SPECIAL,
+    VOCABULARY,
+    read_ids,
+    read_merges,
+    read_text_merges,
+)
 from m4jax.data.text import check_texts
 from m4jax.errors import InputError
 
-CLIP_MERGES = 49_152 - 256 - 2  # of the 262,144 pairs in OpenAI's file CLIP uses the first
 CLIP_SIZE = 49_408
-CLIP_SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 # Contractions, runs of letters, single digits, and runs of other characters. CLIP's own expression
 # ignores case: it takes the long s for an s, and drops the mark U+0345, whose capital is a letter.
 CLIP_WORDS = "'[s\u017f]|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}\u0345]+"
 
-_MOST_BYTES = 1 << 26  # of a list of merges; OpenAI's has 3 MB
 _MOST_IDS = 1 << 24  # of a vocabulary; the largest have 2 ** 18
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _LONG = "a long text " * 400  # of more tokens than any model takes
@@ -188,7 +189,8 @@ class ClipTokenizer(JsonTokenizer):
     Rare Words with Subword Units".
 
     Args:
-        path: of `bpe_simple_vocab_16e6.txt.gz`, OpenAI's list of merges.
+        path: of `bpe_simple_vocab_16e6.txt.gz`, OpenAI's list of merges; or of a `merges.txt` as
+            transformers has it, beside which a `vocab.json` gives the ids.
         sha256: of the file, in hexadecimal; None: not checked.
         context_length: L.
 
@@ -201,14 +203,18 @@ class ClipTokenizer(JsonTokenizer):
     def __init__(
         self, path: str | os.PathLike, *, sha256: str | None = None, context_length: int = 77
     ):
-        merges = _read_merges(read_content(path, sha256))
-        symbols = sorted(pre_tokenizers.ByteLevel.alphabet())  # one for each byte
-        pieces = [*symbols, *(s + "</w>" for s in symbols), *("".join(m) for m in merges)]
-        ids = {piece: i for i, piece in enumerate([*pieces, *CLIP_SPECIAL])}
+        content = read_content(path, sha256)
+        if str(path).endswith(".txt"):
+            merges, ids = read_text_merges(content), read_ids(Path(path).with_name(VOCABULARY))
+        else:
+            merges = read_merges(content)
+            symbols = sorted(pre_tokenizers.ByteLevel.alphabet())  # one for each byte
+            pieces = [*symbols, *(s + "</w>" for s in symbols), *("".join(m) for m in merges)]
+            ids = {piece: i for i, piece in enumerate([*pieces, *CLIP_SPECIAL])}
+            if len(ids) != CLIP_SIZE:
+                raise InputError("the merges: expected that no two make the same piece")
         with told("the merges: expected pieces made by earlier ones"):
             library = tokenizers.Tokenizer(models.BPE(ids, merges, end_of_word_suffix="</w>"))
-        if len(ids) != CLIP_SIZE:
-            raise InputError("the merges: expected that no two make the same piece")
         words = tokenizers.Regex(CLIP_WORDS)
         library.pre_tokenizer = pre_tokenizers.Sequence(
             [
@@ -265,18 +271,3 @@ def read_content(path: str | os.PathLike, sha256: str | None) -> bytes:
     if sha256 is not None and actual != sha256.lower():
         raise InputError(f"{path}: its SHA-256 is {actual}, expected {sha256}; fetch it again")
     return Path(path).read_bytes()
-
-
-def _read_merges(content: bytes) -> list[tuple[str, str]]:
-    try:
-        with gzip.open(io.BytesIO(content)) as file:
-            text = file.read(_MOST_BYTES)
-            if file.read(1):
-                raise InputError(f"the merges: more than {_MOST_BYTES:,} bytes of text")
-        lines = text.decode().split("\n")
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise InputError(f"the merges are no gzipped text ({error})") from None
-    merges = [tuple(line.split()) for line in lines[1 : CLIP_MERGES + 1]]  # the first is a title
-    if len(merges) < CLIP_MERGES or any(len(pair) != 2 for pair in merges):
-        raise InputError(f"the merges: expected a title and {CLIP_MERGES:,} lines of two pieces")
-    return merges

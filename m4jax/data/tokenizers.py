@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from m4jax import files
+from m4jax.data.merges import CLIP_MERGES, VOCABULARY
 from m4jax.data.pieces import (
-    CLIP_MERGES,
     CLIP_SIZE,
     ClipTokenizer,
     JsonTokenizer,
@@ -91,8 +91,10 @@ def identity(name: str) -> str:
     kind, _, file = name.partition(":")
     if not Path(file).is_file():
         return name
-    form = ".json" if file.endswith(".json") else ""
-    return f"{kind}:{files.fingerprint(file)}{form}"
+    form = next((end for end in (".json", ".txt") if file.endswith(end)), "")
+    beside = Path(file).with_name(VOCABULARY) if form == ".txt" else None
+    more = f"+{files.fingerprint(beside)}" if beside and beside.is_file() else ""
+    return f"{kind}:{files.fingerprint(file)}{more}{form}"
 
 
 def size(name: str) -> int:
@@ -101,7 +103,9 @@ def size(name: str) -> int:
     A file tells it itself; where there is none (yet), it is as many as the published one has.
     """
     kind, _, file = name.partition(":")
-    if (kind in (WORDS, "clip") and not file.endswith(".json")) or not Path(file).is_file():
+    if (kind in (WORDS, "clip") and not file.endswith((".json", ".txt"))) or not Path(
+        file
+    ).is_file():
         return SIZES[kind]
     return _size(name, files.fingerprint(file))
 
@@ -116,6 +120,8 @@ def open_named(
     name: str, context_length: int = 64
 ) -> JsonTokenizer | SiglipTokenizer | ClipTokenizer:
     """Returns the tokenizer "KIND:FILE"; a FILE named *.json is a `tokenizer.json` of that kind.
+
+    Of the kind "clip" it may be a `merges.txt` with a `vocab.json` beside it.
 
     Cleaning, padding and end are those of the kind: what a `tokenizer.json` says of padding does
     not count, since a model takes it one way only.

@@ -148,3 +148,40 @@ def save(model, folder, dtype, shards):
     model = model if dtype is None else model.to(getattr(peers.torch(), dtype))
     options = {} if shards is None else {"max_shard_size": shards}
     model.save_pretrained(folder, **options)
+
+
+def open_clip(folder, *, custom=False, preprocess=None, dtype=None, **model):
+    """Saves a CLIP of open_clip's own towers as `push_to_hf_hub` does; returns the model."""
+    torch = peers.torch()
+    peers.without_operators()
+    library = pytest.importorskip("open_clip")
+    vision = {"image_size": 48, "layers": 2, "width": 64, "head_width": 32, "patch_size": 14}
+    vision |= {"mlp_ratio": 3.7362}
+    text = {"context_length": 16, "vocab_size": 49_408, "width": 48, "heads": 4, "layers": 3}
+    config = {
+        "embed_dim": 40,
+        "vision_cfg": vision,
+        "text_cfg": text,
+        "custom_text": custom,
+    } | model
+    kind = library.CustomTextCLIP if custom else library.CLIP
+    options = {k: v for k, v in config.items() if k != "custom_text"}
+    made = randomised(kind(**options), torch)
+    return save_open_clip(folder, made, config, preprocess or {}, dtype)
+
+
+def save_open_clip(folder, made, config, preprocess, dtype=None):
+    """Saves a model of open_clip and its configuration, without a tokenizer."""
+    hub = pytest.importorskip("open_clip.push_to_hf_hub")
+    from open_clip.model import set_model_preprocess_cfg
+
+    class NoTokenizer:
+        def save_pretrained(self, path):
+            """Leaves the folder without one."""
+
+    pixels = {"mean": [0.48145466, 0.4578275, 0.40821073], "interpolation": "bicubic"}
+    pixels |= {"std": [0.26862954, 0.26130258, 0.27577711], "resize_mode": "shortest"}
+    set_model_preprocess_cfg(made, {"size": made.visual.image_size} | pixels | preprocess)
+    made = made if dtype is None else made.to(getattr(peers.torch(), dtype))
+    hub.save_for_hf(made, NoTokenizer(), config, folder, safe_serialization=True)
+    return made.float()

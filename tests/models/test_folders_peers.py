@@ -100,3 +100,38 @@ def test_a_siglip_of_transformers(tmp_path, options, record_property):
     expected = by_transformers(folder, "Siglip", contents, texts, max_length=16)
     tokens = compare(opened, expected, contents, texts, record_property)
     np.testing.assert_array_equal(tokens, expected[1])
+
+
+def by_open_clip(folder, contents, texts):
+    """Pixels, ids, embeddings and logits by a few lines of open_clip, which reads the folder."""
+    torch = peer_folders.peers.torch()
+    peer_folders.peers.without_operators()
+    library = pytest.importorskip("open_clip")
+    model, steps = library.create_model_from_pretrained(f"local-dir:{folder}")
+    images = [Image.open(io.BytesIO(content)) for content in contents]
+    pixels = torch.stack([steps(image) for image in images])
+    ids = library.get_tokenizer(f"local-dir:{folder}")(texts)
+    with torch.no_grad():
+        image, text = (model.encode_image(pixels, True), model.encode_text(ids, True))
+        logits = model.get_logits(pixels, ids)[0]
+    return [x.numpy() for x in (pixels, ids, image, text, logits)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"custom": True, "quick_gelu": True},
+        {"preprocess": {"resize_mode": "squash", "interpolation": "bilinear", "mean": [0.5] * 3}},
+        {"init_logit_bias": -9.5},
+    ],
+    ids=["plain", "a text tower of its own", "squashed", "with a bias"],
+)
+def test_a_clip_of_open_clip(tmp_path, options, record_property):
+    peer_folders.open_clip(tmp_path, **options)
+    contents = peer_folders.pictures(12)
+    opened = models.open_folder(tmp_path)
+    assert opened.kind == "open_clip" and opened.tokenizer.endswith("bpe_simple_vocab_16e6.txt.gz")
+    expected = by_open_clip(tmp_path, contents, TEXTS)
+    tokens = compare(opened, expected, contents, TEXTS, record_property)
+    np.testing.assert_array_equal(tokens, expected[1])

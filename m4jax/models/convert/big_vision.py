@@ -29,10 +29,10 @@ def big_vision(variant: Variant) -> list[Rule]:
     """
     if variant.pooling != "map" or variant.text_pooling != "end" or not variant.biases:
         raise InputError('format "big_vision" is that of SigLIP models; this is no such model')
-    if variant.activation != "gelu_tanh" or variant.norm_epsilon != 1e-6:
+    if _activations(variant) != {"gelu_tanh"} or variant.norm_epsilon != 1e-6:
         raise InputError(
             'models of format "big_vision" have the activation "gelu_tanh" and norm_epsilon 1e-6, '
-            f"this one {variant.activation!r} and {variant.norm_epsilon}"
+            f"this one {sorted(_activations(variant))} and {variant.norm_epsilon}"
         )
     heads, text_heads = variant.heads, variant.text_heads
     size = variant.patch_size
@@ -58,6 +58,10 @@ def big_vision(variant: Variant) -> list[Rule]:
     if variant.image_projection:
         rules += _leaves("image/projection", "img/head", _LINEAR)
     return rules
+
+
+def _activations(variant: Variant) -> set[str]:
+    return {variant.activation, variant.text_activation or variant.activation}
 
 
 def unstack(tensors: Tensors) -> Tensors:

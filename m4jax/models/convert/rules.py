@@ -80,22 +80,33 @@ def convolution(patch_size: int) -> Codec:
     )
 
 
-def parts(count: int, part: Codec, *, axis: int = -1) -> Codec:
-    """Returns the codec of `count` tensors that stand beside one another in ours."""
+def parts(shares: int | tuple[int, ...], part: Codec, *, axis: int = -1) -> Codec:
+    """Returns the codec of tensors that stand beside one another in ours.
+
+    Args:
+        shares: number of tensors, all of one size; or their sizes, in units of their greatest
+            common divisor.
+        part: codec of each tensor.
+        axis: of ours, along which they stand.
+    """
+    shares = (1,) * shares if isinstance(shares, int) else shares
+    ends = np.cumsum(shares)[:-1]
 
     def split(shape):
-        whole = list(shape)
-        whole[axis] //= count
-        return part.shapes(tuple(whole))[0]
+        unit = shape[axis] // sum(shares)
+        wholes = [list(shape) for _ in shares]
+        for whole, share in zip(wholes, shares, strict=True):
+            whole[axis] = unit * share
+        return [part.shapes(tuple(whole))[0] for whole in wholes]
 
     def encode(ours, shapes):
-        pieces = np.split(ours, count, axis=axis)
+        pieces = np.split(ours, ends * (ours.shape[axis] // sum(shares)), axis=axis)
         return [part.encode(x, [s])[0] for x, s in zip(pieces, shapes, strict=True)]
 
     return Codec(
         lambda arrays: np.concatenate([part.decode([x]) for x in arrays], axis=axis),
         encode,
-        lambda shape: [split(shape)] * count,
+        split,
     )
 
 

@@ -4,12 +4,14 @@ from m4jax.errors import InputError
 from m4jax.models.convert.rules import (
     Codec,
     Rule,
+    Tensors,
     convolution,
     one_number,
     parts,
     same,
     transposed,
     vector,
+    with_leading_one,
 )
 from m4jax.models.variants import Variant
 
@@ -58,21 +60,30 @@ def _patches(variant: Variant, theirs: str) -> list[Rule]:
 
 
 def open_clip(variant: Variant) -> list[Rule]:
-    """Returns the rules of open_clip's CLIP with its own Vision Transformer, and of OpenAI's.
+    """Returns the rules of open_clip: of its own CLIP and OpenAI's, or of SigLIP with timm's tower.
 
     Raises:
         InputError: if the model has another architecture.
     """
-    if variant.pooling != "class" or variant.text_pooling != "last" or variant.biases:
+    siglip = variant.pooling == "map" and variant.text_pooling == "end" and variant.biases
+    clip = variant.pooling == "class" and variant.text_pooling == "last" and not variant.biases
+    if not clip and not (siglip and not variant.image_projection):
         raise InputError(
-            'format "open_clip" is that of CLIP models with a class token; SigLIP models have the '
-            'formats "transformers" and "big_vision"'
+            'format "open_clip" is that of CLIP models with a class token and of SigLIP models '
+            "whose embed equals their width; this model is neither"
         )
-    if variant.activation not in ("gelu", "quick_gelu") or variant.norm_epsilon != 1e-5:
+    activations = ("gelu", "gelu_tanh") if siglip else ("gelu", "gelu_tanh", "quick_gelu")
+    epsilon = 1e-6 if siglip else 1e-5
+    used = (variant.activation, variant.text_activation or variant.activation)
+    if not set(used) <= set(activations) or variant.norm_epsilon != epsilon:
         raise InputError(
-            'models of format "open_clip" have the activation "gelu" or "quick_gelu" and '
-            f"norm_epsilon 1e-5, this one {variant.activation!r} and {variant.norm_epsilon}"
+            f'models of format "open_clip" have an activation of {activations} and norm_epsilon '
+            f"{epsilon}, this one {used} and {variant.norm_epsilon}"
         )
+    return _open_clip_siglip(variant) if siglip else _open_clip_clip(variant)
+
+
+def _open_clip_clip(variant: Variant) -> list[Rule]:
     return [
         *_patches(variant, "visual.conv1"),
         Rule("image/class_token", ("visual.class_embedding",), vector),
@@ -88,6 +99,54 @@ def open_clip(variant: Variant) -> list[Rule]:
         Rule("text/projection/kernel", ("text_projection",), same),
         *_scalars(variant, same),
     ]
+
+
+def _open_clip_siglip(variant: Variant) -> list[Rule]:
+    trunk = "visual.trunk"
+    return [
+        *_patches(variant, f"{trunk}.patch_embed.proj"),
+        Rule("image/positions", (f"{trunk}.pos_embed",), with_leading_one),
+        *_timm_layers("image/transformer/blocks", f"{trunk}.blocks.{{layer}}"),
+        *_norm("image/norm_post", f"{trunk}.norm"),
+        *_timm_pooling("image/pool", f"{trunk}.attn_pool"),
+        Rule("text/tokens/embedding", ("text.token_embedding.weight",), same),
+        Rule("text/positions", ("text.positional_embedding",), same),
+        *_open_clip_layers("text", "text.transformer"),
+        *_norm("text/norm_post", "text.ln_final"),
+        *_linear("text/projection", "text.text_projection"),
+        *_scalars(variant, same),
+    ]
+
+
+def _timm_layers(ours: str, theirs: str) -> list[Rule]:
+    return [
+        *_norm(f"{ours}/norm1", f"{theirs}.norm1"),
+        *_linear(f"{ours}/attention/qkv", f"{theirs}.attn.qkv"),
+        *_linear(f"{ours}/attention/out", f"{theirs}.attn.proj"),
+        *_norm(f"{ours}/norm2", f"{theirs}.norm2"),
+        *_linear(f"{ours}/up", f"{theirs}.mlp.fc1"),
+        *_linear(f"{ours}/down", f"{theirs}.mlp.fc2"),
+    ]
+
+
+def _timm_pooling(ours: str, theirs: str) -> list[Rule]:
+    names = {leaf: (f"{theirs}.q.{leaf}", f"{theirs}.kv.{leaf}") for leaf in ("weight", "bias")}
+    return [
+        Rule(f"{ours}/probe", (f"{theirs}.latent",), same),
+        Rule(f"{ours}/qkv/kernel", names["weight"], parts((1, 2), transposed)),
+        Rule(f"{ours}/qkv/bias", names["bias"], parts((1, 2), same)),
+        *_linear(f"{ours}/out", f"{theirs}.proj"),
+        *_norm(f"{ours}/norm", f"{theirs}.norm"),
+        *_linear(f"{ours}/up", f"{theirs}.mlp.fc1"),
+        *_linear(f"{ours}/down", f"{theirs}.mlp.fc2"),
+    ]
+
+
+def plain_text(tensors: Tensors) -> Tensors:
+    """Returns open_clip's tensors of a CLIP whose text tower is a module of its own ("text.")."""
+    if "text.token_embedding.weight" not in tensors or "visual.proj" not in tensors:
+        return tensors
+    return {name.removeprefix("text."): array for name, array in tensors.items()}
 
 
 def _open_clip_layers(tower: str, prefix: str) -> list[Rule]:

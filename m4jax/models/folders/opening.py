@@ -13,13 +13,15 @@ from m4jax.models import convert
 from m4jax.models.convert import configurations
 from m4jax.models.convert.api import MODEL, VARIANT
 from m4jax.models.convert.archives import INDEX
+from m4jax.models.convert.open_clip_config import open_clip
 from m4jax.models.folders import pieces, preprocessing
 from m4jax.models.folders.opened import Opened
 from m4jax.models.scaling import Scaling
 from m4jax.models.two_towers import TwoTowers
 from m4jax.models.variants import Variant
 
-CONFIG = "config.json"
+CONFIG, OPEN_CLIP = "config.json", "open_clip_config.json"
+OPEN_CLIP_MODEL = "open_clip_model.safetensors"
 _ELSEWHERE = (
     *("pytorch_model.bin", "open_clip_pytorch_model.bin", "pytorch_model.bin.index.json"),
     *("tf_model.h5", "flax_model.msgpack"),
@@ -30,8 +32,10 @@ def open_folder(path: str | os.PathLike, *, image_size: int | None = None) -> Op
     """Returns the model of a folder, with its tokenizer and its way with pictures.
 
     A folder is one of transformers (`config.json`, `model.safetensors`, also in shards with an
-    index, `preprocessor_config.json`, `tokenizer.json`) or an exported model of ours
-    (`model.json`). All sizes are those of its configuration.
+    index, `preprocessor_config.json`, `tokenizer.json`), of open_clip (`open_clip_config.json`,
+    `open_clip_model.safetensors`, a tokenizer's files) or an exported model of ours
+    (`model.json`). All sizes are those of its configuration. One that is of both libraries is
+    opened as transformers'.
 
     Args:
         path: of the folder.
@@ -67,12 +71,18 @@ def _resolved(path: Path) -> Path:
 def _opener(folder: Path) -> Callable[[Path, int | None], Opened]:
     if (folder / VARIANT).is_file():
         return _ours
-    if (folder / CONFIG).is_file():
-        return _transformers
+    peers = ((CONFIG, MODEL, _transformers), (OPEN_CLIP, OPEN_CLIP_MODEL, _open_clip))
+    for config, weights, opener in peers:
+        if (folder / config).is_file() and _weights(folder, weights):
+            return opener
+    for config, _, opener in peers:
+        if (folder / config).is_file():
+            return opener
     names = sorted(entry.name for entry in folder.iterdir())
     shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
     raise InputError(
-        f"{folder}: no model: expected {CONFIG} (transformers) or {VARIANT} (an exported model); "
+        f"{folder}: no model: expected {CONFIG} (transformers), {OPEN_CLIP} or {VARIANT} (an "
+        f"exported model); "
         f"it has {shown or 'nothing'}"
     )
 
@@ -83,11 +93,11 @@ def weights_of(folder: Path, name: str) -> Path:
     Raises:
         InputError: if there is none; saying so if it has a format that is not read.
     """
-    for path in (folder / name, folder / (name.removesuffix(".safetensors") + INDEX)):
-        if path.is_file():
-            return path
-        if path.is_symlink():
-            raise InputError(f"{path}: a link to a file that is not there; fetch it again")
+    found = _weights(folder, name)
+    if found is not None:
+        return found
+    if (folder / name).is_symlink():
+        raise InputError(f"{folder / name}: a link to a file that is not there; fetch it again")
     other = next((other for other in _ELSEWHERE if (folder / other).exists()), None)
     if other is not None:
         raise InputError(
@@ -95,6 +105,12 @@ def weights_of(folder: Path, name: str) -> Path:
             "wrote it), as reading it would execute what it contains"
         )
     raise InputError(f"{folder}: has no {name}; fetch it again, or give another folder")
+
+
+def _weights(folder: Path, name: str) -> Path | None:
+    """Returns a folder's file of parameters, or the index of several, if there is one."""
+    paths = (folder / name, folder / (name.removesuffix(".safetensors") + INDEX))
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _ours(folder: Path, image_size: int | None) -> Opened:
@@ -125,6 +141,23 @@ def _transformers(folder: Path, image_size: int | None) -> Opened:
     for name in (preprocessing.PROCESSOR, preprocessing.NESTED):
         read += [folder / name] if (folder / name).is_file() else []
     return _opened(folder, "transformers", TwoTowers(resized), params, scaling, read)
+
+
+def _open_clip(folder: Path, image_size: int | None) -> Opened:
+    config = folder / OPEN_CLIP
+    content = files.read_json(config)
+    fields = configurations.read(content, open_clip, str(config))
+    steps = preprocessing.open_clip(content, dict(fields)["image_size"], str(config))
+    fields = [(name, value) for name, value in fields if name not in ("pixel_mean", "pixel_std")]
+    fields += [("pixel_mean", steps.mean), ("pixel_std", steps.std)]
+    variant = configurations.variant(fields, str(config))
+    other = OPEN_CLIP_MODEL if _weights(folder, OPEN_CLIP_MODEL) else MODEL
+    weights = weights_of(folder, other if _weights(folder, other) else OPEN_CLIP_MODEL)
+    resized, scaling = at_size(variant, steps.scaling, image_size)
+    params = parameters(weights, resized, "open_clip", config)
+    read = [config, weights, *_shards(weights)]
+    named = str(content.get("model_cfg", content)["text_cfg"].get("hf_tokenizer_name") or "")
+    return _opened(folder, "open_clip", TwoTowers(resized), params, scaling, read, named=named)
 
 
 def at_size(variant: Variant, scaling: Scaling, image_size: int | None) -> tuple[Variant, Scaling]:
@@ -166,11 +199,15 @@ def _opened(
     params: Any,
     scaling: Scaling,
     read: Iterable[Path],
+    named: str = "",
 ) -> Opened:
+    """Returns what has been read, with the folder's tokenizer, which may have a name there."""
     v = module.variant
     tokenizer = pieces.find(folder, siglip=v.pooling == "map", vocab_size=v.vocab_size)
+    if not tokenizer and kind == "open_clip" and v.pooling == "class" and not named:
+        tokenizer = pieces.openai(folder, v.vocab_size)
     read = [*read, *([Path(tokenizer.partition(":")[2])] if tokenizer else [])]
-    notes = () if tokenizer else (pieces.NONE,)
+    notes = () if tokenizer else (pieces.missing(named),)
     return Opened(
         module, params, tokenizer, scaling, kind, name_of(folder), identity(read, v), notes
     )

@@ -1,5 +1,6 @@
 """Which tokenizer a folder has: its file, and the kind that its texts are prepared as."""
 
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,8 @@ JSON = "tokenizer.json"
 MODELS = ("spiece.model", "tokenizer.model", "sentencepiece.model")
 MERGES, VOCABULARY = "merges.txt", "vocab.json"
 END = {"</s>": "siglip", "<eos>": "siglip2"}  # the piece of id 1 -> kind
-NONE = (
-    "its texts can't be encoded: the folder has no tokenizer; put the tokenizer.json that was "
-    "published with the model into it"
-)
+OPENAI = "bpe_simple_vocab_16e6.txt.gz"  # OpenAI's list of merges, which open_clip brings along
+OPENAI_SIZE = 49_408
 
 
 def find(folder: Path, *, siglip: bool, vocab_size: int) -> str:
@@ -48,6 +47,23 @@ def find(folder: Path, *, siglip: bool, vocab_size: int) -> str:
         found = next((folder / name for name in MODELS if (folder / name).is_file()), None)
         return "" if found is None else f"{_sentencepiece_kind(found)}:{found}"
     return f"clip:{folder / MERGES}" if (folder / MERGES).is_file() else ""
+
+
+def openai(folder: Path, vocab_size: int) -> str:
+    """Returns the name of OpenAI's vocabulary: in the folder, or as an installed open_clip has it.
+
+    open_clip takes it for every CLIP whose configuration names no other.
+    """
+    spec = importlib.util.find_spec("open_clip")
+    places = [folder, *map(Path, (spec and spec.submodule_search_locations) or ())]
+    found = next((place / OPENAI for place in places if (place / OPENAI).is_file()), None)
+    return f"clip:{found}" if found is not None and vocab_size == OPENAI_SIZE else ""
+
+
+def missing(named: str) -> str:
+    """Returns what to say of a folder without a tokenizer; `named`: its configuration's name of it."""
+    what = f"the tokenizer.json of {named!r}" if named else "the tokenizer.json published with it"
+    return f"the folder has no tokenizer, so texts can't be encoded: put {what} into the folder"
 
 
 def _ids(content: Any, path: Path) -> Mapping[str, int]:

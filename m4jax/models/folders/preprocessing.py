@@ -43,6 +43,10 @@ _COMMON = {
     "do_resize": True, "resample": 3, "do_rescale": True, "rescale_factor": 1 / 255,
     "do_normalize": True,
 }  # fmt: skip
+_OPEN_CLIP = {
+    "size": 224, "mode": "RGB", "mean": _OPENAI_MEAN, "std": _OPENAI_STD,
+    "interpolation": "bicubic", "resize_mode": "shortest", "fill_color": 0,
+}  # fmt: skip
 _ENDINGS = ("ImageProcessor", "ImageProcessorFast", "ImageProcessorPil", "FeatureExtractor")
 KINDS = {kind + ending: kind for kind in _DEFAULTS for ending in _ENDINGS}
 
@@ -72,6 +76,33 @@ def transformers(folder: Path, kind: str) -> Preprocessing:
         raise InputError(f"{path}: {error}") from None
     except (TypeError, KeyError, ValueError, ZeroDivisionError) as error:
         raise InputError(f"{path}: not what transformers writes: {error!r:.200}") from None
+
+
+def open_clip(content: Mapping[str, Any], size: int, source: str) -> Preprocessing:
+    """Returns what the `preprocess_cfg` of an open_clip_config.json says, or open_clip's defaults.
+
+    Args:
+        content: of the file.
+        size: of the model's pictures, which counts whatever stands there.
+        source: what to call the file in an error.
+    """
+    told = content.get("preprocess_cfg") or {}
+    try:
+        steps = {key: value for key, value in told.items() if value is not None}
+        odd = next((key for key in steps if key not in _OPEN_CLIP), None)
+        if odd is not None:
+            raise InputError(f"the step {odd} ({steps[odd]!r:.60}) is not known here")
+        steps = _OPEN_CLIP | steps
+        if steps["mode"] != "RGB":
+            raise InputError(f"mode is {steps['mode']!r:.40}; expected RGB")
+        # "random" is of training; without it pictures are scaled bicubically.
+        interpolation = {"random": "bicubic"}.get(steps["interpolation"], steps["interpolation"])
+        scaling = Scaling(size, steps["resize_mode"], interpolation, cut="round")
+        return Preprocessing(scaling, *(_three(steps[key], key) for key in ("mean", "std")))
+    except InputError as error:
+        raise InputError(f"{source}: preprocess_cfg: {error}") from None
+    except (TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{source}: preprocess_cfg is not open_clip's: {error!r:.200}") from None
 
 
 def _found(folder: Path) -> tuple[Path, Mapping[str, Any]]:
