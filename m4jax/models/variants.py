@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import jax
 
@@ -130,19 +130,24 @@ class Variant:
         return self.pooling != "map" or self.embed != self.width
 
 
-def _clip(patch_size: int, vision: tuple, text: tuple, embed: int) -> Variant:
+def _clip(patch_size: int, vision: tuple, text: tuple, embed: int, **more: Any) -> Variant:
     """Returns an OpenAI-CLIP model for 224 px from the (width, depth, heads) of its towers."""
     return Variant(
         *(224, patch_size, *vision, *text, embed),
+        **more,
         pixel_mean=(0.48145466, 0.4578275, 0.40821073),  # openai/CLIP, clip.py
         pixel_std=(0.26862954, 0.26130258, 0.27577711),
     )
 
 
-def _siglip(patch_size: int, tower: tuple) -> Variant:
-    """Returns a SigLIP model for 224 px, both towers of one (width, depth, heads)."""
+def _siglip(
+    patch_size: int, tower: tuple, mlp_width: int | None = None, *, image_size: int = 224
+) -> Variant:
+    """Returns a SigLIP model, both towers of one (width, depth, heads) and width of the MLPs."""
     return Variant(
-        *(224, patch_size, *tower, *tower, tower[0]),
+        *(image_size, patch_size, *tower, *tower, tower[0]),
+        mlp_width=mlp_width,
+        text_mlp_width=mlp_width,
         pooling="map",
         text_pooling="end",
         text_mask="none",
@@ -154,6 +159,14 @@ def _siglip(patch_size: int, tower: tuple) -> Variant:
         logit_scale=10.0,
         logit_bias=-10.0,
     )
+
+
+def _siglip2(
+    patch_size: int, tower: tuple, mlp_width: int | None = None, *, image_size: int = 256
+) -> Variant:
+    """Returns a SigLIP 2 model: SigLIP's architecture with Gemma's vocabulary."""
+    model = _siglip(patch_size, tower, mlp_width, image_size=image_size)
+    return dataclasses.replace(model, vocab_size=256_000)
 
 
 def _emoji(patch_size: int, width: int, depth: int, heads: int) -> Variant:
@@ -175,6 +188,10 @@ _BASE = (768, 12, 12)
 _LARGE = (1024, 24, 16)
 _TEXT_BASE = (512, 12, 8)  # text towers of B and L: Radford et al. 2021, table 20
 _TEXT_LARGE = (768, 12, 12)
+_TEXT_HUGE = (1024, 24, 16)
+# "Shape-optimised": Alabdulmohsin et al. 2023, "Getting ViT in Shape"; g: Tschannen et al. 2025.
+_SO400M, _SO400M_MLP = (1152, 27, 16), 4304
+_GIANT = (1536, 40, 16)
 
 VARIANTS: dict[str, Variant] = {
     # Ti and S: the image tower's sizes for both towers, as open_clip's ViT-S-32.json has it.
@@ -187,6 +204,13 @@ VARIANTS: dict[str, Variant] = {
     "ViT-B/16": _clip(16, _BASE, _TEXT_BASE, 512),
     "ViT-L/16": _clip(16, _LARGE, _TEXT_LARGE, 768),
     "ViT-L/14": _clip(14, _LARGE, _TEXT_LARGE, 768),
+    # LAION's, Cherti et al. 2023, "Reproducible scaling laws for contrastive language-image
+    # learning"; sizes as in open_clip's ViT-H-14.json, ViT-g-14.json and ViT-bigG-14.json.
+    "ViT-H/14": _clip(14, (1280, 32, 16), _TEXT_HUGE, 1024, activation="gelu"),
+    "ViT-g/14": _clip(14, (1408, 40, 16), _TEXT_HUGE, 1024, activation="gelu", mlp_width=6144),
+    "ViT-bigG/14": _clip(
+        14, (1664, 48, 16), (1280, 32, 20), 1280, activation="gelu", mlp_width=8192
+    ),
     # Zhai et al. 2023; B/16 and L/16 are those that big_vision publishes, the others are its towers
     # (Steiner et al. 2021) put together alike.
     "SigLIP-Ti/16": _siglip(16, _TINY),
@@ -196,6 +220,21 @@ VARIANTS: dict[str, Variant] = {
     "SigLIP-B/16": _siglip(16, _BASE),
     "SigLIP-L/16": _siglip(16, _LARGE),
     "SigLIP-L/14": _siglip(14, _LARGE),
+    # big_vision's model of 384 px; that of 224 px takes texts of 16 tokens. The patches leave a
+    # rest of 6 px, which is not seen.
+    "SigLIP-So400m/14": _siglip(14, _SO400M, _SO400M_MLP, image_size=384),
+    # Tschannen et al. 2025, "SigLIP 2", section 2 and table 1, each at its smallest size.
+    "SigLIP2-B/32": _siglip2(32, _BASE),
+    "SigLIP2-B/16": _siglip2(16, _BASE, image_size=224),
+    "SigLIP2-L/16": _siglip2(16, _LARGE),
+    "SigLIP2-So400m/14": _siglip2(14, _SO400M, _SO400M_MLP, image_size=224),
+    "SigLIP2-So400m/16": _siglip2(16, _SO400M, _SO400M_MLP),
+    "SigLIP2-g/16": dataclasses.replace(
+        _siglip2(16, _SO400M, _SO400M_MLP),
+        **dict(zip(("width", "depth", "heads"), _GIANT, strict=True)),
+        embed=1536,
+        mlp_width=None,
+    ),
     # The testbed's own.
     "emoji-S/16": _emoji(16, width=64, depth=3, heads=2),
     "emoji-S/8": _emoji(8, width=64, depth=3, heads=2),

@@ -37,14 +37,15 @@ def open_clip_model(v, activation):
 def transformers_model(v):
     """The CLIPModel or SiglipModel of transformers of the sizes of a variant."""
     torch()
+    without_operators()
     transformers = pytest.importorskip("transformers")
     siglip = v.pooling == "map"
     activation = {"gelu_tanh": "gelu_pytorch_tanh"}.get(v.activation, v.activation)
     shared = {"hidden_act": activation, "layer_norm_eps": v.norm_epsilon}
-    vision = shared | {"hidden_size": v.width, "intermediate_size": 4 * v.width}
+    vision = shared | {"hidden_size": v.width, "intermediate_size": v.hidden}
     vision |= {"num_hidden_layers": v.depth, "num_attention_heads": v.heads}
     vision |= {"image_size": v.image_size, "patch_size": v.patch_size}
-    text = shared | {"hidden_size": v.text_width, "intermediate_size": 4 * v.text_width}
+    text = shared | {"hidden_size": v.text_width, "intermediate_size": v.text_hidden}
     text |= {"num_hidden_layers": v.text_depth, "num_attention_heads": v.text_heads}
     text |= {"max_position_embeddings": v.context, "vocab_size": v.vocab_size}
     text |= {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": v.vocab_size - 1}

@@ -6,11 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import peers
 from helpers.tolerance import rounding
 
 from m4jax import models
 from m4jax.errors import InputError
 from m4jax.models import two_towers
+from m4jax.models.convert import configurations, open_clip_config
 
 TINY = {"image_size": 16, "width": 8, "text_width": 8, "depth": 2, "embed": 8, "vocab_size": 20}
 CLIP_TINY = {**TINY, "patch_size": 8, "heads": 2, "text_heads": 2, "text_depth": 2, "context": 6}
@@ -41,6 +43,16 @@ PARAMETERS = {
     "SigLIP-B/16": 203_155_970,  # as in transformers
     "SigLIP-L/16": 652_089_346,
     "SigLIP-L/14": 651_966_466,
+    "ViT-H/14": 986_109_441,
+    "ViT-g/14": 1_366_678_273,
+    "ViT-bigG/14": 2_539_567_105,
+    "SigLIP-So400m/14": 877_960_498,
+    "SigLIP2-B/32": 376_856_066,
+    "SigLIP2-B/16": 375_187_970,
+    "SigLIP2-L/16": 881_526_786,
+    "SigLIP2-So400m/14": 1_135_463_602,
+    "SigLIP2-So400m/16": 1_135_670_962,
+    "SigLIP2-g/16": 1_871_393_906,
     "emoji-S/8": 255_489,
     "emoji-S/4": 249_345,
     "emoji-S/16": 291_585,
@@ -88,22 +100,25 @@ def masked(request):
 def by_formula(v):
     """The number of parameters, written down without the modules."""
 
-    def layers(width, depth):
-        return depth * (12 * width**2 + 13 * width)
+    def layers(width, depth, hidden):
+        mlp = 2 * width * hidden + hidden + width
+        return depth * (4 * width**2 + 4 * width + mlp + 4 * width)
 
     def projection(width):
         return (width + v.biases) * v.embed
 
+    hidden, text_hidden = v.mlp_width or 4 * v.width, v.text_mlp_width or 4 * v.text_width
     patches = (v.image_size // v.patch_size) ** 2
-    image = (3 * v.patch_size**2 + v.biases + patches) * v.width + layers(v.width, v.depth)
+    image = (3 * v.patch_size**2 + v.biases + patches) * v.width + layers(v.width, v.depth, hidden)
     image += 2 * v.width  # the norm after the layers
     if v.pooling == "class":  # a token, its position, and the norm before the layers
         image += 4 * v.width
     if v.pooling == "map":  # a layer with one norm less, and the probe
-        image += layers(v.width, 1) - 2 * v.width + v.width
+        image += layers(v.width, 1, hidden) - 2 * v.width + v.width
     if v.pooling != "map" or v.embed != v.width:
         image += projection(v.width)
-    text = (v.vocab_size + v.context + 2) * v.text_width + layers(v.text_width, v.text_depth)
+    text = (v.vocab_size + v.context + 2) * v.text_width
+    text += layers(v.text_width, v.text_depth, text_hidden)
     return image + text + projection(v.text_width) + 1 + (v.logit_bias is not None)
 
 
@@ -116,6 +131,39 @@ def test_parameter_count(name):
     model = models.create(name)
     sizes = [x.size for x in jax.tree.leaves(jax.eval_shape(lambda: init(model)))]
     assert sum(sizes) == PARAMETERS[name] == by_formula(model.variant)
+
+
+@pytest.mark.parametrize("name", [name for name in PARAMETERS if not name.startswith("emoji")])
+def test_parameter_count_is_that_of_transformers(name):
+    """The peer's own model of the sizes, made without memory."""
+    with peers.torch().device("meta"):
+        model = peers.transformers_model(models.create(name).variant)
+    assert sum(x.numel() for x in model.parameters()) == PARAMETERS[name]
+
+
+OPEN_CLIP = {
+    "ViT-B/32": "ViT-B-32-quickgelu", "ViT-L/14": "ViT-L-14-quickgelu", "ViT-H/14": "ViT-H-14",
+    "ViT-g/14": "ViT-g-14", "ViT-bigG/14": "ViT-bigG-14", "SigLIP-B/16": "ViT-B-16-SigLIP",
+    "SigLIP-So400m/14": "ViT-SO400M-14-SigLIP-384", "SigLIP2-B/32": "ViT-B-32-SigLIP2-256",
+    "SigLIP2-B/16": "ViT-B-16-SigLIP2", "SigLIP2-L/16": "ViT-L-16-SigLIP2-256",
+    "SigLIP2-So400m/14": "ViT-SO400M-14-SigLIP2",
+    "SigLIP2-So400m/16": "ViT-SO400M-16-SigLIP2-256", "SigLIP2-g/16": "ViT-gopt-16-SigLIP2-256",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPEN_CLIP)
+def test_variants_are_those_that_open_clip_configures(name):
+    peers.torch()
+    peers.without_operators()
+    library = pytest.importorskip("open_clip")
+    content = library.get_model_config(OPEN_CLIP[name])
+    told = configurations.read(content, open_clip_config.open_clip, name)
+    made = configurations.variant(told, name)
+    ours = models.create(name).variant
+    # SigLIP's are trained with the approximate GELU, which open_clip takes only for some.
+    free = dict.fromkeys(("activation", "text_activation"), "gelu_tanh") if "SigLIP" in name else {}
+    free |= {"pixel_mean": ours.pixel_mean, "pixel_std": ours.pixel_std}
+    assert dataclasses.replace(made, **free) == dataclasses.replace(ours, **free)
 
 
 def test_sigmoid_adds_one_parameter():

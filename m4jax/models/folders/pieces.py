@@ -61,7 +61,7 @@ def openai(folder: Path, vocab_size: int) -> str:
 
 
 def missing(named: str) -> str:
-    """Returns what to say of a folder without a tokenizer; `named`: its configuration's name of it."""
+    """Returns what to say of a folder without a tokenizer, which its configuration may name."""
     what = f"the tokenizer.json of {named!r}" if named else "the tokenizer.json published with it"
     return f"the folder has no tokenizer, so texts can't be encoded: put {what} into the folder"
 
