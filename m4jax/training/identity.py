@@ -31,7 +31,9 @@ ROWS = 32  # pictures that are hashed wherever they lie, also encoded on disk
 RANDOM = "random"
 # Of a model, what the shapes of parameters don't show: with another of them they are another model.
 UNSEEN = ("heads", "text_heads", "pooling", "text_pooling", "text_mask", "activation",
-          "norm_epsilon", "pixel_mean", "pixel_std")  # fmt: skip
+          "text_activation", "norm_epsilon", "pixel_mean", "pixel_std")  # fmt: skip
+# Fields of a model that came later: left out where they are None, as older runs have them.
+LATER = ("mlp_width", "text_mlp_width", "text_activation")
 # They change how a run is carried out, not what comes of it.
 FREE = ("input_workers", "checkpoint_every")
 
@@ -48,10 +50,11 @@ def of(
         pictures: what `pictures_of` says of the data's, if that is known.
     """
     settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in FREE}
-    fields = dataclasses.asdict(model.variant).items()
+    fields = dataclasses.asdict(model.variant)
+    fields = {k: v for k, v in fields.items() if v is not None or k not in LATER}
     return {
         "settings": settings,
-        "model": {k: list(v) if isinstance(v, tuple) else v for k, v in fields},
+        "model": {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()},
         "pictures": pictures or pictures_of(data.images),
         "captions": {
             "tokens": _digest(data.tokens.astype(np.int64)),

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, processors
 
 from m4jax import files
+from m4jax.data import merges as merges_module
 from m4jax.data import pieces, tokenizers
 from m4jax.data.tokenizers import (
     CLIP_MERGES,
@@ -411,3 +412,33 @@ def test_a_lone_surrogate_is_told_with_its_row(merges, model):
     for tokenizer in (ClipTokenizer(merges), SiglipTokenizer(model)):
         with pytest.raises(InputError, match=r"text 1: '\\ud800' at 4 is half a surrogate pair"):
             tokenizer(["dog", "dog \ud800"])
+
+
+def test_clip_reads_merges_of_transformers(tmp_path):
+    """A merges.txt with the ids of its vocab.json, whatever their number and order."""
+    pieces = [*"cdogat", *(x + "</w>" for x in "cdogat"), "do", "dog</w>", "ca", "cat</w>"]
+    ids = {piece: i for i, piece in enumerate(["!", *merges_module.CLIP_SPECIAL, *pieces])}
+    path = tmp_path / "merges.txt"
+    path.write_text("#version: 0.2\nd o\ndo g</w>\nc a\nca t</w>\n")
+    with pytest.raises(InputError, match=r"vocab\.json: no such file"):
+        ClipTokenizer(path)
+    (tmp_path / "vocab.json").write_text(json.dumps(ids))
+    clip = tokenizers.open_named(f"clip:{path}", 6)
+    assert clip(["Dog cat", "dog " * 9]).tolist() == [
+        [1, ids["dog</w>"], ids["cat</w>"], 2, 0, 0],
+        [1, *[ids["dog</w>"]] * 4, 2],
+    ]
+    assert tokenizers.size(f"clip:{path}") == len(ids)
+    before = tokenizers.identity(f"clip:{path}")
+    (tmp_path / "vocab.json").write_text(json.dumps(ids | {"more": len(ids)}))
+    assert tokenizers.identity(f"clip:{path}") != before
+    for content, message in (
+        ("[1]", "expected an object of pieces"),
+        ('{"a": 1}', r"has no <\|startoftext\|>"),
+    ):
+        (tmp_path / "vocab.json").write_text(content)
+        with pytest.raises(InputError, match=message):
+            ClipTokenizer(path)
+    path.write_text("#version: 0.2\na b c\n")
+    with pytest.raises(InputError, match="expected lines of two pieces"):
+        ClipTokenizer(path)

@@ -1,12 +1,14 @@
 """Reading archives of arrays that others made: nothing in them is executed, nothing is believed."""
 
 import ast
+import contextlib
 import lzma
 import math
 import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,10 +54,17 @@ def read(path: Path, most: int) -> Archive:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    try:
+    with _told(path):
         if path.name.endswith(INDEX):
             return _sharded(path, most)
         return _npz(path, most) if path.suffix == ".npz" else _safetensors(path, most)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turns what the libraries raise at a broken file into an `InputError`."""
+    try:
+        yield
     except InputError:
         raise
     except _BROKEN as error:
@@ -114,22 +123,49 @@ def _safetensors(path: Path, most: int) -> Archive:
         return Archive(tensors, dict(file.metadata() or {}))
 
 
+def npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes of the arrays of an npz file, by name, reading none of the numbers.
+
+    Raises:
+        InputError: see `read`.
+    """
+    with _told(path), zipfile.ZipFile(path) as archive:
+        shapes = {}
+        for name, member in _members(path, archive).items():
+            with archive.open(member) as file:
+                shapes[name] = _header(file.read(HEADER + 12))[1]
+        return shapes
+
+
+def _members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    members = archive.infolist()
+    named = {member.filename.removesuffix(".npy"): member for member in members}
+    if len(named) != len(members):
+        raise ValueError("a name stands twice")
+    return named
+
+
 def _npz(path: Path, most: int) -> Archive:
     with open(path, "rb") as file:
         if file.read(6) == b"\x93NUMPY":
             raise InputError(f"{path}: a single array (.npy), not an archive of arrays (.npz)")
     with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        names = [member.filename.removesuffix(".npy") for member in members]
-        if len(set(names)) != len(names):
-            raise ValueError("a name stands twice")
-        _check_size(path, sum(member.file_size for member in members), most)
-        arrays = {n: _npy(archive.read(member)) for n, member in zip(names, members, strict=True)}
+        members = _members(path, archive)
+        _check_size(path, sum(member.file_size for member in members.values()), most)
+        arrays = {name: _npy(archive.read(member)) for name, member in members.items()}
         return Archive(arrays, {})
 
 
 def _npy(content: bytes) -> np.ndarray:
     """Returns the array of a .npy file, whose numbers must fill it exactly."""
+    dtype, shape, order, end = _header(content)
+    if math.prod(shape) * dtype.itemsize != len(content) - end:
+        raise ValueError(f"an entry of shape {shape!r:.40} has {len(content) - end:,} bytes")
+    return np.frombuffer(content, dtype, offset=end).reshape(shape, order=order)
+
+
+def _header(content: bytes) -> tuple[np.dtype, tuple[int, ...], str, int]:
+    """Returns type, shape and order of a .npy file, and where its numbers begin."""
     if content[:6] != b"\x93NUMPY" or content[6:8] not in (b"\1\0", b"\2\0", b"\3\0"):
         raise ValueError("an entry is no .npy file")
     layout = "<H" if content[6] == 1 else "<I"
@@ -147,7 +183,4 @@ def _npy(content: bytes) -> np.ndarray:
         raise ValueError(f"an entry of shape {shape!r:.40}")
     # NumPy writes bfloat16 as two bytes of nothing; big_vision reads them so as well.
     dtype = np.dtype(jnp.bfloat16 if descr[1:] == "V2" else descr)
-    if math.prod(shape) * dtype.itemsize != len(content) - end:
-        raise ValueError(f"an entry of shape {shape!r:.40} has {len(content) - end:,} bytes")
-    order = "F" if header["fortran_order"] else "C"
-    return np.frombuffer(content, dtype, offset=end).reshape(shape, order=order)
+    return dtype, shape, "F" if header["fortran_order"] else "C", end

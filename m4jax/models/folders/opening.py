@@ -14,7 +14,7 @@ from m4jax.models.convert import configurations
 from m4jax.models.convert.api import MODEL, VARIANT
 from m4jax.models.convert.archives import INDEX
 from m4jax.models.convert.open_clip_config import open_clip
-from m4jax.models.folders import pieces, preprocessing
+from m4jax.models.folders import big_vision, pieces, preprocessing
 from m4jax.models.folders.opened import Opened
 from m4jax.models.scaling import Scaling
 from m4jax.models.two_towers import TwoTowers
@@ -35,10 +35,10 @@ def open_folder(path: str | os.PathLike, *, image_size: int | None = None) -> Op
     index, `preprocessor_config.json`, `tokenizer.json`), of open_clip (`open_clip_config.json`,
     `open_clip_model.safetensors`, a tokenizer's files) or an exported model of ours
     (`model.json`). All sizes are those of its configuration. One that is of both libraries is
-    opened as transformers'.
+    opened as transformers'. A SigLIP of big_vision is one npz file, whose shapes tell the sizes.
 
     Args:
-        path: of the folder.
+        path: of the folder, or of an npz file.
         image_size: for pictures of another size than the model's own, in pixels: its positions
             are interpolated as the folder's library does it.
 
@@ -46,18 +46,20 @@ def open_folder(path: str | os.PathLike, *, image_size: int | None = None) -> Op
         InputError: if a file is missing, unreadable or contradicts another one, or the model is
             of a kind that there is not here; with what to do.
     """
-    folder = _resolved(Path(path))
-    opener = _opener(folder)
-    return opener(folder, image_size)
+    path = _resolved(Path(path))
+    opener = _big_vision if path.is_file() else _opener(path)
+    return opener(path, image_size)
 
 
 def _resolved(path: Path) -> Path:
-    """Returns a folder; that of a download cache leads to its one snapshot."""
+    """Returns a folder or a file of big_vision; a download cache leads to its one snapshot."""
     if not path.exists():
         raise InputError(
             f"{path}: no such folder; give that of a model's configuration and weights"
         )
     if not path.is_dir():
+        if path.suffix == ".npz":
+            return path
         raise InputError(f"{path}: a file; give the folder in which it lies")
     snapshots = path / "snapshots"
     if snapshots.is_dir() and not (path / CONFIG).exists():
@@ -65,7 +67,9 @@ def _resolved(path: Path) -> Path:
         if len(found) != 1:
             raise InputError(f"{snapshots}: has {len(found)} snapshots; give the folder of one")
         return found[0]
-    return path
+    archives = sorted(path.glob("*.npz"))
+    named = any((path / name).exists() for name in (CONFIG, OPEN_CLIP, VARIANT))
+    return archives[0] if len(archives) == 1 and not named else path
 
 
 def _opener(folder: Path) -> Callable[[Path, int | None], Opened]:
@@ -160,6 +164,13 @@ def _open_clip(folder: Path, image_size: int | None) -> Opened:
     return _opened(folder, "open_clip", TwoTowers(resized), params, scaling, read, named=named)
 
 
+def _big_vision(path: Path, image_size: int | None) -> Opened:
+    variant, scaling, notes = big_vision.read(path, image_size)
+    params = parameters(path, variant, "big_vision", path)
+    opened = _opened(path.parent, "big_vision", TwoTowers(variant), params, scaling, [path])
+    return dataclasses.replace(opened, name=path.stem, notes=notes + opened.notes)
+
+
 def at_size(variant: Variant, scaling: Scaling, image_size: int | None) -> tuple[Variant, Scaling]:
     """Returns a model's variant and scaling for pictures of another size; None: as they are."""
     if image_size is None or image_size == variant.image_size:
@@ -180,7 +191,8 @@ def parameters(weights: Path, variant: Variant, format: str, config: Path) -> An
     except InputError as error:
         if str(weights.parent) in str(error):
             raise
-        raise InputError(f"{weights}, read as {config.name} says: {error}") from None
+        told = f", read as {config.name} says" if config != weights else ""
+        raise InputError(f"{weights}{told}: {error}") from None
 
 
 def _shards(weights: Path) -> list[Path]:

@@ -125,11 +125,11 @@ def _found(folder: Path) -> tuple[Path, Mapping[str, Any]]:
 
 
 def _read(content: Mapping[str, Any], kind: str) -> Preprocessing:
-    told = content.get("image_processor_type") or content.get("feature_extractor_type")
-    if told is not None:
-        if told not in KINDS:
-            raise InputError(f"the processor {told!r:.60}; {nearest(str(told), KINDS)}")
-        kind = KINDS[told]
+    name = content.get("image_processor_type") or content.get("feature_extractor_type")
+    if name is not None:
+        if name not in KINDS:
+            raise InputError(f"the processor {name!r:.60}; {nearest(str(name), KINDS)}")
+        kind = KINDS[name]
     known = _COMMON | _DEFAULTS[kind]
     for key, value in content.items():
         if key not in known and key not in _SILENT and value not in (None, False):
@@ -137,8 +137,9 @@ def _read(content: Mapping[str, Any], kind: str) -> Preprocessing:
                 f"the step {key} ({value!r:.60}) is not known here; if it changes nothing, set it "
                 "to null"
             )
-    # Older files have no value, newer ones null, where the processor's own default counts.
-    steps = known | {key: value for key, value in content.items() if key in known}
+    # Where a file has no value, or null, the processor's own default counts.
+    told = {key: value for key, value in content.items() if key in known and value is not None}
+    steps = known | told
     mean, std = _normalisation(steps)
     return Preprocessing(_scaling(steps), mean, std)
 
