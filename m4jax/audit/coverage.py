@@ -19,7 +19,7 @@ def coverage(shown: Shown) -> tuple[Table, tuple[str, ...]]:
     rows.append(("examples", n, 1.0))
     if texts:
         rows.append(("with a caption", n - without, (n - without) / n))
-        rows.append(("captions", texts, float("nan")))
+        rows.append(("captions", texts, ""))
         rows.append(("whose captions name no person", *_of(shown.nobody)))
     unknown = []
     for name, attribute in shown.attributes.items():

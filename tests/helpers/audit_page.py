@@ -12,6 +12,19 @@ from m4jax.report.page import Change, Example, Fact, Limit, Page, Past, Point, T
 
 LABELS = tuple(f"job {i:02d}" for i in range(40))
 
+HOSTILE = {
+    "script": "<script>alert(1)</script>",
+    "closing": "</td></table></style></script>--><!--",
+    "quotes": "\"' onmouseover='alert(1)' x=\"",
+    "entity": "&lt;b&gt; &amp; &#x3C;script&#x3E;",
+    "direction": "\u202egnirts\u202c \u2066x\u2069 \u200f",
+    "controls": "a\x00b\x1b[2Jc\x7f\x85\u2028d\r\ne\tf",
+    "lone": "\ud800 half \udfff",
+    "long": "x" * 10_000,
+    "address": "javascript:alert(1) http://example.org/a.png",
+    "template": "${7*7} {{7*7}} `x`",
+}
+
 
 def measure(part, metric, value, half, *, n=200, **about):
     """Returns a told measure with a symmetrical interval."""

@@ -1,6 +1,7 @@
 """The page of an audit: what stands on it is there, well-formed, as text whatever it holds."""
 
 import base64
+import dataclasses
 import hashlib
 import itertools
 import math
@@ -10,7 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 from helpers import audit_page
-from helpers.audit_page import RB, UNTOLD, measure, sample
+from helpers.audit_page import HOSTILE, RB, UNTOLD, measure, sample
 
 from m4jax.errors import InputError
 from m4jax.evaluation.measures.kinds import KINDS
@@ -21,18 +22,6 @@ from m4jax.report.page.html import element, short
 
 SECTIONS = ("headline", "unknown", "limits", "changes", "data", "groups", "balancing",
             "duplicates", "model", "history", "examples", "methods", "versions")  # fmt: skip
-HOSTILE = {
-    "script": "<script>alert(1)</script>",
-    "closing": "</td></table></style></script>--><!--",
-    "quotes": "\"' onmouseover='alert(1)' x=\"",
-    "entity": "&lt;b&gt; &amp; &#x3C;script&#x3E;",
-    "direction": "\u202egnirts\u202c \u2066x\u2069 \u200f",
-    "controls": "a\x00b\x1b[2Jc\x7f\x85\u2028d\r\ne\tf",
-    "lone": "\ud800 half \udfff",
-    "long": "x" * 10_000,
-    "address": "javascript:alert(1) http://example.org/a.png",
-    "template": "${7*7} {{7*7}} `x`",
-}
 
 
 class Reader(HTMLParser):
@@ -211,6 +200,17 @@ def test_order_of_history_and_dates_is_that_of_time():
     told = page.render(Page("Audit", measures=(RB,), history=tuple(
         page.Past(day, RB) for day in days)))  # fmt: skip
     assert "3 audits from 2026-01-01, 05:00 to 2026-03-01" in told
+
+
+def test_lines_are_broken_where_nothing_is_known():
+    curve = [page.Point(k / 4, math.nan if k == 2 else 0.1 * k, "bias") for k in range(1, 5)]
+    told = page.render(Page("Audit", frontier=tuple(curve)))
+    line = re.search(r'<path class="s1" d="([^"]*)"', told)[1]
+    assert line.count("M") == 2 and line.count("L") == 1 and "50% kept, can’t tell" in told
+    untold = dataclasses.replace(RB, value=math.nan, low=math.nan, high=math.nan)
+    past = tuple(page.Past(f"2026-0{k}-01", untold if k == 2 else RB) for k in range(1, 5))
+    told = page.render(Page("Audit", measures=(RB,), history=past))
+    assert told.count('<path class="s1"') == 1 and "2026-02-01: can’t tell" in told
 
 
 def test_a_thousand_labels_stay_small_and_quick():

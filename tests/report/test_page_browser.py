@@ -4,9 +4,11 @@ import os
 import re
 
 import pytest
-from helpers.audit_page import sample
+from helpers.audit_page import HOSTILE, measure, sample
 
+from m4jax.evaluation.measures.measure import Measure
 from m4jax.report import page
+from m4jax.report.page import Fact, Page
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 PATHS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome",
@@ -135,6 +137,18 @@ def test_long_tables_are_folded_filtered_and_unfolded(opened):
     assert len(shown(tab, GAPS)) == 25
 
 
+def test_few_of_many_rows_that_cannot_be_told_are_shown(opened, tmp_path):
+    told = [measure("data", "gap", 0.1, 0.01, label=f"a{i}", group="man − woman") for i in range(6)]
+    untold = [Measure("data", "gap", "photos", "gender", "man − woman", f"b{i}", note="too few")
+              for i in range(30)]  # fmt: skip
+    page.write(tmp_path / "report.html", Page("Audit", measures=(*untold, *told)))
+    tab = opened(tmp_path / "report.html")
+    rows = shown(tab, GAPS)
+    assert len(rows) == 10 and sum("can’t tell" in row for row in rows) == 4
+    tab.locator(".more").click()
+    assert len(shown(tab, GAPS)) == 36
+
+
 def test_folded_parts_unfold(opened):
     tab = opened()
     fold = tab.locator("details", has_text="By wording")
@@ -159,10 +173,6 @@ def test_the_page_never_scrolls_sideways(opened, width):
 
 
 def test_hostile_names_do_not_break_its_width(opened, tmp_path):
-    from test_page import HOSTILE
-
-    from m4jax.report.page import Fact, Page
-
     texts = tuple(HOSTILE.values())
     page.write(tmp_path / "report.html", Page(
         HOSTILE["long"], facts=tuple(Fact(x, x) for x in texts), unknown=texts,

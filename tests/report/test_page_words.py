@@ -73,6 +73,7 @@ def test_beside_a_number_stand_other_sets_and_wordings():
     told = sentences.elsewhere(RB, (RB, STREET, WORDED, UNTOLD))
     assert told == "Another set: +42.0; another wording: +12.0"
     assert sentences.elsewhere(WOMEN, (RB, WOMEN)) == ""
+    assert "compare models on the same ones" in sentences.elsewhere(RB, (RB,))
 
 
 def test_reasons_that_differ_in_numbers_alone_are_told_once():

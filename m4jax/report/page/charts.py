@@ -10,6 +10,7 @@ from m4jax.report.page.html import Markup, element, join
 from m4jax.report.page.numbers import Writer, clear, kind_of, neutral_of, writer
 
 WIDTH, HEIGHT, EDGE = 180, 14, 4  # of a bar, in pixels; what stays free at its ends
+WIDE = 0.2  # shares above are drawn on a scale up to 100%
 GAUGE = 320  # width of a single number's drawing
 MANY, INSIDE = 40, 0.97  # of so many bars, the farthest 3% may run off the scale
 STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
@@ -66,7 +67,7 @@ def scale_of(
             for m in measures[:MANY] if m.told)  # fmt: skip
     far = nice(max(far, bound, *seen))
     if kind.unit == PERCENT:
-        whole = math.isfinite(neutral) or far > 0.5
+        whole = math.isfinite(neutral) or far > WIDE
         least = min([m.low for m in measures if m.told] + [bound] * (bound > 0), default=0.0)
         low = math.floor(10 * least) / 10 if least > 0.5 and math.isnan(neutral) else 0.0
         return Scale(min(low, 0.9), 1.0 if whole else far, neutral)

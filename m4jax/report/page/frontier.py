@@ -36,10 +36,15 @@ def draw(points: Sequence[Point], largest: float) -> Markup:
                              text_anchor="end" if left else "start"))  # fmt: skip
     for i, mine in enumerate(curves.values()):
         style = i % STYLES + 1
-        dots = [_place(p.keep_rate, p.value, top) for p in mine if math.isfinite(p.value)]
-        path = "L".join(f"{x} {y}" for x, y in dots)
-        parts.append(element("path", class_=f"s{style}", d=f"M{path}" if path else None))
-        parts += [dot(x, y, style) for x, y in dots]
+        path, pen = "", "M"  # the line is broken where there is no value
+        for point in mine:
+            if math.isfinite(point.value):
+                x, y = _place(point.keep_rate, point.value, top)
+                path, pen = f"{path}{pen}{x} {y}", "L"
+                parts.append(dot(x, y, style))
+            else:
+                pen = "M"
+        parts.append(element("path", class_=f"s{style}", d=path) if path else Markup())
     about = "; ".join(
         f"{short(curve) or 'bias'}: "
         + ", ".join(f"{number(100 * p.keep_rate, 0)}% kept, {write.full(p.value)}" for p in mine)

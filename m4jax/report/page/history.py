@@ -25,7 +25,7 @@ def lines(page: Page) -> list[Line]:
     for past in page.history:
         found.setdefault(past.measure.key, {})[past.when] = past
     kept = [
-        [times[when] for when in sorted(times, key=_moment)]
+        [times[when] for when in sorted(times, key=moment)]
         for times in found.values()
         if sum(x.measure.told for x in times.values()) > 1
     ]
@@ -46,11 +46,11 @@ def draw(line: Sequence[Past]) -> Markup:
     neutral = neutral_of(measures[-1])
     told = [x for x in line if x.measure.told]
     low, high = _range(told, neutral)
-    moments = [_moment(x.when) for x in line]
+    moments = [moment(x.when) for x in line]
     span = moments[-1] - moments[0] or 1.0
 
     def place(past: Past, value: float) -> tuple[float, float]:
-        part = (_moment(past.when) - moments[0]) / span
+        part = (moment(past.when) - moments[0]) / span
         x = LEFT + 6 + part * (WIDTH - LEFT - RIGHT - 12)
         return round(x, 1), _y(value, low, high)
 
@@ -108,12 +108,10 @@ def _y(value: float, low: float, high: float) -> float:
     return round(HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM), 1)
 
 
-def _moment(when: str) -> float:
-    """Returns a time as seconds; times without a zone are taken as UTC."""
+def moment(when: str) -> float:
+    """Returns a time as seconds; times without a zone are taken as UTC, what is none as 0."""
     try:
-        moment = datetime.datetime.fromisoformat(when)
+        found = datetime.datetime.fromisoformat(when)
     except ValueError:
         return 0.0
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.UTC)
-    return moment.timestamp()
+    return (found if found.tzinfo else found.replace(tzinfo=datetime.UTC)).timestamp()

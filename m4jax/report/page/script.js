@@ -1,7 +1,7 @@
 "use strict";
 // Sorting, filtering and folding of the tables. All rows stand in the page without it, too.
 (() => {
-  const FIRST = 25;
+  const FIRST = 25, SOME = 4;
   const words = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const thousands = new Intl.NumberFormat("en");
 
@@ -54,7 +54,10 @@
   const foldable = (table) => {
     const rows = () => [...table.tBodies[0].rows];
     const all = rows().length;
-    if (all <= FIRST) return () => {};
+    // Of many rows that can't be told a few are shown; they come last.
+    const untold = rows().filter((row) => row.querySelector(".untold")).length;
+    const first = Math.min(FIRST, Math.max(all - untold + SOME, SOME));
+    if (all <= first + (first < FIRST ? SOME : 0)) return () => {};
     const named = table.caption.id;
     const tools = make("div", "", { class: "tools" });
     const label = make("label", "Filter ");
@@ -74,13 +77,13 @@
       for (const row of rows()) {
         const fits = !wanted || texts.get(row).includes(wanted);
         found += fits;
-        row.hidden = !fits || (!whole && found > FIRST);
+        row.hidden = !fits || (!whole && found > first);
       }
-      const shown = whole ? found : Math.min(found, FIRST);
+      const shown = whole ? found : Math.min(found, first);
       told.textContent = `${thousands.format(shown)} of ${thousands.format(wanted ? found : all)}`
         + (wanted ? " that fit" : "") + " shown";
-      more.hidden = found <= FIRST;
-      more.textContent = whole ? `Show the first ${FIRST} only`
+      more.hidden = found <= first;
+      more.textContent = whole ? `Show the first ${first} only`
         : `Show all ${thousands.format(found)}`;
     };
     box.addEventListener("input", show);

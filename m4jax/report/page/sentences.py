@@ -82,15 +82,8 @@ def elsewhere(measure: Measure, measures: Sequence[Measure]) -> str:
     key = measure.key
     write = writer(measure.metric, (measure,))
     tell = write.full if write.unit == PERCENT else write
-    others = [
-        m.value
-        for m in measures
-        if m.told
-        and not m.wording
-        and m is not measure
-        and (*m.key[:2], *m.key[3:]) == (*key[:2], *key[3:])
-        and m.source != key[2]
-    ]
+    others = [m.value for m in measures if m.told and not m.wording and m.source != measure.source
+              and (*m.key[:2], *m.key[3:]) == (*key[:2], *key[3:])]  # fmt: skip
     words = [m.value for m in measures if m.told and m.wording and m.key[:-1] == key[:-1]]
     told = []
     for values, what in ((others, "other sets"), (words, "other wordings")):
@@ -98,7 +91,10 @@ def elsewhere(measure: Measure, measures: Sequence[Measure]) -> str:
             one = what.removesuffix("s").replace("other", "another") if len(values) == 1 else what
             ends = list(dict.fromkeys(tell(x) for x in (min(values), max(values))))
             told.append(f"{one}: {' to '.join(ends)}")
-    return ("; ".join(told)[:1].upper() + "; ".join(told)[1:]) if told else ""
+    if measure.metric == "representation_bias" and not others:
+        told.append("it depends on the pictures: compare models on the same ones")
+    text = "; ".join(told)
+    return text[:1].upper() + text[1:]
 
 
 def unknown(page: Page) -> list[str]:
@@ -120,7 +116,7 @@ def unknown(page: Page) -> list[str]:
         verb = "rests" if small == 1 else "rest"
         told.append(f"{numbers_of(small)} {verb} on fewer than {page.minimum} independent "
                     "examples, marked “few”.")  # fmt: skip
-    return [*page.unknown, *(text[:1].upper() + text[1:] for text in told)]
+    return [text[:1].upper() + text[1:] for text in (*page.unknown, *told)]
 
 
 def _untold(measures: Sequence[Measure]) -> str:

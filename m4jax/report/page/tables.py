@@ -62,9 +62,19 @@ def table(
         more: how many rows are left out.
         unseen: whether the caption is for those who listen alone, since a heading says the same.
     """
+    drawn = element("span", "drawn", class_="unseen")
     head = element(
         "tr",
-        *(element("th", column.title, scope="col", class_=column.kind) for column in columns),
+        *(
+            element(
+                "th",
+                column.title,
+                drawn if column.kind == DRAWING else None,
+                scope="col",
+                class_=column.kind,
+            )
+            for column in columns
+        ),
     )
     classes = ["t" if column.kind == TEXT else None for column in columns]
     body = [
@@ -87,7 +97,8 @@ def table(
         element("thead", head),
         element("tbody", *body),
     )
-    return element("div", whole, class_="scroll", tabindex="0", role="group",
+    kind = "scroll whole" if len(rows) <= FEW else "scroll"  # printed on one page
+    return element("div", whole, class_=kind, tabindex="0", role="group",
                    aria_labelledby=identity)  # fmt: skip
 
 

@@ -3,9 +3,9 @@
 import math
 
 from m4jax.report.page.content import Page
-from m4jax.report.page.html import element, join, name
+from m4jax.report.page.html import Markup, element, join, name
 from m4jax.report.page.numbers import Writer, kind_of
-from m4jax.report.page.sections.parts import Section, paragraph, section
+from m4jax.report.page.sections.parts import Section, folded, paragraph, section
 from m4jax.report.page.tables import Column, table
 
 _BETTER = {"high": "the higher, the better", "low": "the lower, the better"}
@@ -28,7 +28,7 @@ def methods(page: Page) -> Section | None:
     )  # fmt: skip
 
 
-def _kinds(page: Page):
+def _kinds(page: Page) -> Markup | None:
     used = list(dict.fromkeys(m.metric for m in page.measures))
     rows = []
     for metric in used:
@@ -41,8 +41,9 @@ def _kinds(page: Page):
         return None
     columns = (Column("number"), Column("what it is"), Column("better"), Column("source"))
     cells = [[name(row[0]), *(join(x) for x in row[1:])] for row in rows]
-    return table("methods-kinds", "The numbers of this audit, what they mean, where they are from",
+    told = table("methods-kinds", "The numbers of this audit, what they mean, where they are from",
                  columns, cells)  # fmt: skip
+    return folded("What each number means, and where it is from", told)
 
 
 def _whole(value: float, unit: str) -> str:

@@ -105,11 +105,12 @@ def _frontier(page: Page) -> Markup:
     if not page.reached and math.isfinite(page.largest_keep_rate):
         rate = number(100 * page.largest_keep_rate, 0)
         said = paragraph(f"Up to {rate}% of the examples can be kept with all limits met.")
+    drawn = any(math.isfinite(p.value) for p in page.frontier)
     drawing = element("div", frontier.draw(page.frontier, page.largest_keep_rate), class_="scroll",
                       tabindex="0", role="group", aria_label="Drawing of the frontier")  # fmt: skip
     return join(
         said,
-        element("figure", frontier.legend(page.frontier), drawing),
+        element("figure", frontier.legend(page.frontier), drawing) if drawn else None,
         folded("These numbers as a table",
                table("balancing-frontier", "Bias left, points, by the share that is kept",
                      columns, rows)),

@@ -18,9 +18,7 @@ def limits(page: Page) -> Section | None:
     """Returns what was asked of the numbers, what fails first."""
     if not page.limits:
         return None
-    rows = [
-        _limit(limit, page) for limit in sorted(page.limits, key=lambda x: _ORDER.index(x.outcome))
-    ]
+    rows = [_limit(limit, page) for limit in sorted(page.limits, key=_importance)]
     columns = (Column("limit"), Column("outcome"), Column("number", NUMBER),
                Column("interval", NUMBER), Column("", DRAWING), Column("n", NUMBER),
                Column("note"))  # fmt: skip
@@ -31,6 +29,10 @@ def limits(page: Page) -> Section | None:
                   "What is within a limit is shaded."),
         table("limits-1", "What was asked, and whether it holds", columns, rows),
     )  # fmt: skip
+
+
+def _importance(limit: Limit) -> tuple[int, bool]:
+    return _ORDER.index(limit.outcome), not (limit.measure and limit.measure.told)
 
 
 def _limit(limit: Limit, page: Page) -> list[Markup | str]:
@@ -71,7 +73,7 @@ def changes(page: Page) -> Section | None:
 
 def _changes(identity: str, caption: str, found: list[Change]) -> Markup:
     columns = (Column("number"), Column("before", NUMBER), Column("now", NUMBER),
-               Column("difference", NUMBER), Column("interval", NUMBER), Column("", TEXT),
+               Column("difference", NUMBER), Column("interval", NUMBER), Column("change", TEXT),
                Column("note"))  # fmt: skip
     rows = [_change(x) for x in found[:MOST]]
     return table(identity, caption, columns, rows, more=len(found) - len(rows))
@@ -118,7 +120,7 @@ def past(page: Page) -> Section | None:
     if not page.history:
         return None
     lines = history.lines(page)
-    times = sorted({x.when for x in page.history})
+    times = sorted({x.when for x in page.history}, key=history.moment)
     if not lines:
         return section("history", "History",
                        paragraph("The history begins with this audit; lines are drawn from the "
