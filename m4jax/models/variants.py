@@ -243,4 +243,9 @@ VARIANTS: dict[str, Variant] = {
     "emoji-B/8": _emoji(8, width=128, depth=4, heads=4),
     "emoji-B/4": _emoji(4, width=128, depth=4, heads=4),
     "emoji-SigLIP-S/8": dataclasses.replace(_emoji(8, width=64, depth=3, heads=2), pooling="map"),
+    # Of OpenAI-CLIP's own form, which files of transformers and open_clip can hold.
+    "emoji-CLIP-S/8": dataclasses.replace(
+        _emoji(8, width=64, depth=3, heads=2),
+        **{"pooling": "class", "text_pooling": "last", "text_mask": "causal"},
+    ),
 }
