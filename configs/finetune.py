@@ -10,6 +10,8 @@ fine-tuned ones, and what is made of them without training.
 import ml_collections
 
 from configs import base
+from experiments.finetuning.settings import TuneConfig
+from m4jax import settings
 
 VERSIONS = (
     ("original", {}),
@@ -26,7 +28,8 @@ def get_config() -> ml_collections.ConfigDict:
     config.train.schedule = "rsqrt"  # the paper's kind, as in the ablation
     config.train.steps = 1_500  # 96,000 examples seen
     config.train.cooldown_steps = 75
-    config.seeds = (0, 1, 2, 3, 4, 5)
+    config.seeds = tuple(range(9))  # the first chooses the learning rate, the others confirm
     config.factors = (("version", VERSIONS),)
     config.studies = (("finetune", ({"version": "*"},)),)
+    config.tuning = settings.fields(TuneConfig)
     return config

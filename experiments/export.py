@@ -3,6 +3,9 @@ r"""Writes a trained model as files that need nothing of the run, or as those of
     python -m experiments.export --config=configs/base.py --workdir=runs/train --to=runs/exported
     python -m experiments.export --config=configs/base.py --workdir=runs/train \
         --format=open_clip --to=model.safetensors
+
+`--format=hugging_face` writes a folder with the tokenizer and how pictures are prepared, which
+transformers itself loads (CLIPModel, AutoTokenizer, AutoImageProcessor).
 """
 
 from pathlib import Path
@@ -11,11 +14,12 @@ from absl import flags
 from rich.console import Console
 
 from experiments import command, single
-from m4jax import models
 from m4jax.run import model
 
-_TO = flags.DEFINE_string("to", None, "A folder for format m4jax, otherwise a file.", required=True)
-_FORMAT = flags.DEFINE_enum("format", "m4jax", list(models.convert.FORMATS), "Of the files.")
+_TO = flags.DEFINE_string(
+    "to", None, "A folder for the formats m4jax and hugging_face, otherwise a file.", required=True
+)
+_FORMAT = flags.DEFINE_enum("format", "m4jax", list(model.FORMATS), "Of the files.")
 
 
 def main(console: Console) -> int:

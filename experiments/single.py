@@ -11,7 +11,7 @@ from m4jax.run.state import Layout
 _INIT_FROM = flags.DEFINE_string(
     "init_from",
     "",
-    "Sets config.init_from: a run's directory or an exported model to start from.",
+    "Sets config.init_from: a run's directory, an exported model or a model's folder.",
 )
 
 

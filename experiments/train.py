@@ -3,9 +3,12 @@
     python -m experiments.train --config=configs/base.py --workdir=runs/train
 
 Interrupted at any point, the same command goes on. `--init_from=DIR` starts from the parameters of
-another run or of an exported model. `--distributed` joins the processes of a cluster (Slurm and the
-like are recognised; otherwise JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID are
-read).
+another run or of an exported model, or from a Hugging Face folder (whatever `models.open_folder`
+takes), which then brings its model and its tokenizer along; `--config.train.freeze=image` leaves
+that tower as it is, `--config.train.text_rate=0.1` lets the other one learn slowly.
+
+`--distributed` joins the processes of a cluster (Slurm and the like are recognised; otherwise
+JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and JAX_PROCESS_ID are read).
 """
 
 import functools

@@ -53,6 +53,11 @@ class EncodedPictures:
         self.shape = (len(self._rows), resolution, resolution, 3)
         self.dtype, self.ndim = np.dtype(np.uint8), 4
 
+    def scaled(self, scaling: Mapping[str, Any]) -> "EncodedPictures":
+        """Returns the same pictures, made squares otherwise; see `scaling` of the class."""
+        same = {"resolution": self._side, "field": self._field, "rows": self._rows}
+        return EncodedPictures(self._records, **same, scaling=scaling)
+
     def __len__(self) -> int:
         return self.shape[0]
 

@@ -106,6 +106,7 @@ class JsonTokenizer:
     """
 
     KIND = ANY
+    content = ""  # of the file
 
     def __init__(
         self,
@@ -122,13 +123,14 @@ class JsonTokenizer:
             library = tokenizers.Tokenizer.from_str(content.decode())
             if pad is None:
                 pad = kind.pad if kind != ANY else (library.padding or {}).get("pad_id", 0)
+            self.content = content.decode()
         self._take(library, context_length, kind, pad, str(path))
 
     def _take(
         self, library: tokenizers.Tokenizer, context_length: int, kind: Kind, pad: int, where: str
     ) -> None:
         """Sets up the library's tokenizer for texts of one length, and tries it."""
-        self._library, self._kind, self._where = library, kind, where
+        self._library, self._kind, self._where, self.pad = library, kind, where, pad
         with told(f"{where}: not a tokenizer.json that can be used"):
             extra = library.num_special_tokens_to_add(is_pair=False)
             self.context_length = checked_length(context_length, extra)
@@ -169,6 +171,17 @@ class JsonTokenizer:
     def vocab_size(self) -> int:
         """Number of ids, the special ones included: the largest one and 1."""
         return self._size
+
+    @property
+    def special(self) -> dict[int, str]:
+        """The special pieces by their ids."""
+        return {i: x.content for i, x in self._library.get_added_tokens_decoder().items()}
+
+    @property
+    def end(self) -> int:
+        """The id that texts end with."""
+        row = self(["a"])[0].tolist()
+        return next((x for x in reversed(row) if x != self.pad), self.pad)
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Returns token ids, int32 [n, L]; raises `InputError` naming a row that is no text."""

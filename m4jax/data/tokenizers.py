@@ -65,6 +65,11 @@ class WordTokenizer:
         """Number of entries, the special ones included."""
         return len(self._ids)
 
+    @property
+    def words(self) -> list[str]:
+        """The vocabulary, in the order of the ids."""
+        return list(self._ids)
+
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Returns token ids, int32 [n, L]; raises `InputError` naming a row that is no text."""
         check_texts(texts)

@@ -17,7 +17,7 @@ from m4jax.errors import InputError
 from m4jax.grid import pool
 from m4jax.grid.cells import Cell
 from m4jax.progress import Display, Progress
-from m4jax.run import model, work
+from m4jax.run import model, start, work
 from m4jax.run.config import RunConfig
 from m4jax.run.state import Layout, is_done
 from m4jax.terminal import text
@@ -204,7 +204,9 @@ def _short(config: RunConfig, seed: int, points: int) -> RunConfig:
         log_every=STEPS // POINTS,
         checkpoint_every=STEPS // points,
     )
-    plain = {"filter": None, "balance": None, "during": (), "init_from": ""}
+    plain = {"filter": None, "balance": None, "during": ()}
+    if not start.given(config.init_from):  # a folder may bring another model
+        plain["init_from"] = ""
     return dataclasses.replace(config, train=train, **plain)
 
 

@@ -246,6 +246,8 @@ VARIANTS: dict[str, Variant] = {
     # Of OpenAI-CLIP's own form, which files of transformers and open_clip can hold.
     "emoji-CLIP-S/8": dataclasses.replace(
         _emoji(8, width=64, depth=3, heads=2),
-        **{"pooling": "class", "text_pooling": "last", "text_mask": "causal"},
+        pooling="class",
+        text_pooling="last",
+        text_mask="causal",
     ),
 }

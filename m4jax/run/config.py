@@ -118,7 +118,8 @@ class RunConfig:
     # Shares of the steps between which the weights act; before and after, all examples weigh the
     # same. () without weights.
     during: tuple[float, ...] = ()
-    init_from: str = ""  # a run's directory or an exported model to start from; "": random
+    # A run's directory, an exported model, or another library's folder, which tells the model.
+    init_from: str = ""  # to start from; "": random
     in_memory_gb: float = 8.0  # training pictures that take more, decoded, stay encoded on disk
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
@@ -141,10 +142,8 @@ class RunConfig:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the fields, nested, as JSON values; the source stands under its kind.
-
-        Those that are None are left out: a new optional field leaves the names of old runs alone.
-        """
+        """Returns the fields, nested, as JSON values; the source stands under its kind."""
+        # None is left out: a new optional field leaves the names of old runs alone.
         fields = dataclasses.asdict(self)
         return _without_none({self.source.kind: fields.pop("source")} | fields)
 
@@ -158,6 +157,7 @@ class RunConfig:
         skipped = ("evaluate", "in_memory_gb")
         fields = {k: v for k, v in self.to_json().items() if k not in skipped}
         fields |= {self.source.kind: self.data, "init_from": start.identity(self.init_from)}
+        fields["model"] = start.read_of(fields["model"], self.init_from)
         return files.digest(fields)
 
     @property

@@ -27,7 +27,7 @@ def evaluate_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
     splits = config.source.evaluation(layout.data, config.in_memory_gb)
     result = evaluate(config, layout, splits, *embedder)
     evaluation.save_predictions(folder / PREDICTIONS, result.predictions)
-    files.write_jsonl(folder / RESULTS, [_record(row) for row in result.results])
+    files.write_jsonl(folder / RESULTS, [record(row) for row in result.results])
 
 
 def evaluate(
@@ -93,10 +93,10 @@ class Tracker:
         path = self._layout.run(self._config) / "along" / f"{step}.jsonl"
         rows = [row for row in result.results if not row.label]
         how = {"step": step, MEASURED: evaluation_id(self._config)}
-        files.write_jsonl(path, [_record(row) | how for row in rows])
+        files.write_jsonl(path, [record(row) | how for row in rows])
 
 
-def _record(row: evaluation.Result) -> dict[str, Any]:
+def record(row: evaluation.Result) -> dict[str, Any]:
     """Returns a result as JSON: NaN, what can't be estimated, is null."""
     fields = dataclasses.asdict(row)
     return {

@@ -1,7 +1,12 @@
-"""The parameters that a run starts from: those of another run, or of an exported model."""
+"""What a run starts from: another run, an exported model, or a folder of another library's model.
+
+Of the first two the configuration says what model it is, and they must agree with it; a folder of
+others brings its model, its tokenizer and its way with pictures along (`given`).
+"""
 
 import dataclasses
 import functools
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +19,23 @@ def identity(path: str) -> str:
     """Returns what tells parameters to start from, by their contents; "" for none.
 
     Raises:
-        InputError: if there is neither a run with a checkpoint nor an exported model, or the run is
-            not trained to its end: its parameters will be others.
+        InputError: if there is nothing to start from, or it is a run that is not trained to its
+            end: its parameters will be others.
     """
     if not path:
         return ""
     folder = Path(path)
+    if _is_given(folder):
+        return _identity_of(folder, _stamp(folder))
     if _is_exported(folder):
         parts = [folder / name for name in (models.convert.VARIANT, models.convert.MODEL)]
         return files.digest([files.fingerprint(part) for part in parts])
     step = training.latest_step(folder)
     if not step:
         raise InputError(
-            f"config.init_from: {path}: expected a run's directory with a checkpoint, or a folder "
-            "that experiments.export has written; there is neither"
+            f"config.init_from: {path}: expected a run's directory with a checkpoint, a folder "
+            "that experiments.export has written, or a model's folder as models.open_folder takes "
+            f"it; there is none{_why_not(folder)}"
         )
     place = folder.absolute() / "checkpoints" / str(step)
     return _of_run(folder, step, place.stat().st_ctime_ns)
@@ -47,12 +55,16 @@ def _of_run(folder: Path, step: int, changed: int) -> str:
 
 
 def parameters(path: str, module: Any) -> Any:
-    """Returns the parameters of the run or of the exported model `path`.
+    """Returns the parameters of the run, of the exported model or of the model's folder `path`.
 
     Raises:
         InputError: if they are not there, damaged, or of another model than `module`.
     """
     folder = Path(path)
+    found = given(path)
+    if found:
+        check_model(dataclasses.asdict(found.module.variant), module, path)
+        return found.params
     if _is_exported(folder):
         exported, params = models.convert.read_model(folder)
         check_model(dataclasses.asdict(exported.variant), module, path)
@@ -62,3 +74,61 @@ def parameters(path: str, module: Any) -> Any:
 
 def _is_exported(folder: Path) -> bool:
     return (folder / models.convert.VARIANT).exists()
+
+
+def given(path: str) -> models.Opened | None:
+    """Returns the opened folder of another library's model; None for all else, "" too.
+
+    Raises:
+        InputError: see `models.open_folder`.
+    """
+    folder = Path(path)
+    return _open(folder, _stamp(folder)) if path and _is_given(folder) else None
+
+
+def read_of(section: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """Returns what is read of a configuration's fields of the model, where a folder tells it."""
+    return {name: section[name] for name in ("dtype", "remat")} if given(path) else section
+
+
+def _is_given(folder: Path) -> bool:
+    """Whether a folder is neither a run nor exported by us, and has files of a model."""
+    own = (folder / "checkpoints").is_dir() or _is_exported(folder)
+    return not own and any(_model_files(folder))
+
+
+def _model_files(folder: Path) -> Iterator[Path]:
+    """Yields the files, by their names, by which others keep models."""
+    for pattern in ("config.json", "open_clip_config.json", "*.npz", "snapshots"):
+        yield from folder.glob(pattern)
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Returns what changes when a file of the folder does: names, sizes and times of change."""
+    found = [(path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
+    return tuple((str(path), stat.st_size, stat.st_ctime_ns) for path, stat in found)
+
+
+@functools.lru_cache(maxsize=1)  # they are large
+def _open(folder: Path, stamp: tuple) -> models.Opened:
+    del stamp
+    try:
+        return models.open_folder(folder)
+    except InputError as error:
+        raise InputError(f"config.init_from: {error}") from None
+
+
+@functools.cache  # asked for by every run of a grid
+def _identity_of(folder: Path, stamp: tuple) -> str:
+    return _open(folder, stamp).identity
+
+
+def _why_not(folder: Path) -> str:
+    """Returns why a folder can't be opened, for the end of a sentence."""
+    if not folder.is_dir():
+        return ""
+    try:
+        models.open_folder(folder)
+    except InputError as error:
+        return f" ({error})"
+    return ""

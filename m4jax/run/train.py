@@ -4,6 +4,7 @@ import numpy as np
 
 from m4jax import files, training
 from m4jax.data.annotation import MAN
+from m4jax.data.encoded import EncodedPictures
 from m4jax.progress import Progress
 from m4jax.run import model, start, weights
 from m4jax.run.config import RunConfig
@@ -43,8 +44,11 @@ def train_data(config: RunConfig, layout: Layout) -> training.TrainData:
     labels = config.balance.labels if config.balance else ("occupations",)
     notes = train.annotate(labels)
     notes.only(MAN)  # raises if bias of gender can't be told of them: evaluation asks for it
+    images, given = train.images, start.given(config.init_from)
+    if given and isinstance(images, EncodedPictures):
+        images = images.scaled(given.scaling.options)
     return training.TrainData(
-        images=train.images,
+        images=images,
         tokens=model.tokenizer(config, layout)(train.texts)[train.caption_id],
         caption_id=train.caption_id,
         attributes=notes.attributes,

@@ -20,6 +20,7 @@ from m4jax.training.losses import LOSSES
 from m4jax.training.mesh import DATA
 
 WEIGHTINGS = ("sample", "loss")
+TOWERS = ("image", "text")  # a model's two; the scale of the similarities belongs to neither
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,11 @@ class TrainConfig:
     schedule: str = "cosine"  # after the warm-up: "cosine" to zero, or "rsqrt", see `SCHEDULES`
     cooldown_steps: int = 0  # of "rsqrt": the last steps, linearly to zero
     weight_decay: float = 1e-4  # decoupled, on matrices only
+    # Of fine-tuning. None leaves a field out of the run's name, so that old names stay what they
+    # were; "" and 1.0 are taken for None.
+    freeze: str | None = None  # "image" or "text": the tower that stays as it is; None: neither
+    image_rate: float | None = None  # factor of the image tower's learning rate; None: 1
+    text_rate: float | None = None  # factor of the text tower's learning rate; None: 1
     b1: float = 0.9  # decay of AdamW's first moment
     b2: float = 0.98  # decay of AdamW's second moment
     clip_norm: float = 1.0  # the gradient's norm is clipped to this
@@ -56,6 +62,7 @@ class TrainConfig:
             value = getattr(self, field)
             value = value.item() if isinstance(value, np.generic) else value
             object.__setattr__(self, field, convert(kind, value, field))
+        self._check_towers()
         for field in ("batch_size", "steps", "microbatches", "log_every", "checkpoint_every"):
             if getattr(self, field) < 1:
                 raise InputError(f"{field} must be at least 1, got {getattr(self, field)}")
@@ -97,6 +104,24 @@ class TrainConfig:
                 f"microbatches must divide batch_size, got {self.microbatches} and "
                 f"{self.batch_size}"
             )
+
+    def _check_towers(self) -> None:
+        """Checks the settings of single towers; what changes nothing becomes None."""
+        if self.freeze not in (None, "", *TOWERS):
+            hint = nearest(self.freeze, TOWERS)
+            raise InputError(f"freeze: expected 'image', 'text' or '', got {self.freeze!r}; {hint}")
+        for tower in TOWERS:
+            field = f"{tower}_rate"
+            rate = getattr(self, field)
+            if rate is not None and not rate > 0:
+                raise InputError(
+                    f"{field} must be positive, got {rate}: freeze={tower!r} leaves it as it is"
+                )
+            if rate not in (None, 1.0) and self.freeze == tower:
+                raise InputError(f"{field} is {rate}, but the {tower} tower is frozen")
+            if rate == 1.0:
+                object.__setattr__(self, field, None)
+        object.__setattr__(self, "freeze", self.freeze or None)
 
 
 def _cosine(config: TrainConfig) -> optax.Schedule:

@@ -1,6 +1,6 @@
 """One training step, a pure function of (state, batch): augmentation, gradient, AdamW."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 
 from m4jax.models import Variant
 from m4jax.models.pixels import affine
-from m4jax.training.config import TrainConfig
+from m4jax.training.config import TOWERS, TrainConfig
 from m4jax.training.losses import LOSSES, over
 
 MAX_LOGIT_SCALE = 100.0  # Radford et al. 2021, section 2.5
@@ -71,12 +71,42 @@ def init_params(model: nn.Module, *, seed: int) -> dict:
 def make_optimizer(
     config: TrainConfig, learning_rate: optax.ScalarOrSchedule
 ) -> optax.GradientTransformation:
-    """Returns AdamW on gradients of norm at most `clip_norm`, weight decay on matrices only."""
+    """Returns AdamW on gradients of norm at most `clip_norm`, weight decay on matrices only.
+
+    It takes the whole parameters, but gradients of those that move alone (see `moving`): of a
+    frozen tower it keeps no moments. With a factor f_t of the learning rate η for the tower t, the
+    whole update of its parameters is multiplied by it, as by AdamW with the rate f_t η:
+
+        θ ← θ − f_t η (m̂/(√v̂ + ε) + λ θ)
+
+    The gradient's norm is that of all parameters that move, whatever their factors.
+    """
     decay = {"weight_decay": config.weight_decay, "mask": matrices}
-    return optax.chain(
+    parts = [
         optax.clip_by_global_norm(config.clip_norm),
         optax.adamw(learning_rate, config.b1, config.b2, **decay),
+    ]
+    factors = {tower: getattr(config, f"{tower}_rate") for tower in TOWERS}
+    if any(factors.values()):
+        parts.append(optax.stateless(lambda updates, _: _scaled(updates, factors)))
+    inner = optax.chain(*parts)
+    return optax.GradientTransformation(
+        lambda params: inner.init(moving(params, config)),
+        lambda grads, state, params: inner.update(grads, state, moving(params, config)),
     )
+
+
+def moving(params: dict, config: TrainConfig) -> dict:
+    """Returns the parameters that training changes: all but those of a frozen tower."""
+    return {name: part for name, part in params.items() if name != config.freeze}
+
+
+def _scaled(updates: dict, factors: Mapping[str, float | None]) -> dict:
+    """Returns the updates, those of each tower multiplied by its factor; None: 1."""
+    return {
+        name: jax.tree.map(lambda x, f=factors[name]: f * x, part) if factors.get(name) else part
+        for name, part in updates.items()
+    }
 
 
 def matrices(params: dict) -> dict:
@@ -145,20 +175,22 @@ def make_train_step(
     """Returns `train_step(state, batch) -> (state, metrics)`; it is pure and not yet jitted.
 
     Args:
-        config: loss, augmentation and microbatches are used.
+        config: loss, augmentation, microbatches and what is frozen are used.
         model: a two-tower model.
-        optimizer: of optax.
+        optimizer: of optax; it is given the gradients of the parameters that move.
         mesh: the rows of a batch are split over its data axis; None: one device.
 
     Returns:
         The step. Its metrics are scalars: loss, accuracy (share of the batch's pictures whose own
-        text is the most similar), grad_norm (before clipping), logit_scale and logit_bias.
+        text is the most similar), grad_norm (of what moves, before clipping), logit_scale and
+        logit_bias.
     """
     loss = LOSSES[config.loss].function
     if mesh:
         loss = over(mesh, loss)
 
-    def forward(params, images, tokens, weight):
+    def forward(moved, fixed, images, tokens, weight):
+        params = fixed | moved
         embed = embed_in_parts(
             lambda *pairs: model.apply({"params": params}, *pairs), config.microbatches
         )
@@ -170,9 +202,11 @@ def make_train_step(
         key = jax.random.fold_in(jax.random.key(state.seed), state.step)
         images = augment(key, batch.images, config, model.variant)
         grad = jax.value_and_grad(forward, has_aux=True)
-        (value, scalars), grads = grad(state.params, images, batch.tokens, batch.weight)
+        moved = moving(state.params, config)
+        fixed = {name: part for name, part in state.params.items() if name not in moved}
+        (value, scalars), grads = grad(moved, fixed, images, batch.tokens, batch.weight)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-        params = _clip_scale(optax.apply_updates(state.params, updates))
+        params = _clip_scale(fixed | optax.apply_updates(moved, updates))
         accuracy, logit_scale, logit_bias = scalars
         metrics = {
             "loss": value,

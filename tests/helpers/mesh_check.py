@@ -1,7 +1,8 @@
 """Run by test_mesh.py: one run on some devices of this process, or of one of two processes.
 
 Arguments: run directory, number of devices, size of the model axis, step after which the run is
-interrupted (0: never), number of this process of two and port (or -1 and 0).
+interrupted (0: never), number of this process of two and port (or -1 and 0), and whether a tower
+is frozen and the other one learns at half the rate (0: no).
 """
 
 import dataclasses
@@ -23,12 +24,14 @@ class Interrupted(Exception):
     """Stands for Ctrl-C."""
 
 
-def main(run_dir, devices, model, last, process, port):
+def main(run_dir, devices, model, last, process, port, tuned=0):
     if process >= 0:
         jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=2, process_id=process)
     config = dataclasses.replace(
         CONFIG, batch_size=16, steps=STEPS, log_every=1, checkpoint_every=5, learning_rate=1e-3
     )
+    if tuned:
+        config = dataclasses.replace(config, freeze="text", image_rate=0.5)
     weights = np.linspace(0, 1, 32)
     data = tiny_data(stages=(Stage(0), Stage(SWITCH, weights)))
     # Wide enough for a matrix to be split.

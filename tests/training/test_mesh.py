@@ -24,12 +24,12 @@ SCRIPT = HELPERS / "mesh_check.py"
 EXACT = ("step", "examples", "stage", "unique_examples", "repeats", "stream_rb", "stream_ab")
 
 
-def start(run_dir, devices, *, model=1, last=0, process=-1, port=0, simulated=8):
+def start(run_dir, devices, *, model=1, last=0, process=-1, port=0, simulated=8, tuned=0):
     flags = os.environ.get("XLA_FLAGS", "")
     flags += f" --xla_force_host_platform_device_count={simulated}"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, str(SCRIPT), str(run_dir)]
-    command += map(str, (devices, model, last, process, port))
+    command += map(str, (devices, model, last, process, port, tuned))
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
@@ -67,6 +67,13 @@ def test_eight_devices_equal_one(tmp_path, alone, model):
     told = finish(start(tmp_path, 8, model=model))
     assert told["shard"] == told["size"] // 8
     assert_same(tmp_path, alone)
+
+
+@pytest.mark.slow
+def test_eight_devices_fine_tune_as_one(tmp_path):
+    for devices in (1, 8):
+        finish(start(tmp_path / str(devices), devices, tuned=1))
+    assert_same(tmp_path / "8", tmp_path / "1")
 
 
 @pytest.mark.slow

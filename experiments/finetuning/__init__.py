@@ -1,0 +1,1 @@
+"""The study of a limited retraining: which runs, what is made of them, how it is shown."""
