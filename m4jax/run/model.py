@@ -11,7 +11,6 @@ from m4jax import models, training
 from m4jax.data import tokenizer_json, tokenizers
 from m4jax.data.examples import Tokenizer
 from m4jax.errors import InputError
-from m4jax.models.folders import write
 from m4jax.run import start
 from m4jax.run.config import ModelConfig, RunConfig
 from m4jax.run.state import Layout
@@ -151,5 +150,5 @@ def write_hugging_face(module: nn.Module, params: Any, words: Tokenizer, target:
         table = params["text"]["tokens"]["embedding"]
         table = jnp.concatenate([table[found.order], table[len(found.order) :]])
         params = {**params, "text": {**params["text"], "tokens": {"embedding": table}}}
-    of_folder = write.Words(found.content, found.pad, found.end, words.context_length)
-    write.write_hugging_face(target, module, params, words=of_folder)
+    of_folder = models.folders.Words(found.content, found.pad, found.end, words.context_length)
+    models.folders.write_hugging_face(target, module, params, words=of_folder)

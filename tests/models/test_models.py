@@ -60,6 +60,7 @@ PARAMETERS = {
     "emoji-B/4": 1_106_561,
     "emoji-B/16": 1_191_041,
     "emoji-SigLIP-S/8": 301_313,
+    "emoji-CLIP-S/8": 255_745,  # emoji-S/8 with a class token, its position, and a norm before
 }
 
 

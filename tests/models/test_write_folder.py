@@ -65,6 +65,7 @@ def test_a_published_tokenizer_is_the_file_it_was_read_from(clip):
 
 def test_transformers_embeds_as_we_do(clip):
     torch = peers.torch()
+    peers.without_operators()
     transformers = pytest.importorskip("transformers")
     folder, embedder, words = clip
     peer = transformers.CLIPModel.from_pretrained(folder).eval()
@@ -83,6 +84,7 @@ def test_transformers_embeds_as_we_do(clip):
 
 def test_transformers_pools_the_end_whatever_the_padding(clip):
     torch = peers.torch()
+    peers.without_operators()
     transformers = pytest.importorskip("transformers")
     peer = transformers.CLIPModel.from_pretrained(clip[0]).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(clip[0])
@@ -96,6 +98,7 @@ def test_transformers_pools_the_end_whatever_the_padding(clip):
 
 def test_siglip_is_written_as_siglip(tmp_path):
     torch = peers.torch()
+    peers.without_operators()
     transformers = pytest.importorskip("transformers")
     module = models.create("SigLIP-B/16", **peers.SIZES | peers.SIGLIP)
     params = random(module)

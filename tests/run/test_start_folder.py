@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 from pathlib import Path
 
+import array_record.python.array_record_data_source  # noqa: F401  (its flags outlive a command)
 import jax
 import numpy as np
 import pytest

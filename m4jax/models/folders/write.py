@@ -86,11 +86,9 @@ def configuration(variant: Variant, ids: Mapping[str, int]) -> dict[str, Any]:
     activation = _ACTIVATIONS.get(variant.activation, variant.activation)
     both = {"hidden_act": activation, "layer_norm_eps": variant.norm_epsilon}
     both["attention_dropout"] = 0.0
-    vision = _sizes(variant.width, variant.depth, variant.heads, _mlp(variant, "mlp_width"))
+    vision = _sizes(variant.width, variant.depth, variant.heads, variant.hidden)
     vision |= {"image_size": variant.image_size, "patch_size": variant.patch_size}
-    text = _sizes(
-        variant.text_width, variant.text_depth, variant.text_heads, _mlp(variant, "text_mlp_width")
-    )
+    text = _sizes(variant.text_width, variant.text_depth, variant.text_heads, variant.text_hidden)
     text |= {"max_position_embeddings": variant.context, "vocab_size": variant.vocab_size, **ids}
     text["projection_size" if siglip else "projection_dim"] = variant.embed
     if not siglip:
@@ -132,12 +130,6 @@ def _check(variant: Variant) -> None:
             "and its SiglipModel always one; train CLIP models with the loss softmax"
         )
     api.FORMATS["transformers"].rules(variant)  # raises for the rest
-
-
-def _mlp(variant: Variant, field: str) -> int:
-    """Returns the width of a tower's MLPs: four times its own unless the variant says another."""
-    width = variant.width if field == "mlp_width" else variant.text_width
-    return getattr(variant, field, None) or 4 * width
 
 
 def _ids(words: Words, variant: Variant) -> dict[str, int]:
