@@ -134,12 +134,21 @@ def export(config: RunConfig, layout: Layout, target: Path, format: str) -> None
     if format == "m4jax":
         models.convert.export(params, target, module)
     elif format == HUGGING_FACE:
-        write_hugging_face(module, params, tokenizer(config, layout), target)
+        given = start.given(config.init_from)
+        words, scaling = tokenizer(config, layout), given.scaling if given else None
+        write_hugging_face(module, params, words, target, scaling=scaling)
     else:
         models.convert.save(params, target, module, format=format)
 
 
-def write_hugging_face(module: nn.Module, params: Any, words: Tokenizer, target: Path) -> None:
+def write_hugging_face(
+    module: nn.Module,
+    params: Any,
+    words: Tokenizer,
+    target: Path,
+    *,
+    scaling: models.Scaling | None = None,
+) -> None:
     """Writes a model and its tokenizer as a folder that transformers loads.
 
     Raises:
@@ -151,4 +160,5 @@ def write_hugging_face(module: nn.Module, params: Any, words: Tokenizer, target:
         table = jnp.concatenate([table[found.order], table[len(found.order) :]])
         params = {**params, "text": {**params["text"], "tokens": {"embedding": table}}}
     of_folder = models.folders.Words(found.content, found.pad, found.end, words.context_length)
-    models.folders.write_hugging_face(target, module, params, words=of_folder)
+    options = {"words": of_folder, "scaling": scaling}
+    models.folders.write_hugging_face(target, module, params, **options)

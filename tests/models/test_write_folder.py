@@ -1,13 +1,16 @@
 """A written Hugging Face folder: transformers itself loads it and computes what we do."""
 
+import io
 import json
 
 import jax
 import numpy as np
 import pytest
 from helpers import peers
+from PIL import Image
 
 from m4jax import models, training
+from m4jax.data import pictures
 from m4jax.data.testbed import catalog
 from m4jax.data.tokenizer_json import END_PIECE, order, published, tokenizer_json
 from m4jax.data.tokenizers import JsonTokenizer, WordTokenizer, open_named
@@ -71,14 +74,14 @@ def test_transformers_embeds_as_we_do(clip):
     peer = transformers.CLIPModel.from_pretrained(folder).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     processor = transformers.AutoImageProcessor.from_pretrained(folder)
-    pictures = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    shown = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
     given = tokenizer(TEXTS, padding=True, truncation=True, return_tensors="pt")
-    pixels = processor(list(pictures), return_tensors="pt")
+    pixels = processor(list(shown), return_tensors="pt")
     with torch.no_grad():
         found = peer(input_ids=given["input_ids"], attention_mask=given["attention_mask"],
                      pixel_values=pixels["pixel_values"])  # fmt: skip
     np.testing.assert_allclose(found.text_embeds, embedder.tokens(words(TEXTS)), atol=1e-5)
-    np.testing.assert_allclose(found.image_embeds, embedder.images(pictures), atol=1e-5)
+    np.testing.assert_allclose(found.image_embeds, embedder.images(shown), atol=1e-5)
     assert peer.logit_scale.exp().item() == pytest.approx(embedder.logit_scale, rel=1e-6)
 
 
@@ -102,17 +105,39 @@ def test_siglip_is_written_as_siglip(tmp_path):
     transformers = pytest.importorskip("transformers")
     module = models.create("SigLIP-B/16", **peers.SIZES | peers.SIGLIP)
     params = random(module)
-    write_hugging_face(tmp_path, module, params, resize="squash")
+    scaling = models.Scaling(32, resize="squash", interpolation="bilinear", cut="floor")
+    write_hugging_face(tmp_path, module, params, scaling=scaling)
+    assert models.open_folder(tmp_path).scaling == scaling
     peer = transformers.SiglipModel.from_pretrained(tmp_path).eval()
     processor = transformers.AutoImageProcessor.from_pretrained(tmp_path)
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    shown = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
     tokens = np.random.default_rng(1).integers(2, 60, (3, module.variant.context))
     with torch.no_grad():
-        pixels = processor(list(pictures), return_tensors="pt")["pixel_values"]
+        pixels = processor(list(shown), return_tensors="pt")["pixel_values"]
         found = peer(input_ids=torch.tensor(tokens), pixel_values=pixels)
     embedder = training.Embedder(module, params)
     np.testing.assert_allclose(found.text_embeds, embedder.tokens(tokens), atol=1e-5)
-    np.testing.assert_allclose(found.image_embeds, embedder.images(pictures), atol=1e-5)
+    np.testing.assert_allclose(found.image_embeds, embedder.images(shown), atol=1e-5)
+
+
+def test_photographs_are_prepared_as_told(tmp_path):
+    """Of sizes that have to be scaled and cut, by transformers and by us."""
+    peers.torch()
+    transformers = pytest.importorskip("transformers")
+    module = models.create("emoji-CLIP-S/8", vocab_size=60)
+    params = training.step.init_params(module, seed=0)
+    generator = np.random.default_rng(0)
+    photo = Image.fromarray(generator.integers(0, 256, (60, 91, 3), np.uint8))
+    content = io.BytesIO()
+    photo.save(content, "png")
+    for scaling in (models.Scaling(32), models.Scaling(32, edge=40, interpolation="bilinear")):
+        write_hugging_face(tmp_path, module, params, scaling=scaling)
+        found = models.open_folder(tmp_path).scaling
+        assert (found.edge or 32) == (scaling.edge or 32)
+        processor = transformers.AutoImageProcessor.from_pretrained(tmp_path, backend="pil")
+        theirs = processor(photo, return_tensors="np")["pixel_values"][0].transpose(1, 2, 0)
+        ours = pictures.read(content.getvalue(), 32, **found.options)
+        np.testing.assert_allclose((ours / 255 - 0.5) / 0.5, theirs, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ import flax.linen as nn
 from m4jax import files
 from m4jax.errors import InputError
 from m4jax.models.convert import MODEL, api
+from m4jax.models.scaling import Scaling
 from m4jax.models.variants import Variant
 
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
 TOKENIZER_CONFIG, PREPROCESSOR = "tokenizer_config.json", "preprocessor_config.json"
 _ACTIVATIONS = {"gelu_tanh": "gelu_pytorch_tanh"}  # ours -> transformers', where they differ
-_RESAMPLING = {"bilinear": 2, "bicubic": 3}  # of Pillow
+_RESAMPLING = {"lanczos": 1, "bilinear": 2, "bicubic": 3}  # of Pillow
 LEGACY_END = 2  # an `eos_token_id` by which transformers reads a text off its largest id
 
 
@@ -42,8 +43,7 @@ def write_hugging_face(
     params: Any,
     *,
     words: Words | None = None,
-    resize: str = "shortest",
-    interpolation: str = "bicubic",
+    scaling: Scaling | None = None,
 ) -> None:
     """Writes a model as `CLIPModel` or `SiglipModel` of transformers, which then computes the same.
 
@@ -55,9 +55,7 @@ def write_hugging_face(
         module: the model.
         params: its parameters.
         words: its tokenizer, see `Words`; its ids must be the model's. None: none is written.
-        resize: "shortest" (the shorter side is scaled to the model's size, the middle cut out) or
-            "squash" (both sides are scaled).
-        interpolation: "bicubic" or "bilinear".
+        scaling: of pictures; None: the shorter side to the model's size, and the middle cut out.
 
     Raises:
         InputError: if transformers has no model of this form, or the tokenizer is not the model's.
@@ -68,7 +66,8 @@ def write_hugging_face(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
     api.save(params, folder / MODEL, module, format="transformers")
-    files.write_json(folder / PREPROCESSOR, _preprocessor(variant, resize, interpolation))
+    scaling = scaling or Scaling(variant.image_size)
+    files.write_json(folder / PREPROCESSOR, _preprocessor(variant, scaling))
     if words:
         files.write_text(folder / TOKENIZER, words.content)
         files.write_json(folder / TOKENIZER_CONFIG, _tokenizer(words))
@@ -163,24 +162,25 @@ def _tokenizer(words: Words) -> dict[str, Any]:
     }
 
 
-def _preprocessor(variant: Variant, resize: str, interpolation: str) -> dict[str, Any]:
+def _preprocessor(variant: Variant, scaling: Scaling) -> dict[str, Any]:
     """Returns the content of preprocessor_config.json."""
-    for name, value, names in (
-        ("resize", resize, ("shortest", "squash")),
-        ("interpolation", interpolation, tuple(_RESAMPLING)),
-    ):
-        if value not in names:
-            raise InputError(f"{name}: expected one of {', '.join(names)}, got {value!r}")
-    side, cut = variant.image_size, resize == "shortest"
-    square = {"height": side, "width": side}
+    squash, edge = scaling.resize == "squash", scaling.edge or scaling.size
+    if scaling.size != variant.image_size or (squash and edge != scaling.size):
+        raise InputError(
+            f"pictures scaled to {edge} and cut to {scaling.size} pixels ({scaling.resize}) are "
+            f"not what transformers gives a model of {variant.image_size}"
+        )
+    square = {"height": scaling.size, "width": scaling.size}
+    cut: dict[str, Any] = {"do_center_crop": not squash}
+    if not squash:
+        cut["crop_size"] = square
     return {
-        "image_processor_type": "CLIPImageProcessor",
+        "image_processor_type": f"{'Siglip' if squash else 'CLIP'}ImageProcessor",
         "do_convert_rgb": True,
         "do_resize": True,
-        "size": {"shortest_edge": side} if cut else square,
-        "resample": _RESAMPLING[interpolation],
-        "do_center_crop": cut,
-        "crop_size": square,
+        "size": square if squash else {"shortest_edge": edge},
+        "resample": _RESAMPLING[scaling.interpolation],
+        **cut,
         "do_rescale": True,
         "rescale_factor": 1 / 255,
         "do_normalize": True,
