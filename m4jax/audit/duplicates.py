@@ -5,9 +5,11 @@ is: the picture is shrunk to 9 × 8 grey levels, and each of 64 bits tells wheth
 its right neighbour's. Two hashes that differ in `NEAR` bits or fewer are told as near. Source:
 N. Krawetz, "Kind of Like That" (2013).
 
-It finds other sizes, other compression, small changes of brightness. It misses crops, rotations,
-mirror images, and pictures with a new frame; it takes pictures for near that are plain alike (a
-white page with a little on it): those whose grey levels hardly differ get no hash.
+It finds other sizes, other compression, small changes of brightness: of 100 photographs 92 at half
+their size, 93 at JPEG quality 30, 86 made a fifth brighter; no two of 400 different ones are nearer
+than 13 bits (tests/audit/test_duplicates.py with M4JAX_REAL). It misses crops, rotations, mirror
+images, and pictures with a new frame; it takes pictures for near that are plain alike (a white page
+with a little on it): those whose grey levels hardly differ get no hash.
 """
 
 import dataclasses
@@ -130,15 +132,16 @@ def near_pairs(hashes: np.ndarray) -> np.ndarray:
 
 def _alike(hashes: np.ndarray, order: np.ndarray, keys: np.ndarray) -> np.ndarray:
     """Returns pairs [k, 2] of hashes near each other, among those next to each other by key."""
-    found = []
-    for step in range(1, len(order)):
-        together = np.flatnonzero(keys[step:] == keys[:-step])
-        if not together.size:
-            break
+    found, step = [np.zeros((0, 2), int)], 0
+    together = np.arange(len(order))
+    while together.size:  # of those that agree so many places on, fewer do one place further
+        step += 1
+        together = together[together + step < len(order)]
+        together = together[keys[together] == keys[together + step]]
         one, two = order[together], order[together + step]
         near = np.bitwise_count(hashes[one] ^ hashes[two]) <= NEAR
         found.append(np.stack([one[near], two[near]], axis=1))
-    return np.concatenate([np.zeros((0, 2), int), *found])
+    return np.concatenate(found)
 
 
 def _joined(same: np.ndarray, hashes: np.ndarray, hashed: np.ndarray) -> np.ndarray:

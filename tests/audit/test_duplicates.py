@@ -2,6 +2,8 @@
 
 import io
 import itertools
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,6 +65,27 @@ def test_near_pairs_join_what_all_comparisons_join():
     }
     assert found == expected
     assert len(expected) > 15
+
+
+@pytest.mark.skipif("M4JAX_REAL" not in os.environ, reason="needs real photographs")
+def test_copies_of_photographs_are_found_and_other_photographs_are_not():
+    files = sorted(Path(os.environ["M4JAX_REAL"], "photos").glob("*.jpg"))
+    contents = [path.read_bytes() for path in files]
+    hashes = [duplicates.difference_hash(x) for x in contents]
+    far = min((a ^ b).bit_count() for a, b in itertools.combinations(hashes, 2))
+    assert far > 3 * duplicates.NEAR
+    found = {"half": 0, "quality": 0, "brighter": 0}
+    for content, here in zip(contents[::4], hashes[::4], strict=True):
+        picture = Image.open(io.BytesIO(content)).convert("RGB")
+        copies = {
+            "half": file(picture.resize((picture.width // 2, picture.height // 2)), "JPEG"),
+            "quality": file(picture, "JPEG", quality=30),
+            "brighter": file(picture.point(lambda x: min(255, int(1.2 * x + 10))), "JPEG"),
+        }
+        for name, copy in copies.items():
+            distance = (here ^ duplicates.difference_hash(copy)).bit_count()
+            found[name] += distance <= duplicates.NEAR
+    assert found["half"] > 85 and found["quality"] > 85 and found["brighter"] > 80, found
 
 
 class Pictures:
