@@ -169,9 +169,10 @@ def _sentences(
         f"Balancing could keep at most {largest:.1%} of the {total:,.0f} examples with every share "
         f"that can be decided within {100 * points:g} points of its target, and so would drop "
         f"{total * (1 - largest * (1 - MARGIN)):,.0f} of them.",
-        f"Of {len(decided):,} shares within labels that the data can decide, {inside[0]:,} are "
-        f"inside that band now and {inside[1]:,} would be.",
-        f"{len(undecided):,} labels can't be decided: one of the groups has too few examples.",
+        f"Shares within labels that the data can decide: {len(decided):,}, of which inside that "
+        f"band {inside[0]:,} now and {inside[1]:,} after balancing.",
+        f"Labels that the data can't decide, since one of the groups has too few examples: "
+        f"{len(undecided):,}.",
     )
 
 
