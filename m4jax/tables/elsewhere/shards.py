@@ -5,7 +5,6 @@ their order; what is interrupted goes on with the next shard. `sizes.json` tells
 number of examples of each.
 """
 
-import io
 import os
 import re
 import tarfile
@@ -99,12 +98,16 @@ def _is_done(path: Path, wanted: dict[str, str]) -> bool:
 def _copy(path: str, keys: set[str], target: Path) -> None:
     """Writes the members of examples, in their order; times and owners are none."""
     seen: set[str] = set()
-    with open(path, "rb") as source, tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as out:
+    with open(path, "rb") as source, open(target, "wb") as out:
         for member, _ in tar.members(path):
             if member.fault or member.name in seen or split_name(member.name)[0] not in keys:
                 continue
             seen.add(member.name)
             info = tarfile.TarInfo(member.name)
             info.size = member.size
+            out.write(info.tobuf(tarfile.GNU_FORMAT, "utf-8", "strict"))
             source.seek(member.offset)
-            out.addfile(info, io.BytesIO(source.read(member.size)))
+            out.write(source.read(member.size))
+            out.write(bytes(-member.size % tarfile.BLOCKSIZE))
+        out.write(bytes(2 * tarfile.BLOCKSIZE))
+        out.write(bytes(-out.tell() % tarfile.RECORDSIZE))

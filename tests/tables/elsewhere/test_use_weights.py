@@ -2,6 +2,7 @@
 
 import csv
 import os
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,20 @@ def test_shards_hold_what_is_kept_and_nothing_else(tmp_path, weights):
     assert [after.picture(i) for i in range(len(after))] == pictures
     sizes = files.read_json(tmp_path / "out" / SIZES)
     assert sum(sizes.values()) == KEPT.sum() and "00002.tar" in sizes
+
+
+def test_members_of_any_name_and_kind_go_on(tmp_path):
+    long = f"{'folder/' * 30}ü"
+    entries = [("a.jpg", b"x" * 700), ("a.txt", b"a man"), ("a.npy", b"\0" * 513)]
+    entries += [(f"{long}.jpg", b"y"), (f"{long}.txt", b""), ("c.jpg", b"z"), ("c.txt", b"c")]
+    for format in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        source = material.write_tar(tmp_path / "s" / "0.tar", entries, format)
+        uids = ["a", long]
+        out = tmp_path / f"out{format}"
+        use(asked(source, table(tmp_path / "kept.parquet", uids)), out)
+        with tarfile.open(out / "0.tar") as archive:
+            found = [(x.name, archive.extractfile(x).read()) for x in archive]
+        assert found == entries[:5]
 
 
 def test_an_interrupted_rewrite_goes_on_with_the_next_shard(tmp_path, weights, monkeypatch):
