@@ -91,7 +91,10 @@ def reach(
     return Reach(
         largest=most.keep_rate,
         frontier=_points(traced),
-        tables=(_by_group(shown, found, solution.weights), _by_label(found, rows, points)),
+        tables=(
+            _by_group(shown, found, solution.weights),
+            _by_label(found, rows, solution.weights, points),
+        ),
         sentences=_sentences(most.keep_rate, rows, found, points),
     )
 
@@ -132,25 +135,47 @@ def _by_group(shown: Shown, found: Patterns, weights: np.ndarray) -> Table:
     return Table(BALANCING, BY_GROUP, columns, tuple(rows), ("", "", "", "", "percent"))
 
 
-def _by_label(found: Patterns, rows: list[dict[str, Any]], points: float) -> Table:
+def _by_label(
+    found: Patterns, rows: list[dict[str, Any]], weights: np.ndarray, points: float
+) -> Table:
     """Returns the shares before and after within each label, the most examples first."""
     within = [row for row in rows if row["attribute"]]
     within.sort(key=lambda row: (bool(row["label"]), -row["before_n"]))
     shown = tuple(
-        (row["attribute"], row["label"] or "all", int(row["before_n"]), _effective(row),
-         row["before"], row["after"], row["verdict"])
+        (
+            row["attribute"],
+            row["label"] or "all",
+            int(row["before_n"]),
+            _kept(found, row, weights),
+            _effective(row),
+            row["before"],
+            row["after"],
+            row["verdict"],
+        )
         for row in within[:WORTH]
-    )  # fmt: skip
+    )
     more = f" The {WORTH} most frequent of {len(within):,}." if len(within) > WORTH else ""
     return Table(
         BALANCING,
         BY_LABEL,
-        ("attribute", "label", "examples", "effective after", "share", "share after", "verdict"),
+        ("attribute", "label", "examples", "kept", "effective after", "share", "share after",
+         "verdict"),
         shown,
-        ("", "", "", "", "percent", "percent", ""),
-        f"Asked for: within {100 * points:g} points of its target. “can't be”: either group has "
-        f"too few examples for the data to decide.{more}",
+        ("", "", "", "percent", "", "percent", "percent", ""),
+        f"Of examples in which it is known. Asked for: within {100 * points:g} points of its "
+        "target. “can't be”: either group has too few examples for the data to decide."
+        f"{more}",
+    )  # fmt: skip
+
+
+def _kept(found: Patterns, row: dict[str, Any], weights: np.ndarray) -> float:
+    """Returns how much is kept of the examples that a share is of."""
+    mass = found.counts * ~np.isnan(
+        found.attributes[:, found.attribute_names.index(row["attribute"])]
     )
+    if row["label"]:
+        mass = mass * found.labels[:, found.label_names.index(row["label"])]
+    return float(mass @ weights / mass.sum()) if mass.any() else math.nan
 
 
 def _effective(row: dict[str, Any]) -> int | float:
@@ -165,12 +190,13 @@ def _sentences(
     inside = [sum(_inside(row, when) for row in decided) for when in ("before", "after")]
     undecided = sorted({row["label"] for row in within} - {row["label"] for row in decided})
     total = found.counts.sum()
+    told = f", of which inside that band {inside[0]:,} now and {inside[1]:,} after balancing"
     return (
         f"Balancing could keep at most {largest:.1%} of the {total:,.0f} examples with every share "
         f"that can be decided within {100 * points:g} points of its target, and so would drop "
         f"{total * (1 - largest * (1 - MARGIN)):,.0f} of them.",
-        f"Shares within labels that the data can decide: {len(decided):,}, of which inside that "
-        f"band {inside[0]:,} now and {inside[1]:,} after balancing.",
+        f"Shares within labels that the data can decide: {len(decided) or 'none'}"
+        f"{told if decided else ''}.",
         f"Labels that the data can't decide, since one of the groups has too few examples: "
         f"{len(undecided):,}.",
     )

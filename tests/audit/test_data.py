@@ -65,9 +65,12 @@ def test_balancing_reaches_the_band_and_tells_whom_it_drops():
     within = {row[1]: row for row in table(part, reach.BY_LABEL).rows}
     for name in ("all", "cook", "nurse"):
         assert within[name][-1] == "balanced"
-        assert abs(within[name][5] - 0.5) < 0.0501
+        assert abs(within[name][6] - 0.5) < 0.0501
+        assert 0.3 < within[name][3] < 1
     assert within["pilot"][-1] == "can't be"
     groups = {row[1]: row for row in table(part, reach.BY_GROUP).rows}
+    n, kept = within["all"][2:4]
+    assert n * (1 - kept) == pytest.approx(groups["man"][3] + groups["woman"][3], abs=2)
     assert groups["man"][3] > 2 * groups["woman"][3]
     dropped = sum(row[3] for row in groups.values())
     assert dropped == pytest.approx(2000 * (1 - 0.99 * part.largest_keep_rate), abs=3)
