@@ -15,7 +15,7 @@ class Part:
     """One annotation of n examples.
 
     Attributes:
-        attributes: name -> int8 [n], 1, 0 or −1 (unknown).
+        attributes: name -> int [n], 1, 0, or the place of one of several values; −1: unknown.
         labels: name -> bool [n].
     """
 
@@ -65,7 +65,7 @@ class Agreement:
 
 
 def agreement(first: np.ndarray, second: np.ndarray) -> Agreement:
-    """Returns how two annotations int8 [n] of an attribute go together."""
+    """Returns how two annotations [n] of an attribute go together."""
     one, other = first != UNKNOWN, second != UNKNOWN
     both = one & other
     return Agreement(
@@ -85,6 +85,6 @@ def _by_name(parts: Sequence[Part], kind: str) -> dict[str, list[np.ndarray]]:
 
 
 def _agreed(found: Sequence[np.ndarray]) -> np.ndarray:
-    least = np.min([np.where(column == UNKNOWN, 2, column) for column in found], axis=0)
     most = np.max(found, axis=0)
+    least = np.min([np.where(column == UNKNOWN, most, column) for column in found], axis=0)
     return np.where(least == most, most, UNKNOWN).astype(np.int8)
