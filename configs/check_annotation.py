@@ -8,13 +8,13 @@ matrices, see experiments/check_annotation.py.
 
     python -m configs.check_annotation
 
-lists the settings with what they mean; they stand in m4jax/audit/check_config.py.
+lists the settings with what they mean; they stand in m4jax/audit/annotating/config.py.
 """
 
 import ml_collections
 
 from m4jax import settings
-from m4jax.audit.check_config import CheckConfig
+from m4jax.audit.annotating.config import CheckConfig
 
 SECTIONS = {"": CheckConfig}
 

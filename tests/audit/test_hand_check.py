@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from m4jax import balance, files
-from m4jax.audit import check_page, hand_check
+from m4jax.audit.annotating import check_page, hand_check
 from m4jax.errors import InputError
 
 ATTRIBUTES = {"man": ("man", "woman")}
@@ -88,8 +88,8 @@ def test_answers_become_a_confusion_matrix_that_balancing_takes(tmp_path):
     (hit, missed), (false, left) = found["man"].confusion
     assert missed + false == len(wrong - {items[0].uid}) and hit + missed + false + left == 199
     assert found["man"].unclear == 1
-    value, low, high = found["man"].precision
-    assert low < value == hit / (hit + false) < high
+    value, low, high, n = found["man"].precision
+    assert low < value == hit / (hit + false) < high and n == hit + false
     labels = np.stack([table[name].to_numpy().astype(float) for name in LABELS], axis=1)
     man = table["man"].cast(pa.float64()).to_numpy()
     posterior = balance.posterior(man, labels, found["man"].confusion)

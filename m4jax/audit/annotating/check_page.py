@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from m4jax import files
-from m4jax.audit.hand_check import UNCLEAR, Item, Question
+from m4jax.audit.annotating.hand_check import UNCLEAR, Item, Question
 from m4jax.report.page.html import Markup, element, escape, join
 
 TITLE = "What do these examples show?"

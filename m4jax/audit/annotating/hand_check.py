@@ -164,26 +164,23 @@ class Checked:
     unknown: int
 
     @property
-    def precision(self) -> tuple[float, float, float]:
-        """Of those annotated 1, the share that is truly 1, with its 95% interval (Wilson)."""
+    def precision(self) -> tuple[float, float, float, int]:
+        """Of those annotated 1, the share that is truly 1: value, 95% interval (Wilson), n."""
         (right, _), (wrong, _) = self.confusion
         return _share(right, right + wrong)
 
     @property
-    def rates(self) -> dict[str, tuple[float, float, float]]:
-        """Sensitivity P(annotated 1 | 1) and false rate P(annotated 1 | 0), with intervals."""
-        (hit, missed), (wrong, left) = self.confusion
-        return {
-            "sensitivity": _share(hit, hit + missed),
-            "false rate": _share(wrong, wrong + left),
-        }
+    def sensitivity(self) -> tuple[float, float, float, int]:
+        """Of those truly 1, the share that is annotated 1: value, 95% interval (Wilson), n."""
+        (hit, missed), _ = self.confusion
+        return _share(hit, hit + missed)
 
 
-def _share(part: int, whole: int) -> tuple[float, float, float]:
+def _share(part: int, whole: int) -> tuple[float, float, float, int]:
     if not whole:
-        return (float("nan"),) * 3
-    low, high = wilson(part / whole, whole)
-    return part / whole, float(low), float(high)
+        return float("nan"), float("nan"), float("nan"), 0
+    low, high = wilson(np.array(part / whole), np.array(whole))
+    return part / whole, float(low), float(high), whole
 
 
 def checked(
