@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from m4jax import files
-from m4jax.audit.annotating.hand_check import UNCLEAR, Item, Question
+from m4jax.audit.annotating.hand_check import NO, UNCLEAR, YES, Item, Question
 from m4jax.report.page.html import Markup, element, escape, join
 
 TITLE = "What do these examples show?"
@@ -99,7 +99,8 @@ def _question(place: str, uid: str, question: Question) -> Markup:
         )
         for option in (*question.options, UNCLEAR)
     ]  # fmt: skip
-    return element("fieldset", element("legend", f"{question.name}?"), *choices)
+    asked = question.name if question.options == (YES, NO) else " or ".join(question.options)
+    return element("fieldset", element("legend", f"{asked}?"), *choices)
 
 
 def _own(name: str) -> str:
