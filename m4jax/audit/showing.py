@@ -34,6 +34,7 @@ def page(job: Job, every: Sequence[Row] = ()) -> Page:
         history=tuple(history.past(every)),
         frontier=data.frontier if data else (),
         largest_keep_rate=data.largest_keep_rate if data else float("nan"),
+        reached=data.sentences if data else (),
         tables=data.tables if data else (),
         examples=tuple(job.examples),
         methods=(*(data.methods if data else ()), *methods(job)),

@@ -202,6 +202,11 @@ def test_order_of_history_and_dates_is_that_of_time():
     assert "3 audits from 2026-01-01, 05:00 to 2026-03-01" in told
 
 
+def test_audits_without_a_common_number_say_so():
+    text = Reader(page.render(Page("Audit", measures=(RB,), against="last week"))).text
+    assert "No number stands in both this audit and  last week" in text
+
+
 def test_lines_are_broken_where_nothing_is_known():
     curve = [page.Point(k / 4, math.nan if k == 2 else 0.1 * k, "bias") for k in range(1, 5)]
     told = page.render(Page("Audit", frontier=tuple(curve)))

@@ -231,7 +231,7 @@ def note(text: str) -> Markup | str:
     """Returns a note; of a long one a script leaves the beginning, and unfolds it when asked."""
     if len(text) <= SHORT:
         return name(text) if text else ""
-    summary = element("summary", short(text, SHORT - 1, told=False))
+    summary = element("summary", element("span", short(text, SHORT - 1, told=False)))
     return element("details", summary, name(text, LONG), class_="note", open=True)
 
 

@@ -98,7 +98,7 @@ def _frontier(page: Page) -> Markup:
     values = {(x, p.keep_rate): p.value for x, mine in curves.items() for p in mine}
     rows = [
         [f"{number(100 * rate, 0)}%",
-         *(writes[x].full(values.get((x, rate), math.nan)) for x in curves)]
+         *(writes[x](values.get((x, rate), math.nan)) for x in curves)]
         for rate in rates
     ]  # fmt: skip
     said = None

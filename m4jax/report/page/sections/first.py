@@ -1,7 +1,7 @@
 """The first screen: what was measured, three numbers in words, what is not known."""
 
 from m4jax.report.page import charts, sentences
-from m4jax.report.page.content import OUTCOMES, OUTSIDE, Page, Sentence
+from m4jax.report.page.content import OUTCOMES, Page, Sentence
 from m4jax.report.page.html import Markup, element, join, name, short
 from m4jax.report.page.numbers import count
 from m4jax.report.page.sections.parts import folded, paragraph
@@ -30,17 +30,20 @@ def header(page: Page) -> Markup:
 
 
 def status(page: Page) -> Markup | None:
-    """Returns how the limits stand, in a line."""
-    if not page.limits:
-        return None
+    """Returns how the limits stand, and how many numbers changed, in a line."""
     found = sentences.outcomes(page)
     marks = [
         element("a", f"{MARKS[x]} {count(found[x])} {PLURALS[x]}", href="#limits",
                 class_=f"mark {CLASSES[x]}")
         for x in OUTCOMES if x in found
     ]  # fmt: skip
-    return element("p", element("span", "Limits:"), *marks, class_="status",
-                   data_outside=str(found.get(OUTSIDE, 0)))  # fmt: skip
+    parts = [element("span", "Limits:"), *marks] if marks else []
+    if page.changes:
+        changed = sum(bool(x.changed) for x in page.changes)
+        told = f"{count(changed)} of {count(len(page.changes))} numbers changed"
+        parts += [element("span", "Since the earlier audit:"),
+                  element("a", told, href="#changes", class_="mark")]  # fmt: skip
+    return element("p", *parts, class_="status") if parts else None
 
 
 def body(page: Page) -> Markup:

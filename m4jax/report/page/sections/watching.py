@@ -2,15 +2,26 @@
 
 import math
 
+from m4jax.evaluation.measures.kinds import PLAIN, POINTS
 from m4jax.evaluation.measures.measure import Measure
 from m4jax.report.page import charts, history, sentences
 from m4jax.report.page.content import OUTCOMES, OUTSIDE, UNCLEAR, Change, Limit, Page
 from m4jax.report.page.html import Markup, element, join, name
-from m4jax.report.page.numbers import UNTOLD, count, kind_of, neutral_of, numbers_of, writer
+from m4jax.report.page.numbers import (
+    UNTOLD,
+    Writer,
+    count,
+    heading,
+    kind_of,
+    neutral_of,
+    numbers_of,
+    writer,
+)
 from m4jax.report.page.sections.first import CLASSES, MARKS
 from m4jax.report.page.sections.parts import Section, folded, paragraph, section
 from m4jax.report.page.tables import DRAWING, MOST, NUMBER, TEXT, Column, note, size, table, value
 
+_UNTOLD = element("span", UNTOLD, class_="untold")
 _ORDER = (OUTSIDE, UNCLEAR, OUTCOMES[0])
 
 
@@ -41,8 +52,7 @@ def _limit(limit: Limit, page: Page) -> list[Markup | str]:
                    class_=f"mark {CLASSES[limit.outcome]}")  # fmt: skip
     m = limit.measure
     if m is None:
-        untold = element("span", UNTOLD, class_="untold")
-        return [name(limit.text), mark, untold, "", "", "", note(limit.note)]
+        return [name(limit.text), mark, _UNTOLD, "", "", "", note(limit.note)]
     write, kind = writer(m.metric, (m,)), kind_of(m.metric)
     bound = limit.bound if math.isfinite(limit.bound) else 0.0
     middle = math.nan if kind.better in ("high", "low") else kind.neutral
@@ -56,9 +66,10 @@ def _limit(limit: Limit, page: Page) -> list[Markup | str]:
 def changes(page: Page) -> Section | None:
     """Returns what changed since an earlier audit, and folded away what did not."""
     if not page.changes:
-        return None
+        none = element("p", "No number stands in both this audit and ", name(page.against), ".")
+        return section("changes", "Since the earlier audit", none if page.against else None)
     changed = [x for x in page.changes if x.changed]
-    same = [x for x in page.changes if not x.changed]
+    same = sorted((x for x in page.changes if not x.changed), key=lambda x: x.changed is None)
     before = name(page.against) if page.against else "an earlier audit"
     lead = element("p", f"{_counted(len(page.changes))} stand in both this audit and ", before,
                    f"; {count(len(changed))} changed by more than chance explains.")  # fmt: skip
@@ -81,12 +92,15 @@ def _changes(identity: str, caption: str, found: list[Change]) -> Markup:
 
 def _change(change: Change) -> list[Markup | str]:
     write = writer(change.now.metric, (change.now, change.before))
-    moved = writer(change.now.metric, (change.now, change.before))
-    moved.sign = True
-    told = {True: _direction(change), False: "no change told", None: UNTOLD}[change.changed]
+    moved = Writer(PLAIN if write.unit == PLAIN else POINTS, sign=True)
+    moved.digits = write.digits
+    told = {True: _direction, False: lambda _: "no change told", None: lambda _: _UNTOLD}[
+        change.changed
+    ](change)
     return [
         described(change.now), value(change.before, write, full=True),
-        value(change.now, write, full=True), moved(change.value),
+        value(change.now, write, full=True),
+        moved.full(change.value) if math.isfinite(change.value) else _UNTOLD,
         moved.between(change.low, change.high), told, note(change.note),
     ]  # fmt: skip
 
@@ -105,9 +119,11 @@ def _direction(change: Change) -> Markup:
     return element("span", text, class_=f"mark {class_}")
 
 
-def described(measure: Measure) -> Markup:
-    """Returns what a number is of, in a cell: its kind, and below it the rest."""
-    return join(kind_of(measure.metric).title, _about(measure), between=" ")
+def described(measure: Measure, *, unit: bool = False) -> Markup:
+    """Returns what a number is of: its kind, with its unit if asked, and below it the rest."""
+    kind = kind_of(measure.metric)
+    told = f", {heading(kind.unit)}" if unit and heading(kind.unit) else ""
+    return join(kind.title + told, _about(measure), between=" ")
 
 
 def _about(measure: Measure) -> Markup:
@@ -125,7 +141,7 @@ def past(page: Page) -> Section | None:
         return section("history", "History",
                        paragraph("The history begins with this audit; lines are drawn from the "
                                  "second on."))  # fmt: skip
-    drawn = [element("figure", element("figcaption", described(line[-1].measure)),
+    drawn = [element("figure", element("figcaption", described(line[-1].measure, unit=True)),
                      history.draw(line)) for line in lines[: history.MOST]]  # fmt: skip
     left = len(lines) - len(drawn)
     about = f"{count(len(times))} audits from {sentences.dated(times[0])} to "

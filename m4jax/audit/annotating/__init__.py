@@ -1,1 +1,0 @@
-"""Examples annotated by captions, pictures and columns, and a sample of it checked by hand."""
