@@ -31,7 +31,8 @@ class DataSettings:
         resampling: of intervals; its `minimum` is the least number of independent examples, too.
         band: by how much a share may miss its target: 0.05 are 5 points.
         least: examples of either group with a label, below which balancing can't decide.
-        hidden_least: examples of either kind in a group that nobody named; 0: don't look for any.
+        hidden_least: independent examples of either kind in a group that nobody named; 0: don't
+            look for any.
         rates: keep rates of the frontier; (): don't balance.
         duplicates: whether to look for pictures that come twice, where there are pictures.
     """
@@ -112,7 +113,10 @@ def measure_data(
     if shown.attributes:
         rows = patterns(shown)
         if settings.hidden_least:
-            found = hidden(rows, points=settings.band, least=settings.hidden_least)
+            found = hidden(
+                rows, points=settings.band, least=settings.hidden_least,
+                independent=groups.number / len(shown),
+            )  # fmt: skip
             tables, sentences = [*tables, *found.tables], found.sentences
             unknown = (*unknown, *found.unknown)
         if settings.rates:

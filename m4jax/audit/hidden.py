@@ -29,7 +29,9 @@ class Hidden:
     unknown: tuple[str, ...] = ()
 
 
-def hidden(found: Patterns, *, points: float, least: float, alpha: float = 0.05) -> Hidden:
+def hidden(
+    found: Patterns, *, points: float, least: float, alpha: float = 0.05, independent: float = 1.0
+) -> Hidden:
     """Returns meetings of two names that are further off than either alone tells.
 
     The auditor's search (`balance.audit`) on the data as they are: in each meeting of two labels,
@@ -44,12 +46,15 @@ def hidden(found: Patterns, *, points: float, least: float, alpha: float = 0.05)
         points: half the width of the band.
         least: examples of either kind that a group needs to be looked at.
         alpha: level of the corrected tests.
+        independent: the share of the examples that is independent, groups / examples: each counts
+            so much. `least` is of whole ones, then, and where the examples of a group are alike
+            the tests keep their level.
     """
     try:
         problem = balance.Problem(
             found.attributes,
             found.labels,
-            counts=found.counts,
+            counts=found.counts * independent,
             attribute_names=found.attribute_names,
             label_names=found.label_names,
             keep_rate=1.0,
@@ -75,14 +80,17 @@ def hidden(found: Patterns, *, points: float, least: float, alpha: float = 0.05)
         if len(parts) == 2 and p <= alpha:
             name = " and ".join(map(call, one.within))
             either = " / ".join(f"{100 * part:.0f}%" for part in parts)
-            rows.append((one.attribute, name, round(one.examples), either, one.before, p))
+            rows.append(
+                (one.attribute, name, round(one.examples / independent), either, one.before, p)
+            )
     if not looked.looked_at:
-        few = f"no group has {least:g} examples of either kind"
+        few = f"no group has {least:g} independent examples of either kind"
         return Hidden(unknown=(f"Groups that nobody named were not looked for: {few}.",))
+    verb = "is" if len(rows) < 2 else "are"
     told = (
-        f"Of {looked.looked_at:,} groups with at least {least:g} examples of either kind "
-        f"{len(rows) or 'none'} {'is' if len(rows) < 2 else 'are'} further from the target than "
-        "the labels that meet there tell."
+        f"Of {looked.looked_at:,} groups with at least {least:g} independent examples of either "
+        f"kind {len(rows) or 'none'} {verb} further from the target than the labels that meet "
+        "there tell."
     )
     return Hidden((_table(rows),) if rows else (), (told,))
 
@@ -94,7 +102,7 @@ def _table(rows: list[tuple]) -> Table:
         ("attribute", "within", "examples", "share in either alone", "share", "p"),
         tuple(rows[:WORTH]),
         ("", "", "", "", "percent", "plain"),
-        "p is corrected for the number of groups looked at, and takes examples to be independent.",
+        "p is corrected for the number of groups looked at.",
     )
 
 

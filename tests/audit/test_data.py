@@ -108,6 +108,12 @@ def test_groups_that_only_two_labels_tell_are_found():
     assert one.rows[0][4] == pytest.approx(codes[a & b].mean())
     parts = " / ".join(f"{100 * codes[x].mean():.0f}%" for x in (a, b))
     assert one.rows[0][3] == parts
+    thrice = made(*(np.repeat(codes, 3), {k: np.repeat(v, 3) for k, v in data.labels.items()}))
+    again = hidden.hidden(
+        patterns.patterns(thrice), points=0.05, least=30, independent=1 / 3
+    ).tables[0]
+    assert again.rows[0][1:2] == one.rows[0][1:2] and again.rows[0][2] == 3 * one.rows[0][2]
+    assert again.rows[0][5] == pytest.approx(one.rows[0][5])
     even = made(rng.integers(0, 2, n), {"cook": a, "night": b})
     assert hidden.hidden(patterns.patterns(even), points=0.05, least=30).tables == ()
 

@@ -2,7 +2,12 @@
 
 import csv
 import os
+import random
+import signal
+import subprocess
+import sys
 import tarfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +93,35 @@ def test_an_interrupted_rewrite_goes_on_with_the_next_shard(tmp_path, weights, m
     assert {path.name: path.read_bytes() for path in out.glob("*.tar")} == whole
     assert (out / "00000.tar").stat().st_mtime_ns == stamp
     assert files.read_sealed(out / NOTE)["written"] == KEPT.sum()
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from m4jax.tables.elsewhere import UseConfig, use
+print("begun", flush=True)
+use(UseConfig(data=sys.argv[1], weights=sys.argv[2], seed=3), Path(sys.argv[3]))
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_the_same_command_does_the_rest(tmp_path, weights):
+    many = [one._replace(picture=one.picture * 1000) for one in FOUND]
+    source = material.write_shards(tmp_path / "shards", many, size=2)
+    use(asked(source, weights), tmp_path / "whole")
+    out, killed, chance = tmp_path / "out", 0, random.Random(0)
+    while not (out / NOTE).exists():
+        command = [sys.executable, "-c", SCRIPT, source, weights, str(out)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            if killed < 4:
+                time.sleep(chance.uniform(0, 0.3))
+                process.kill()
+        killed += process.returncode == -signal.SIGKILL
+    assert killed
+    files.sweep(out)
+    expected = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == expected
 
 
 def test_another_seed_replaces_the_shards(tmp_path, weights):
@@ -241,3 +275,37 @@ def test_the_command_prints_the_coverage_and_how_to_read_it(tmp_path, weights):
     assert "{00000..00002}.tar' --dataset-type webdataset" in done.stdout
     done = commands.run("use_weights", *flags, f"--config.data={tmp_path / 'nothing'}")
     assert done.returncode == 2 and done.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize("form", ["folder", "shards"])
+def test_from_pictures_with_captions_to_what_is_kept_of_them(form, tmp_path):
+    found = material.examples(90)
+    if form == "folder":
+        data = material.write_folder(tmp_path / "photos", found)
+    else:
+        data = material.write_shards(tmp_path / "shards", found)
+    steps = {
+        "annotate": [f"--config.files=('{data}',)"],
+        "balance": [
+            f"--config.files=('{tmp_path / 'annotate' / 'examples.parquet'}',)",
+            "--config.attributes=('man',)", "--config.labels=('occupation: nurse',)",
+            "--config.target=0.4", "--config.band=0.02", "--config.frontier=()",
+        ],
+        "use_weights": [f"--config.data={data}", f"--config.weights={tmp_path / 'balance'}"],
+    }  # fmt: skip
+    for name, flags in steps.items():
+        done = commands.run(
+            name, f"--config=configs/{name}.py", f"--workdir={tmp_path / name}", *flags
+        )
+        assert done.returncode == 0, done.stderr + done.stdout
+    assert "90 of 90 examples have a weight" in done.stdout
+    q = on_disk.read(tmp_path / "balance", [one.key for one in found])
+    kept = selection.keep([one.key for one in found], q, seed=0)
+    assert 0 < kept.sum() < 90
+    expected = [one.key for one, keep in zip(found, kept, strict=True) if keep]
+    if form == "shards":
+        after = material.read(readers.open_collection(tmp_path / "use_weights"))
+        assert after["uid"].to_pylist() == expected
+    else:
+        lines = (tmp_path / "use_weights" / "open_clip.csv").read_text().splitlines()[1:]
+        assert [line.split("\t")[2] for line in lines] == expected
