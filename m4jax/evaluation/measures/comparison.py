@@ -19,14 +19,24 @@ PAIRED, APART = "paired", "not paired"
 COMPARED = ("representation_bias", "association_bias_mean", "association_bias_max", "accuracy",
             "accuracy_gap", "accuracy_worst")  # fmt: skip
 
+_EXTREMES = ("_mean", "_max", "_largest", "_range", "_disparity", "_worst", "_size")
+_INFLATED = ("max_skew", "min_skew", "ndkl", "entropy")
+
 
 def difference(first: Measure, second: Measure, level: float = 0.95) -> Measure:
     """Returns second − first, with an interval; it is NaN where one of them can't be told.
 
-    Of numbers of one sample, resampled alike, it is value ± t s √(G/(G − 1)), s the deviation of
-    the difference over the resamples that are kept, t Student's with G − 1 degrees of freedom.
-    Others are taken as independent: value ± √(h² + h²) with h the half widths of their intervals.
-    Which of the two stands in `note`.
+    Of numbers of one sample, resampled alike, s is the deviation of their difference over the
+    resamples that are kept, t Student's quantile with G − 1 degrees of freedom, and
+
+        low  = second − first − t s √(G/(G − 1)) − e⁻(second) − e⁺(first)
+        high = second − first + t s √(G/(G − 1)) + e⁺(second) + e⁻(first)
+
+    where e⁻ and e⁺ are 0 but of what noise inflates (see `inflated`) and of shares whose resamples
+    do not vary: by how much their intervals reach further down and up than their own deviation over
+    the resamples explains. Of such the interval is wide: how much of a norm is noise isn't known.
+    Numbers of different samples are taken as independent: the distances of both intervals' ends are
+    added in squares. Which of the two stands in `note`.
 
     Args:
         first: the earlier one.
@@ -45,20 +55,38 @@ def difference(first: Measure, second: Measure, level: float = 0.95) -> Measure:
         why = second.note or first.note or "one of the two can't be told"
         return dataclasses.replace(of, value=np.nan, low=np.nan, high=np.nan, note=why)
     value = second.value - first.value
+    draws, note = (), APART
     if first.sample and first.sample == second.sample and first.draws and second.draws:
         kept = min(len(first.draws), len(second.draws))
-        draws = np.subtract(second.draws[:kept], first.draws[:kept])
-        half = (
-            stats.t.ppf((1 + level) / 2, groups - 1) * draws.std() * np.sqrt(groups / (groups - 1))
-        )
-        note, draws = PAIRED, tuple(float(f"{x:.5g}") for x in draws)
+        draws, note = np.subtract(second.draws[:kept], first.draws[:kept]), PAIRED
+        t = stats.t.ppf((1 + level) / 2, groups - 1) * np.sqrt(groups / (groups - 1))
+        low = high = t * draws.std()
+        if (first.value, first.draws) != (second.value, second.draws):  # else the same answers
+            (less, more), (fewer, greater) = _beyond(second, t), _beyond(first, t)
+            low, high = low + less + greater, high + more + fewer
+        draws = tuple(float(f"{x:.5g}") for x in draws)
     else:
-        half = np.hypot(first.high - first.low, second.high - second.low) / 2
-        note, draws = APART, ()
+        low = np.hypot(second.value - second.low, first.high - first.value)
+        high = np.hypot(second.high - second.value, first.value - first.low)
     return dataclasses.replace(
-        of, value=float(value), low=float(value - half), high=float(value + half),
+        of, value=float(value), low=float(value - low), high=float(value + high),
         note=note, draws=draws,
     )  # fmt: skip
+
+
+def inflated(measure: Measure) -> bool:
+    """Tells whether noise alone makes a number larger, or smaller: a norm, an extreme, a range."""
+    unsigned = measure.metric in ("association_bias", "pair_gap") and not measure.group
+    return unsigned or measure.metric.startswith(_INFLATED) or measure.metric.endswith(_EXTREMES)
+
+
+def _beyond(measure: Measure, t: float) -> tuple[float, float]:
+    """Returns e⁻ and e⁺ of a number, see `difference`."""
+    own = t * np.std(measure.draws)
+    if own > 0 and not inflated(measure):
+        return 0.0, 0.0
+    ends = measure.value - measure.low - own, measure.high - measure.value - own
+    return max(ends[0], 0.0), max(ends[1], 0.0)
 
 
 def compare(

@@ -50,8 +50,8 @@ class AuditPrompts:
     def value(self, attribute: str, name: str) -> str | None:
         """Returns the value that a name means: itself, or that of which it is a wording.
 
-        Case and articles do not count: "Female" is a wording of "woman" if "a female" is. None: it
-        means none, or more than one.
+        Case, hyphens and articles do not count: "Female" is a wording of "woman" if "a female" is.
+        None: it means none, or more than one.
         """
         values = self.attributes.get(attribute, {})
         if name in values:
@@ -135,5 +135,5 @@ def _check_pairs(pairs: Any, where: str) -> None:
 
 
 def _plain(name: str) -> str:
-    words = name.casefold().split()
+    words = name.casefold().replace("_", " ").replace("-", " ").split()
     return " ".join(words[1:] if words[:1] in (["a"], ["an"], ["the"]) else words)

@@ -5,14 +5,16 @@ import pytest
 from helpers.asked_models import CLASSES, GENDER, ask, found, moved, pictures
 
 from m4jax.errors import InputError
-from m4jax.evaluation.intervals import percentile
+from m4jax.evaluation.intervals import mean_absolute, norm, percentile
+from m4jax.evaluation.measures.cells import Cells
 from m4jax.evaluation.measures.comparison import APART, PAIRED, compare, difference
 from m4jax.evaluation.measures.kinds import KINDS
-from m4jax.evaluation.measures.measure import Measure
+from m4jax.evaluation.measures.measure import Measure, measured
 from m4jax.evaluation.measures.prompts import AuditPrompts
 from m4jax.evaluation.measures.representation import representation
 from m4jax.evaluation.measures.sensitivity import over_sets, range_of
 from m4jax.evaluation.measures.suite import measure_all, measure_sets
+from m4jax.evaluation.resampling import Settings
 
 PROMPTS = AuditPrompts(
     "v", ("{}",), ("{}", "one {}", "two {}"), GENDER, CLASSES, (("a nurse", "a cook"),)
@@ -125,10 +127,6 @@ def test_other_embeddings_of_the_same_pictures_are_paired():
 
 def test_a_paired_difference_is_that_of_the_draws():
     """The interval is nearly the percentile interval of the difference over all resamples."""
-    from m4jax.evaluation.measures.cells import Cells
-    from m4jax.evaluation.measures.measure import measured
-    from m4jax.evaluation.resampling import Settings
-
     rng = np.random.default_rng(0)
     of = pictures(120, groups=np.arange(120) // 2)
     cells = Cells.whole(of, np.ones(120, bool), Settings(resamples=1000))
@@ -143,6 +141,37 @@ def test_a_paired_difference_is_that_of_the_draws():
     apart = difference(told[0], dataclasses.replace(told[1], sample="other"))
     assert apart.note == APART
     assert apart.high - apart.low > 2 * width
+
+
+def test_a_change_of_a_norm_allows_for_the_noise_in_it():
+    """0.3 is taken away: 0.1 of noise is left, so that the plain difference falls short of it."""
+    rng, codes, covered = np.random.default_rng(0), np.arange(300) % 2, 0
+    of = pictures(300)
+    cells = Cells(of, codes, ("man", "woman"), Settings(resamples=200))
+    shift = 0.3 * np.where(np.arange(20) % 2, 1, -1) * (codes == 0)[:, None]
+    for _ in range(30):
+        x, about = rng.normal(size=(300, 20)), {"part": "model", "source": "s", "sample": "same"}
+        told = []
+        for y in (x + shift, x):
+            gaps = cells.means(y).map(lambda m: m[..., 0, :] - m[..., 1, :])
+            interval = norm(mean_absolute, gaps)
+            samples = mean_absolute(gaps.samples)[:, 0]
+            told.append(measured(interval, samples, metric="association_bias_mean", **about))
+        one = difference(*told)
+        covered += one.low <= -0.3 <= one.high
+        assert one.high < 0
+    assert covered >= 28
+
+
+def test_a_change_from_all_right_is_unsure():
+    few = Measure("model", "accuracy", "s", value=1.0, low=0.8, high=1.0, n=15, groups=15,
+                  sample="x", draws=(0.0,) * 200)  # fmt: skip
+    more = dataclasses.replace(
+        few, value=0.9, low=0.7, high=1, draws=tuple(0.08 * (-1) ** k for k in range(200))
+    )
+    one = difference(few, more)
+    assert one.high > 0.2
+    assert one.note == PAIRED
 
 
 def test_compare_refuses_other_pictures():
