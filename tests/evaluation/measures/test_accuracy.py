@@ -132,6 +132,7 @@ def test_small_groups_are_left_out_and_named():
     codes[:3] = -1
     attributes = {**of.attributes, "age": dataclasses.replace(of.attributes["age"], codes=codes)}
     told = list(accuracy(silent(dataclasses.replace(of, attributes=attributes))))
+    assert found(told, "accuracy", group="man & old", label="by gender × age").n == 10
     worst = found(told, "accuracy_worst", label="by gender × age")
     assert "man & young: 9 independent groups" in worst.note or "8 independent" in worst.note
     few = list(accuracy(silent(predicted(24))))
@@ -184,6 +185,31 @@ def test_bounds_of_copies_are_those_of_the_originals():
     exact_low, exact_high = extremes._bounds(once, draws, 0.025)
     assert (low[0], high[0]) == pytest.approx((exact_low[0], exact_high[0]), abs=0.03)
     assert high[0] - low[0] >= exact_high[0] - exact_low[0] - 0.02
+
+
+def exact(k, n, tail):
+    """Clopper and Pearson's bounds, each missed with probability `tail`."""
+    ends = stats.binomtest(k, n).proportion_ci(1 - 2 * tail, method="exact")
+    return ends.low, ends.high
+
+
+def test_extremes_by_hand():
+    counts = ((30, 40), (18, 20), (55, 60))
+    cells, draws = binomial_cells(*zip(*counts, strict=True))
+    worst = extremes.worst(cells, draws, 0.95)
+    assert worst.value == 0.75
+    assert worst.low == pytest.approx(min(exact(k, n, 0.025)[0] for k, n in counts))
+    assert worst.high == pytest.approx(min(exact(k, n, 0.025 / 3)[1] for k, n in counts))
+    largest = extremes.disparity(cells, draws, 0.95)
+    assert largest.value == pytest.approx(55 / 60 - 0.75)
+    sure, plain = ([exact(k, n, 0.0125 / by) for k, n in counts] for by in (3, 1))
+    lowest = max(low for low, _ in sure) - min(high for _, high in sure)
+    assert largest.low == pytest.approx(max(lowest, 0))
+    highest = max(high for _, high in plain) - min(low for low, _ in plain)
+    assert largest.high == pytest.approx(highest)
+    apart, of = binomial_cells([5, 38], [40, 40])
+    ends = exact(38, 40, 0.0125 / 2)[0] - exact(5, 40, 0.0125 / 2)[1]
+    assert extremes.disparity(apart, of, 0.95).low == pytest.approx(ends)
 
 
 @pytest.mark.parametrize("equal", [True, False])

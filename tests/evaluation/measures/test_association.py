@@ -216,6 +216,24 @@ def test_p_is_right_where_pictures_are_clustered(mixed):
     assert wrong <= 15  # of 150; the 99.5% point of a binomial with 5%
 
 
+def test_p_is_right_for_equal_means_of_unequal_variances():
+    """Without being studentised, a permutation test finds a quarter of these, not a twentieth."""
+    rng, codes, wrong = np.random.default_rng(4), (np.arange(80) < 16).astype(int), 0
+    cells, deviation = cells_of(codes, np.arange(80), resamples=199), np.where(codes == 1, 3.0, 1)
+    for _ in range(150):
+        x = deviation[:, None] * rng.normal(size=(80, 1))
+        wrong += permutation.corrected(cells, x)[0, 0] <= 0.05
+    assert wrong <= 15
+
+
+def test_p_compares_within_groups_of_both_values():
+    """A difference within each group is found, however much the groups differ."""
+    rng, groups, codes = np.random.default_rng(5), np.repeat(np.arange(20), 2), np.arange(40) % 2
+    x = 10 * rng.normal(size=(20, 1))[groups] + 0.1 * rng.normal(size=(40, 1))
+    cells = cells_of(codes, groups, resamples=400)
+    assert permutation.corrected(cells, x + 0.3 * (codes == 0)[:, None])[0, 0] < 0.01
+
+
 def test_p_of_three_values_is_of_all_contrasts_at_once():
     rng = np.random.default_rng(3)
     codes = np.arange(90) % 3
