@@ -186,7 +186,8 @@ class Shards:
         return ""
 
     def _leave_out(self, shard: int, name: str, reason: str) -> None:
-        self.left_out[f"{os.path.basename(self._files.paths[shard])}: {name}"] = reason
+        file = os.path.basename(self._files.paths[shard])
+        self.left_out[f"{file}: {name}" if name else file] = reason
 
     # ---------------------------------------------------------------- what is what
 

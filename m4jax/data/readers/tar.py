@@ -62,7 +62,7 @@ def members(path: str) -> Iterator[tuple[Member, _Window]]:
 
     Directories are passed over. Names that lead out (`..`, absolute ones), links, devices, sparse
     files, and names that are not UTF-8 come with their fault. After a damaged header it goes on at
-    the next sound one.
+    the next sound one. A file that is no tar file has one member, of no name, with a fault.
 
     Raises:
         InputError: if the file can't be read, or is compressed.
@@ -73,7 +73,11 @@ def members(path: str) -> Iterator[tuple[Member, _Window]]:
         raise InputError(f"{path}: {error.strerror}") from None
     try:
         window = _Window(file, os.fstat(file).st_size)
-        _check_kind(path, window.read(0, BLOCK))
+        start = window.read(0, BLOCK)
+        _check_packing(path, start)
+        if start != _EMPTY and not _is_sound(start) and start[257:262] != b"ustar":
+            yield Member("", 0, 0, "not a tar file" if start else "an empty file"), window
+            return
         for member in _walk(window):
             yield member, window
     except OSError as error:
@@ -82,15 +86,13 @@ def members(path: str) -> Iterator[tuple[Member, _Window]]:
         os.close(file)
 
 
-def _check_kind(path: str, start: bytes) -> None:
+def _check_packing(path: str, start: bytes) -> None:
     for mark, name in ((GZIP, "gzip"), (ZSTD, "zstd"), (BZIP2, "bzip2"), (XZ, "xz")):
         if start.startswith(mark):
             raise InputError(
                 f"{path}: compressed by {name}, so that no picture in it can be reached alone; "
                 "unpack it (pictures are compressed themselves), as with gunzip"
             )
-    if start and start != _EMPTY and not _is_sound(start):
-        raise InputError(f"{path}: not a tar file")
 
 
 def _walk(window: _Window) -> Iterator[Member]:
