@@ -17,6 +17,8 @@ from m4jax.data.readers import fields, uids
 from m4jax.data.readers.collection import CAPTIONS, UID
 from m4jax.errors import InputError
 
+_SHOWN = 20  # columns in an error
+
 
 class Captions:
     """Captions in a file, see `Collection`.
@@ -50,6 +52,11 @@ class Captions:
         self._caption = fields.choose(caption, names, fields.CAPTION, "caption", path)
         if not self._caption and len(names) == 1:
             self._caption = names[0]
+        if not self._caption:
+            raise InputError(
+                f"{path}: which column is the caption? Say caption= one of {names[:_SHOWN]}, "
+                "or its number ('0') if there is no head"
+            )
         self._contents, self._made = uid == fields.CONTENTS, None
         known = "" if self._contents else uid
         rest = [name for name in names if name != self._caption]

@@ -31,7 +31,7 @@ class Walked:
         self.left_out: dict[str, str] = {}
         self.pictures: list[str] = []
         self.texts, self.jsons = set[str](), set[str]()
-        for path in _walk(root, ""):
+        for path in _walk(root, "", {os.path.realpath(root)}):
             try:
                 path.encode()
             except UnicodeEncodeError:
@@ -79,7 +79,8 @@ class Walked:
         return found
 
 
-def _walk(root: str, below: str) -> Iterator[str]:
+def _walk(root: str, below: str, seen: set[str]) -> Iterator[str]:
+    """Yields the files below a folder, sorted; a folder that links name as well comes once."""
     try:
         entries = sorted(os.scandir(os.path.join(root, below)), key=lambda entry: entry.name)
     except OSError as error:
@@ -88,8 +89,13 @@ def _walk(root: str, below: str) -> Iterator[str]:
         path = f"{below}/{entry.name}" if below else entry.name
         if entry.name.startswith(".") or entry.name == "__MACOSX":
             continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(root, path)
+        if entry.is_dir():
+            if entry.is_symlink():
+                target = os.path.realpath(entry.path)
+                if target in seen:
+                    continue
+                seen.add(target)
+            yield from _walk(root, path, seen)
         elif entry.is_file():
             yield path
 
