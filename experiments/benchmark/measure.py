@@ -25,6 +25,9 @@ JOBS = {
     "train_steps": "experiments.benchmark.towers:train_steps",
     "fleet": "experiments.benchmark.runs:fleet",
     "feed": "experiments.benchmark.runs:feed",
+    "read_collection": "experiments.benchmark.reading:read_collection",
+    "read_at_random": "experiments.benchmark.reading:read_at_random",
+    "go_over": "experiments.benchmark.reading:go_over",
     "utilisation": "experiments.benchmark.runs:utilisation",
 }
 NEVER = 86_400.0  # seconds
