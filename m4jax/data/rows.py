@@ -77,6 +77,8 @@ def _text(path: Path) -> Iterator[str]:
 
 def plain(text: str) -> str | bytes:
     """Returns a text that was read with `surrogateescape`, or its bytes if it is not UTF-8."""
+    if text.isascii():
+        return text
     try:
         raw = text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # half a surrogate pair, of JSON

@@ -42,9 +42,10 @@ class Captions:
         asked = [x for x in (caption, uid) if x and x != fields.CONTENTS]
         self._head = not asked or not all(x.isdecimal() for x in asked)
         self._asked, self._types, self._count = [caption, uid], fields.Types(), 0
+        alike = rows.suffix_of(path) in rows.CSV  # all rows: the same columns, of texts
         for record in self._records():
             self._count += 1
-            if self._count == 1 or rows.suffix_of(path) not in rows.CSV:
+            if self._count == 1 or not alike:
                 self._types.see(record)
         names = self._types.names
         if not self._count:

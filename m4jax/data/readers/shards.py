@@ -2,7 +2,7 @@
 
 The members "dir/key.jpg", "dir/key.txt" and "dir/key.json" are the example "dir/key": a suffix
 starts at the first dot behind the last stroke, and its case does not count. A picture is reached by
-one read. The index holds 52 bytes an example, and its key.
+one read. The index holds 4 bytes an example, 8 for each of its parts, and its key.
 """
 
 import array
@@ -106,32 +106,37 @@ class Shards:
     # ---------------------------------------------------------------- indexing
 
     def _index(self) -> None:
-        shard, keys = array.array("i"), []
-        places = {part: (array.array("q"), array.array("i")) for part in PARTS}
+        shards, keys = [], []
+        places: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {part: [] for part in PARTS}
         for number in range(len(self._files.paths)):
             examples = self._shard_index(number)
             keys.append(pa.array(list(examples), pa.string()))
-            shard.extend([number] * len(examples))
-            for part, (offsets, sizes) in places.items():
-                found = [example.get(part, ("", 0, 0)) for example in examples.values()]
-                offsets.extend([place[1] for place in found])
-                sizes.extend([place[2] for place in found])
-        every = pa.chunked_array(keys, pa.string())
-        offsets, sizes = (
-            {part: np.frombuffer(pair[i], pair[i].typecode) for part, pair in places.items()}
-            for i in (0, 1)
-        )
-        self.has_pictures = bool(sizes["picture"].any())
-        kept = sizes["picture"] > 0 if self.has_pictures else np.ones(len(shard), bool)
-        for row in np.flatnonzero(~kept).tolist():
-            self._leave_out(shard[row], every[row].as_py(), "no picture of this name")
-        self._shard = np.frombuffer(shard, np.int32)[kept]
-        self._keys = every.filter(pa.array(kept))
-        self._places = {part: (offsets[part][kept], sizes[part][kept]) for part in PARTS}
+            shards.append(np.full(len(examples), number, np.int32))
+            for part, found in places.items():
+                place = [example.get(part, ("", 0, 0)) for example in examples.values()]
+                block = np.array([offset // tar.BLOCK for _, offset, _ in place], np.uint32)
+                found.append((block, np.array([size for *_, size in place], np.int32)))
+        self._keys, self._shard = pa.chunked_array(keys, pa.string()), _joined(shards)
+        self._places = {}
+        for part, found in places.items():
+            if any(sizes.any() for _, sizes in found):
+                self._places[part] = tuple(map(_joined, zip(*found, strict=True)))
+            found.clear()
+        self.has_pictures = "picture" in self._places
+        if self.has_pictures and not self._places["picture"][1].all():
+            self._keep(self._places["picture"][1] > 0)
         if not len(self._shard):
             told = list(self.left_out.items())[:_SHOWN]
             reasons = "; ".join(f"{name}: {reason}" for name, reason in told) or "no members"
             raise InputError(f"{self.name}: no examples in {len(keys):,} shards ({reasons})")
+
+    def _keep(self, found: np.ndarray) -> None:
+        """Leaves out the examples without a picture."""
+        for row in np.flatnonzero(~found).tolist():
+            self._leave_out(self._shard[row], self._keys[row].as_py(), "no picture of this name")
+        self._shard = self._shard[found]
+        self._keys = self._keys.filter(pa.array(found))
+        self._places = {part: (x[found], y[found]) for part, (x, y) in self._places.items()}
 
     def _shard_index(self, number: int) -> dict[str, dict[str, tuple[str, int, int]]]:
         """Returns key -> part -> suffix, offset and size of a shard's examples."""
@@ -194,23 +199,23 @@ class Shards:
     def _choose(self, uid: str) -> None:
         """Finds where captions and uids are, and what becomes a column."""
         names, has = self._types.names, self._places
+        jsons = has["json"][1] if "json" in has else np.zeros(1)
         self._in_json = ""
-        if not has["text"][1].any() and (names or self._caption):
+        if "text" not in has and (names or self._caption):
             self._in_json = fields.choose(
                 self._caption, names, fields.CAPTION, "caption", f"{self.name} (JSON members)"
             )
-        self._class = CLASS if has[CLASS][1].any() and CLASS not in names else ""
+        self._class = CLASS if CLASS in has and CLASS not in names else ""
         self._uid_field, self._made, self._prefixed = "", None, False
-        every = bool((has["json"][1] > 0).all()) and 0 not in self._hashes
+        every = bool(jsons.all()) and 0 not in self._hashes
         if uid and uid != fields.CONTENTS:
             self._uid_field = fields.choose(uid, names, (), "uid", f"{self.name} (JSON members)")
             if not every:
                 raise InputError(f"{self.name}: not every example has a JSON field {uid!r}")
         elif not uid and UID in names and every:
             self._uid_field = UID
-        taken = (self._in_json, self._uid_field)
         found = [*names, *([self._class] if self._class else [])]
-        self._columns = fields.others(found, *taken)
+        self._columns = fields.others(found, self._in_json, self._uid_field)
         self.columns = tuple(self._columns.values())
         if self._uid_field:
             uids.check(self._uid_blocks, self.name, self._uid_field, np.array(self._hashes))
@@ -250,10 +255,14 @@ class Shards:
     # ---------------------------------------------------------------- reading
 
     def _part(self, part: str, row: int) -> bytes:
-        offsets, sizes = self._places[part]
+        if part not in self._places:
+            return b""
+        blocks, sizes = self._places[part]
         if not sizes[row]:
             return b""
-        return self._files.read(int(self._shard[row]), int(offsets[row]), int(sizes[row]))
+        return self._files.read(
+            int(self._shard[row]), tar.BLOCK * int(blocks[row]), int(sizes[row])
+        )
 
     def _records(self, part: slice) -> list[tuple[int, dict[str, Any]]]:
         """Returns the rows with the fields of their JSON and class members."""
@@ -277,6 +286,10 @@ def split_name(name: str) -> tuple[str, str]:
     folder, stroke, last = name.rpartition("/")
     stem, dot, suffix = last.partition(".")
     return (folder + stroke + stem, suffix.lower()) if stem and dot else ("", "")
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int32)
 
 
 def _json(content: bytes) -> dict[str, Any] | None:

@@ -131,8 +131,12 @@ def _member(
     if kind == b"5" or raw.endswith(b"/"):
         return
     try:
-        name = raw.decode()
-        fault = "" if clean_path(name) else "a name that leads out of the archive"
+        name, fault = raw.decode(), ""
+        clean = clean_path(name)
+        if clean is None:
+            fault = "a name that leads out of the archive"
+        else:
+            name = clean
     except UnicodeDecodeError:
         name, fault = raw.decode("utf-8", "backslashreplace"), "a name that is not UTF-8"
     if kind not in (b"0", b"\0", b"7"):
@@ -141,7 +145,7 @@ def _member(
         fault = _KINDS[b"S"]
     if start + size > end:
         fault = f"cut off: it claims {size:,} bytes, and the file has {max(0, end - start):,} left"
-    yield Member(name if fault else clean_path(name), start, size, fault)
+    yield Member(name, start, size, fault)
 
 
 def _is_sound(header: bytes) -> bool:

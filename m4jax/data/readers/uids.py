@@ -63,12 +63,14 @@ def repeated(
 
     Args:
         blocks: yields all uids in order, each time it is called. 8 bytes of each are held.
-        hashes: of all uids, int64, if they are known.
+        hashes: of all uids, int64, if they are known; they are sorted.
     """
     if hashes is None:
         found = [np.fromiter(map(hash, block), np.int64, len(block)) for block in blocks()]
         hashes = np.concatenate(found) if found else np.empty(0, np.int64)
-    every = np.sort(hashes)
+        del found
+    every = hashes
+    every.sort()
     twice = set(every[1:][every[1:] == every[:-1]].tolist())
     if not twice:
         return None
