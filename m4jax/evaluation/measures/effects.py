@@ -70,16 +70,14 @@ def _of_pictures(
     scores = np.stack(
         [association(pictures, *(_embedded(asked, name) for name in pair)) for pair in tests], -1
     )
-    groups = asked.pictures.groups[cells.rows]
-    pair = len(cells) == 2
-    members = [cells.codes == v for v in range(1 if pair else len(cells))]
-    p = holm(np.concatenate([permutation_p(scores, member, groups) for member in members]))
-    p = p.reshape(len(members), len(tests))
-    for v, member in enumerate(members):
-        draws = contrast(cells.resampler, scores, member)
-        group = f"{cells.names[v]} − {cells.names[1] if pair else 'others'}"
+    told = 1 if len(cells) == 2 else len(cells)  # of two, the second is the first, sign changed
+    p = permutation_p(scores, cells.codes, asked.pictures.groups[cells.rows])[:told]
+    p = holm(p.ravel()).reshape(p.shape)
+    draws = contrast(cells.resampler, scores, cells.codes)
+    for v in range(told):
+        group = f"{cells.names[v]} − {cells.names[1] if told == 1 else 'others'}"
         for place, names in enumerate(tests):
-            of = draws.map(lambda x, place=place: x[..., place])
+            of = draws.map(lambda x, v=v, place=place: x[..., v, place])
             fields = asked.about(
                 "eat", group=group, label=" / ".join(names), note=cells.note,
                 p=float(p[v, place]), **about,
@@ -108,15 +106,14 @@ def text_effects(asked: Asked) -> Iterator[Measure]:
             continue
         x, y, a, b = (_embedded(asked, name) for name in test)
         scores = association(np.concatenate([x, y]), a, b)[:, None]
-        member = np.arange(len(scores)) < len(x)
-        found.append((label, group, scores, member))
-    p = holm([permutation_p(scores, member)[0] for _, _, scores, member in found])
-    for (label, group, scores, member), corrected in zip(found, p, strict=True):
+        found.append((label, group, scores, np.repeat([0, 1], [len(x), len(y)])))
+    p = holm([permutation_p(scores, codes)[0, 0] for _, _, scores, codes in found])
+    for (label, group, scores, codes), corrected in zip(found, p, strict=True):
         settings = dataclasses.replace(
             asked.settings, minimum=min(LEAST_WORDS, asked.settings.minimum)
         )
-        of = contrast(Resampler(np.arange(len(scores)), member, settings=settings), scores, member)
-        of = of.map(lambda x: x[..., 0])
+        of = contrast(Resampler(np.arange(len(scores)), codes, settings=settings), scores, codes)
+        of = of.map(lambda x: x[..., 0, 0])
         note = (
             "" if np.isfinite(of.estimate[0]) else f"fewer than {settings.minimum} words in a set"
         )

@@ -32,7 +32,17 @@ def reference(s, first):
 def drawn(scores, first, groups=None, **settings):
     groups = np.arange(len(first)) if groups is None else groups
     resampler = Resampler(groups, first, settings=Settings(**{"resamples": 200, **settings}))
-    return contrast.contrast(resampler, scores, first), resampler
+    draws = contrast.contrast(resampler, scores, parts(first))
+    assert np.allclose(draws.estimate[:, 1], -draws.estimate[:, 0], equal_nan=True)
+    return draws.map(lambda x: x[..., 0, :]), resampler
+
+
+def parts(first):
+    return np.where(first, 0, 1)
+
+
+def p_of(scores, first, groups=None, **about):
+    return permutation_p(scores, parts(first), groups, **about)[0]
 
 
 def test_is_the_effect_size_of_the_data_and_of_each_resample():
@@ -68,22 +78,22 @@ def test_exact_p_is_that_of_all_divisions():
     there = s[:5].sum()
     all_of = [s[list(rows)].sum() for rows in combinations(range(10), 5)]
     one_sided = np.mean([t >= there - 1e-12 for t in all_of])
-    assert permutation_p(scores, first, two_sided=False)[0] == pytest.approx(one_sided)
+    assert p_of(scores, first, two_sided=False)[0] == pytest.approx(one_sided)
     middle = s.sum() / 2
     two_sided = np.mean([abs(t - middle) >= abs(there - middle) - 1e-12 for t in all_of])
-    assert permutation_p(scores, first)[0] == pytest.approx(two_sided)
+    assert p_of(scores, first)[0] == pytest.approx(two_sided)
 
 
 def test_drawn_p_is_near_the_exact_one():
     scores, first = data(8, 8, c=3)
-    exact = permutation_p(scores, first)
+    exact = p_of(scores, first)
     assert len(list(combinations(range(16), 8))) <= contrast.EXACT
     groups = np.append(np.arange(15), 0)  # two pictures together: no longer exact
-    assert permutation_p(scores, first, groups) != pytest.approx(exact, abs=1e-9)
+    assert p_of(scores, first, groups) != pytest.approx(exact, abs=1e-9)
     other = np.concatenate([[False], first])  # one more, and there are too many divisions
     more = np.concatenate([np.zeros((1, 3)), scores])
     assert math.comb(17, 8) > contrast.EXACT
-    sample = permutation_p(more, other)
+    sample = p_of(more, other)
     sums = np.array([more[list(rows)].sum(0) for rows in combinations(range(17), 8)])
     mean = sums / 8 - (more.sum(0) - sums) / 9
     there = more[other].mean(0) - more[~other].mean(0)
@@ -92,8 +102,8 @@ def test_drawn_p_is_near_the_exact_one():
 
 def test_p_is_never_zero_and_one_where_nothing_differs():
     scores, first = data(40, 40, gap=9)
-    assert permutation_p(scores, first) == pytest.approx(1 / (1 + contrast.SHUFFLES))
-    assert permutation_p(np.ones((80, 1)), first)[0] == 1
+    assert p_of(scores, first) == pytest.approx(1 / (1 + contrast.SHUFFLES))
+    assert p_of(np.ones((80, 1)), first)[0] == 1
 
 
 def clustered(rng, kind):
@@ -114,8 +124,8 @@ def test_groups_of_pictures_are_exchanged_whole(kind):
     together, alone = [], []
     for _ in range(100):
         score, first, group = clustered(rng, kind)
-        together.append(permutation_p(score, first, group, shuffles=400)[0])
-        alone.append(permutation_p(score, first, shuffles=400)[0])
+        together.append(p_of(score, first, group, shuffles=400)[0])
+        alone.append(p_of(score, first, shuffles=400)[0])
     assert 0.03 <= np.mean(np.array(together) < 0.1) <= 0.19
     share = np.mean(np.array(alone) < 0.1)
     assert share > 0.25 if kind == "pure" else share < 0.03
@@ -125,7 +135,7 @@ def test_mixed_groups_keep_how_many_they_have_in_each_part():
     rng = np.random.default_rng(1)
     group = np.array([0, 0, 0, 1, 1, 2, 2, 3, 3, 4])
     first = np.array([1, 0, 0, 1, 1, 0, 0, 1, 0, 1], bool)
-    for rows in contrast._shuffled(first, group, 300, 0):
+    for rows in contrast._shuffled(first.astype(np.int16), group, 300, 0):
         assert (rows[:, :3].sum(1) == 1).all()
         assert (rows[:, 7:9].sum(1) == 1).all()
         for pure in ([3, 4], [5, 6]):
@@ -133,8 +143,21 @@ def test_mixed_groups_keep_how_many_they_have_in_each_part():
         assert (rows[:, [3, 5, 9]].sum(1) == 2).all()  # two of the three pure groups, as before
     order = rng.permutation(10)  # the order of pictures does not matter
     scores = rng.normal(size=(10, 1))
-    p = permutation_p(scores, first, group)
-    assert permutation_p(scores[order], first[order], group[order]) == pytest.approx(p, abs=0.02)
+    p = p_of(scores, first, group)
+    assert p_of(scores[order], first[order], group[order]) == pytest.approx(p, abs=0.02)
+
+
+def test_several_values_are_told_each_against_the_others():
+    scores, _ = data(30, 30, c=2)
+    codes = np.arange(60) % 3
+    resampler = Resampler(np.arange(60), codes, settings=Settings(resamples=100))
+    draws = contrast.contrast(resampler, scores, codes)
+    p = permutation_p(scores, codes, shuffles=4000)
+    for v in range(3):
+        for c in range(2):
+            expected = reference(scores[:, c], codes == v)
+            assert draws.estimate[0, v, c] == pytest.approx(expected)
+        assert p[v] == pytest.approx(p_of(scores, codes == v, shuffles=4000), abs=0.04)
 
 
 @pytest.mark.parametrize(("x", "y", "gap"), [(40, 40, 0.0), (20, 60, 0.7), (8, 8, 0.8)])

@@ -54,6 +54,8 @@ def test_are_the_published_formulas(values):
 def test_leans_are_found_and_signed():
     found = list(so_b_it(asked(lean={"l1": 0.6, "w2": -0.6})))
     assert one(found, "c_asc", label="looks: l1").low > 0.2
+    assert one(found, "c_asc", label="looks: l1").p < 0.01
+    assert one(found, "c_asc", label="looks: l0").p > 0.05  # of seven words
     assert one(found, "c_asc", label="work: w2").high < -0.2
     assert one(found, "c_asc_size", label="looks").which == "l1"
     leaning, fair = (
