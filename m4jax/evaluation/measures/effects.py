@@ -12,6 +12,7 @@ Source: Caliskan, Bryson & Narayanan 2017 (WEAT: words); Steed & Caliskan 2021 (
 """
 
 import dataclasses
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -117,7 +118,8 @@ def text_effects(asked: Asked) -> Iterator[Measure]:
         note = (
             "" if np.isfinite(of.estimate[0]) else f"fewer than {settings.minimum} words in a set"
         )
-        fields = {"label": label, "group": group, "p": float(corrected), "note": note, **about}
+        p_told = float(corrected) if told else math.nan
+        fields = {"label": label, "group": group, "p": p_told, "note": note, **about}
         yield measured(intervals.percentile(of), of.samples[:, 0], **asked.about("weat", **fields))
 
 

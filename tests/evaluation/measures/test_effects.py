@@ -128,4 +128,4 @@ def test_few_words_have_no_effect_size():
     lists = {**WORDS.lists, "he": dataclasses.replace(WORDS.lists["he"], words={"he0": "he0"})}
     (measure,) = text_effects(asked(words=dataclasses.replace(WORDS, lists=lists)))
     assert measure.note == "fewer than 8 words in a set"
-    assert np.isnan(measure.value)
+    assert np.isnan([measure.value, measure.p]).all()
