@@ -11,7 +11,6 @@ from m4jax.evaluation.resampling import Draws, Resampler
 EXACT = 20_000  # divisions up to which all are gone through
 SHUFFLES = 10_000
 _COLUMNS = 64  # sums of scores at a time, to bound the memory
-_NUMBERS = 4_000_000  # of one array, likewise
 _ROUNDING = 1e-9  # of the scores' size: less is no difference
 
 
@@ -93,60 +92,67 @@ def permutation_p(
         exact: `p_val_permutation_test` of W4ngatang/sent-bias); groups: derived.
     """
     scores = np.asarray(scores, np.float64) - np.mean(scores, 0, np.float64)
-    codes = np.asarray(codes).astype(np.int16)
+    codes = np.asarray(codes)
     number = np.bincount(codes)
+    whole = np.append(scores.sum(0), codes.size)
+    with_one = np.append(scores, np.ones((codes.size, 1)), axis=1)
     alone = groups is None or np.unique(groups).size == codes.size
     exact = alone and number.size == 2 and comb(codes.size, number[0]) <= EXACT
     side = np.abs if two_sided else np.asarray
-    there = side(_differences(codes[None], scores, number.size))[0]
+    there = side(_differences(np.eye(number.size)[codes].T @ with_one, whole))
     least = there - _ROUNDING * np.abs(scores).max(0)
+    sums = (
+        _all(with_one, number) if exact
+        else _shuffled(with_one, codes, np.arange(codes.size) if groups is None else groups,
+                       shuffles, np.random.default_rng(seed))
+    )  # fmt: skip
     at_least, divisions = np.zeros(there.shape), 0
-    drawn = _all(number) if exact else _shuffled(codes, groups, shuffles, seed)
-    for part in drawn:
-        at_least += (side(_differences(part, scores, number.size)) >= least).sum(0)
+    for part in sums:
+        at_least += (side(_differences(part, whole)) >= least).sum(0)
         divisions += len(part)
     return at_least / divisions if exact else (1 + at_least) / (1 + divisions)
 
 
-def _differences(codes: np.ndarray, scores: np.ndarray, values: int) -> np.ndarray:
-    """Returns T [b, v, c] of divisions [b, n]."""
-    found = []
-    for v in range(values):
-        member = (codes == v).astype(np.float64)
-        inside, number = member @ scores, member.sum(1, keepdims=True)
-        others = (scores.sum(0) - inside) / np.maximum(codes.shape[1] - number, 1)
-        found.append(inside / np.maximum(number, 1) - others)
-    return np.stack(found, 1)
+def _differences(inside: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Returns T [..., v, c] of sums of scores and of ones, [..., v, c + 1], and of all, [c + 1]."""
+    others = whole - inside
+    at_least_one = np.maximum(inside[..., -1:], 1), np.maximum(others[..., -1:], 1)
+    return inside[..., :-1] / at_least_one[0] - others[..., :-1] / at_least_one[1]
 
 
-def _all(number: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields all divisions into two parts of these sizes at once."""
+def _all(scores: np.ndarray, number: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields the sums [b, 2, c] of all divisions into two parts of these sizes at once."""
     rows = np.array(list(combinations(range(number.sum()), number[0])))
-    drawn = np.ones((len(rows), number.sum()), np.int16)
-    np.put_along_axis(drawn, rows, 0, axis=1)
-    yield drawn
+    first = scores[rows].sum(1)
+    yield np.stack([first, scores.sum(0) - first], 1)
 
 
 def _shuffled(
-    codes: np.ndarray, groups: np.ndarray | None, shuffles: int, seed: int
+    scores: np.ndarray,
+    codes: np.ndarray,
+    groups: np.ndarray,
+    shuffles: int,
+    generator: np.random.Generator,
 ) -> Iterator[np.ndarray]:
-    """Yields divisions [b, n] by lot: groups of one value exchange it, others do within."""
-    generator = np.random.default_rng(seed)
-    _, cluster = np.unique(np.arange(codes.size) if groups is None else groups,
-                           return_inverse=True)  # fmt: skip
+    """Yields the sums [1, v, c] of divisions by lot.
+
+    Groups of one value exchange it with one another; in each of the others, pictures do.
+    """
+    _, cluster = np.unique(groups, return_inverse=True)
     order = np.argsort(cluster, kind="stable")
     starts = np.flatnonzero(np.diff(cluster[order], prepend=-1))
     most = np.maximum.reduceat(codes[order], starts)
     pure = most == np.minimum.reduceat(codes[order], starts)
-    place = np.cumsum(pure)[cluster] - 1  # of a picture's group among those of one value
-    whole, mixed = np.flatnonzero(pure[cluster]), order[~pure[cluster[order]]]
-    rows = max(1, _NUMBERS // codes.size)
-    for start in range(0, shuffles, rows):
-        b = min(rows, shuffles - start)
-        drawn = np.empty((b, codes.size), codes.dtype)
-        labels = np.tile(most[pure], (b, 1))
-        drawn[:, whole] = generator.permuted(labels, axis=1)[:, place[whole]]
+    units = np.add.reduceat(scores[order], starts, axis=0)[pure]
+    values, sizes = np.unique(most[pure], return_counts=True)
+    ends = np.concatenate([[0], np.cumsum(sizes)])[:-1]
+    mixed = order[~pure[cluster[order]]]
+    one_hot = np.eye(codes.max() + 1)[codes[mixed]].T
+    for _ in range(shuffles):
+        inside = np.zeros((codes.max() + 1, scores.shape[1]))
+        if len(units):
+            inside[values] = np.add.reduceat(units[generator.permutation(len(units))], ends, axis=0)
         if mixed.size:
-            moved = np.argsort(cluster[mixed] + generator.random((b, mixed.size)), axis=1)
-            np.put_along_axis(drawn, mixed[moved], codes[mixed][None], axis=1)
-        yield drawn
+            moved = mixed[np.argsort(cluster[mixed] + generator.random(mixed.size))]
+            inside += one_hot @ scores[moved]
+        yield inside[None]

@@ -115,9 +115,8 @@ def text_effects(asked: Asked) -> Iterator[Measure]:
         )
         of = contrast(Resampler(np.arange(len(scores)), codes, settings=settings), scores, codes)
         of = of.map(lambda x: x[..., 0, 0])
-        note = (
-            "" if np.isfinite(of.estimate[0]) else f"fewer than {settings.minimum} words in a set"
-        )
+        told = np.isfinite(of.estimate[0])
+        note = "" if told else f"fewer than {settings.minimum} words in a set"
         p_told = float(corrected) if told else math.nan
         fields = {"label": label, "group": group, "p": p_told, "note": note, **about}
         yield measured(intervals.percentile(of), of.samples[:, 0], **asked.about("weat", **fields))
