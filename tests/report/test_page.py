@@ -223,9 +223,9 @@ def test_a_thousand_labels_stay_small_and_quick():
     many = (*audit_page.by_label(labels, 1), *audit_page.by_label(labels, 2),
             *(measure("model", "association_bias", 0.01, 0.02, label=x, group="man − woman",
                       p=0.3, note="") for x in labels))  # fmt: skip
-    start = time.perf_counter()
+    start = time.process_time()
     told = page.render(Page("Audit", measures=many))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert len(told.encode()) < 3_000_000 and all(x in told for x in labels)
 
 
