@@ -5,12 +5,14 @@ import math
 
 import numpy as np
 import pytest
+from helpers import material
 from helpers.data_made import made
 from PIL import Image
 from scipy import sparse
 
 from m4jax.audit import coverage, hidden, patterns, reach, shown
 from m4jax.audit.data import DataSettings, measure_data, sample_of
+from m4jax.data import readers
 from m4jax.errors import InputError
 from m4jax.evaluation.resampling import Settings
 
@@ -201,3 +203,20 @@ def test_odd_settings_are_refused():
         DataSettings(least=0)
     with pytest.raises(InputError, match="no examples"):
         measure_data(made([], {}))
+
+
+def test_the_same_pictures_in_every_form_give_the_same_numbers(tmp_path):
+    found = material.examples(60)
+    paths = {
+        "folder": material.write_folder(tmp_path / "folder", found),
+        "table": material.write_table(tmp_path / "table", found, "jsonl"),
+        "shards": material.write_shards(tmp_path / "shards", found),
+        "parquet": material.write_parquet(tmp_path / "p" / "data.parquet", found),
+    }
+    parts = {}
+    for form, path in paths.items():
+        collection = readers.open_collection(path, uid=readers.CONTENTS)
+        known = shown.dataclasses.replace(shown.by_words(collection), name="same")
+        parts[form] = measure_data(known, FAST, collection=collection)
+    assert all(part == parts["folder"] for part in parts.values())
+    assert sum(one.told for one in parts["folder"].measures) > 5
