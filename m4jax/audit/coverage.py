@@ -29,6 +29,8 @@ def coverage(shown: Shown) -> tuple[Table, tuple[str, ...]]:
         missing = int((attribute.codes < 0).sum())
         if several:
             rows.append((f"{name}: several named", several, several / n))
+        if not missing:
+            continue
         rows.append((f"{name}: none named" if several else f"{name}: unknown",
                      missing - several, (missing - several) / n))  # fmt: skip
         unknown.append(
@@ -64,8 +66,8 @@ def repeated_captions(shown: Shown) -> Table | None:
         "Captions that several examples have",
         ("caption", "examples"),
         rows,
-        note=f"{len(many):,} captions come {extra:,} times more than once; the {len(rows)} "
-        "commonest are shown.",
+        note=f"{len(many):,} captions are those of several examples, {extra:,} times more than "
+        f"once in all; the {len(rows)} commonest are shown.",
     )
 
 

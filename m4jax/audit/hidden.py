@@ -77,7 +77,7 @@ def hidden(
     for one in looked.left:
         parts = [_share(found, one.attribute, part) for part in one.within]
         p = max(one.p, _further(one, parts, found.targets[one.attribute]) * looked.looked_at)
-        if len(parts) == 2 and p <= alpha:
+        if len(parts) == 2 and p <= alpha and _is_a_meeting(found, one):
             name = " and ".join(map(call, one.within))
             either = " / ".join(f"{100 * part:.0f}%" for part in parts)
             rows.append(
@@ -104,6 +104,18 @@ def _table(rows: list[tuple]) -> Table:
         ("", "", "", "", "percent", "plain"),
         "p is corrected for the number of groups looked at.",
     )
+
+
+def _is_a_meeting(found: Patterns, one: balance.Finding) -> bool:
+    """Tells whether what meets are labels and values of different attributes.
+
+    That who is not of one age is oftener of another says nothing; "not of one age" is no group.
+    """
+    owner = dict(zip(found.attribute_names, found.owners, strict=True))
+    names = [getattr(part, "name", part) for part in one.within]
+    owners = [owner[name] for name in (*names, one.attribute) if name in owner]
+    negated = [owner[part.name] for part in one.within if not isinstance(part, str)]
+    return len(set(owners)) == len(owners) and all(found.owners.count(x) == 1 for x in negated)
 
 
 def _further(one: balance.Finding, parts: list[float], target: float) -> float:

@@ -17,6 +17,7 @@ class Patterns:
         attributes: [p, m] 1 or 0, NaN where unknown. An attribute of two values is one column, of
             the second; of more it is a column for each.
         attribute_names: of the columns: "man"; "race: Black".
+        owners: of the columns: the attribute that each is of.
         targets: column -> the share that is even: 1/2, or 1 / the number of values.
         labels: uint8 [p, c], of the labels that any example has.
         label_names: of these.
@@ -27,6 +28,7 @@ class Patterns:
     codes: np.ndarray
     attributes: np.ndarray
     attribute_names: tuple[str, ...]
+    owners: tuple[str, ...]
     targets: dict[str, float]
     labels: np.ndarray
     label_names: tuple[str, ...]
@@ -48,13 +50,14 @@ def patterns(shown: Shown) -> Patterns:
     _, first, place = np.unique(
         np.ascontiguousarray(whole).view(kind).ravel(), return_index=True, return_inverse=True
     )
-    columns, names, targets = _columns(shown, codes[first])
+    columns, owners, targets = _columns(shown, codes[first])
     labels = rows[first][:, occurs].toarray().astype(np.uint8)
     order = tuple(shown.labels)
     return Patterns(
         codes=codes[first],
         attributes=columns,
-        attribute_names=names,
+        attribute_names=tuple(targets),
+        owners=owners,
         targets=targets,
         labels=labels,
         label_names=tuple(order[i] for i in occurs),
@@ -66,8 +69,8 @@ def patterns(shown: Shown) -> Patterns:
 def _columns(
     shown: Shown, codes: np.ndarray
 ) -> tuple[np.ndarray, tuple[str, ...], dict[str, float]]:
-    """Returns the attributes as balancing has them, their names and targets."""
-    columns, targets = [], {}
+    """Returns the attributes as balancing has them, whose they are, names and targets."""
+    columns, owners, targets = [], [], {}
     for (name, attribute), code in zip(shown.attributes.items(), codes.T, strict=True):
         two = len(attribute.names) == 2
         for value in (1,) if two else range(len(attribute.names)):
@@ -75,5 +78,6 @@ def _columns(
             taken = called in targets or called in shown.labels
             called = called if two and not taken else f"{name}: {called}"
             targets[called] = 1 / len(attribute.names)
+            owners.append(name)
             columns.append(np.where(code < 0, np.nan, code == value))
-    return np.stack(columns, axis=1), tuple(targets), targets
+    return np.stack(columns, axis=1), tuple(owners), targets

@@ -163,8 +163,8 @@ def _by_label(
         shown,
         ("", "", "", "percent", "", "percent", "percent", ""),
         f"Of examples in which it is known. Asked for: within {100 * points:g} points of its "
-        "target. “can't be”: either group has too few examples for the data to decide."
-        f"{more}",
+        "target, an even share. “can't be”: either group has too few examples for the data to "
+        f"decide.{more}",
     )  # fmt: skip
 
 
@@ -191,15 +191,19 @@ def _sentences(
     undecided = sorted({row["label"] for row in within} - {row["label"] for row in decided})
     total = found.counts.sum()
     told = f", of which inside that band {inside[0]:,} now and {inside[1]:,} after balancing"
-    return (
+    sentences = [
         f"Balancing could keep at most {largest:.1%} of the {total:,.0f} examples with every share "
         f"that can be decided within {100 * points:g} points of its target, and so would drop "
-        f"{total * (1 - largest * (1 - MARGIN)):,.0f} of them.",
-        f"Shares within labels that the data can decide: {len(decided) or 'none'}"
-        f"{told if decided else ''}.",
-        f"Labels that the data can't decide, since one of the groups has too few examples: "
-        f"{len(undecided):,}.",
-    )
+        f"{total * (1 - largest * (1 - MARGIN)):,.0f} of them."
+    ]
+    if within:
+        sentences += [
+            f"Shares within labels that the data can decide: {len(decided) or 'none'}"
+            f"{told if decided else ''}.",
+            f"Labels that the data can't decide, since one of the groups has too few examples: "
+            f"{len(undecided):,}.",
+        ]
+    return tuple(sentences)
 
 
 def _inside(row: dict[str, Any], when: str) -> bool:

@@ -147,7 +147,8 @@ class AttributeShares:
             else:
                 samples = gaps.samples[:, 0, place]
                 yield measured(_interval(gap, ends, place), samples, p=float(p[place]), **about)
-        yield self._mean_gap(gaps, enough, group)
+        if len(self.labels) > 1:
+            yield self._mean_gap(gaps, enough, group)
 
     def _mean_gap(self, gaps: Draws, enough: np.ndarray, group: str) -> Measure:
         """Returns mean |gap| over the labels that can be told."""

@@ -14,6 +14,7 @@ from m4jax.audit import coverage, hidden, patterns, reach, shown
 from m4jax.audit.data import DataSettings, measure_data, sample_of
 from m4jax.data import readers
 from m4jax.errors import InputError
+from m4jax.evaluation.measures.pictures import Attribute
 from m4jax.evaluation.resampling import Settings
 
 FAST = DataSettings(resampling=Settings(resamples=100), rates=(0.5, 1.0))
@@ -118,6 +119,25 @@ def test_groups_that_only_two_labels_tell_are_found():
     assert again.rows[0][5] == pytest.approx(one.rows[0][5])
     even = made(rng.integers(0, 2, n), {"cook": a, "night": b})
     assert hidden.hidden(patterns.patterns(even), points=0.05, least=30).tables == ()
+
+
+def test_values_of_one_attribute_do_not_meet():
+    rng = np.random.default_rng(1)
+    n = 6000
+    age, woman = rng.integers(0, 3, n), rng.integers(0, 2, n)
+    tall = rng.random(n) < np.where((age == 2) & (woman == 1), 0.9, 0.5)
+    data = made(tall.astype(int), {}, values=("short", "tall"), name="size")
+    others = {
+        "age": Attribute(("young", "middle", "old"), age),
+        "gender": Attribute(("man", "woman"), woman),
+    }
+    data = shown.dataclasses.replace(data, attributes=dict(data.attributes) | others)
+    (found,) = hidden.hidden(patterns.patterns(data), points=0.05, least=30).tables
+    told = {(row[0], row[1]) for row in found.rows}
+    assert ("tall", "age: old and woman") in told
+    assert not any("not age" in within for _, within in told)
+    assert not any(name.startswith("age") and "age" in within for name, within in told)
+    assert not measure_data(data, FAST).sentences[-1].startswith("Labels")
 
 
 def test_coverage_counts_what_is_known():

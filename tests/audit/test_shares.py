@@ -71,6 +71,11 @@ def test_each_of_several_values_is_compared_with_the_others():
     assert math.isnan(found["share", "a", "cook"].p)  # a half is no target of three
 
 
+def test_without_labels_there_are_no_gaps():
+    codes, _ = random_data()
+    assert set(measured(made(codes, {}))) == {("known", "", ""), ("share", "man", "")}
+
+
 def test_few_examples_are_undecided_and_never_fair():
     codes, labels = random_data()
     rare = np.zeros(len(codes), bool)
