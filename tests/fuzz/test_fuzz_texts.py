@@ -15,6 +15,8 @@ from configs import base as base_config
 from m4jax.data import tokenizers
 from m4jax.data.annotation import load_lexicon
 from m4jax.data.text import clean, decoded, words
+from m4jax.evaluation.measures.prompts import load as load_audit_prompts
+from m4jax.evaluation.measures.word_lists import load as load_words
 from m4jax.evaluation.prompts import load as load_prompts
 from m4jax.run.config import run_config
 from m4jax.tables import table_config
@@ -116,11 +118,13 @@ PACKAGE = Path(m4jax.__file__).parent
 FILES = {
     load_lexicon: PACKAGE / "data/lexicon_en_v1.json",
     load_prompts: PACKAGE / "evaluation/prompts/emoji_scenes_v2.json",
+    load_words: PACKAGE / "evaluation/prompts/words_v1.json",
+    load_audit_prompts: PACKAGE / "evaluation/prompts/audit_v1.json",
 }
 
 
 @cases(100)
-@given(st.sampled_from([load_lexicon, load_prompts]), st.integers(0, 1 << 40), JSON)
+@given(st.sampled_from(list(FILES)), st.integers(0, 1 << 40), JSON)
 def test_a_users_json_is_taken_or_refused(tmp_path_factory, read, seed, replacement):
     path = tmp_path_factory.mktemp("json") / "own.json"
     content = json.loads(FILES[read].read_text(encoding="utf-8"))
