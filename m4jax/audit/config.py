@@ -10,6 +10,7 @@ from typing import Any
 from m4jax import settings
 from m4jax.data.annotation import load_lexicon
 from m4jax.errors import InputError, nearest
+from m4jax.evaluation.measures import prompts, word_lists
 from m4jax.evaluation.measures.kinds import KINDS
 from m4jax.evaluation.resampling import MINIMUM, Settings
 
@@ -91,7 +92,7 @@ class AuditConfig(SetConfig):
     label_sets: tuple[str, ...] = ("occupations",)  # of the lexicon's: occupations, things
     check_language: bool = True  # whether to refuse captions in another language
     prompts: str = "audit_v1"  # what a model is asked: a version, or a file of one's own
-    words: str = "words_v1"  # lists of words: a version, or a file of one's own
+    words: str = "words_v1"  # lists of words: a version, or a file of one's own; "": none
     # Attribute, value, and texts that stand for it, the first of them the default, in place of the
     # prompts': (("gender", "woman", "a Woman", "a Girl"), ("gender", "man", "a Man", "a Boy")).
     wordings: tuple[tuple[str, ...], ...] = ()
@@ -127,6 +128,9 @@ class AuditConfig(SetConfig):
         if self.lexicon:
             load_lexicon(self.lexicon)  # raises if there is none of this name
         _ = self.settings
+        prompts.load(self.prompts)
+        if self.words:
+            word_lists.load(self.words)
         self._check_names()
         self._check_words()
         for limit in self.limits:

@@ -11,6 +11,7 @@ from m4jax.audit.config import AuditConfig
 from m4jax.audit.data import DataPart
 from m4jax.audit.known import Known
 from m4jax.audit.results import Results
+from m4jax.evaluation.measures import word_lists
 from m4jax.evaluation.measures.measure import VERSION, Measure
 from m4jax.evaluation.measures.pictures import PictureSet, Texts
 from m4jax.evaluation.measures.prompts import AuditPrompts
@@ -85,5 +86,7 @@ class Job:
     def identity(self) -> str:
         """A hash of inputs, settings and versions: the same ones give the same numbers."""
         settings = {x: y for x, y in vars(self.config).items() if x not in SHOWN + PATHS}
-        parts = [settings, self.data_identity, self.model_identity, self.prompts.digest, VERSION]
+        words = word_lists.load(self.config.words).digest if self.config.words else ""
+        asked = [self.prompts.digest, words, VERSION]
+        parts = [settings, self.data_identity, self.model_identity, asked]
         return files.digest(parts, 64)

@@ -8,7 +8,7 @@ import numpy as np
 from m4jax.audit.config import AuditConfig
 from m4jax.audit.known import Known
 from m4jax.errors import InputError
-from m4jax.evaluation.measures import comparison, suite
+from m4jax.evaluation.measures import comparison, suite, word_lists
 from m4jax.evaluation.measures.asked import Asked
 from m4jax.evaluation.measures.measure import Measure
 from m4jax.evaluation.measures.pictures import Attribute, PictureSet, Texts
@@ -97,12 +97,15 @@ def measure(
         config: of the audit.
         blurred: some pictures of the first set, changed; None: there are none.
     """
+    words = word_lists.load(config.words) if config.words else None
     asks = [
         Asked(pictures=one, texts=texts if one.embeddings.shape[1] else None, prompts=prompts,
-              settings=config.settings)
+              words=words, settings=config.settings)
         for one in pictures
     ]  # fmt: skip
-    found = suite.measure_sets(asks)
+    # Predictions alone may be another model's: they have no part in ranges over sets.
+    found = suite.measure_sets([one for one in asks if one.texts is not None])
+    found += [x for one in asks if one.texts is None for x in suite.measure_all(one)]
     if blurred is not None:
         found += comparison.compare(_those_of(pictures[0], blurred), blurred, asks[0])
     return found
@@ -134,9 +137,6 @@ def told(known: Known, pictures: PictureSet) -> list[str]:
         result.append(
             f"{len(known.shown) - n:,} of {len(known.shown):,} examples of {name} have no embedding"
         )
-    for attribute, one in pictures.attributes.items():
-        if unknown := int((one.codes < 0).sum()):
-            result.append(f"{attribute} is not known of {unknown:,} of {n:,} pictures of {name}")
     return result
 
 

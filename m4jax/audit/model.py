@@ -6,8 +6,10 @@ pictures and model makes none.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -25,6 +27,7 @@ from m4jax.models import Opened
 from m4jax.progress import Progress
 from m4jax.training.embed import Embedder
 
+LENGTHS = (16, 32, 48)  # tokens at which short texts are embedded
 VERSION = 1  # to be raised with every change of how a picture or a text is embedded
 ROWS = 1024  # pictures of a file
 EDGES = "edges"  # in place of a folder of blurred pictures: all but the middle is blurred
@@ -72,11 +75,42 @@ class Model:
         """Returns what embeds texts, each once, also over audits; None: no tokenizer, no texts."""
         if self._tokenizer is None:
             return None
-        return Texts(_Kept(self.folder / f"texts-{self.identity[:16]}.parquet", self._embed_texts,
-                           self.tell), self._embedder.logit_scale)  # fmt: skip
+        path = self.folder / f"texts-{self.identity[:16]}.parquet"
+        return Texts(_Kept(path, self._embed_texts, self.tell), self._embedder.logit_scale)
 
     def _embed_texts(self, texts: Sequence[str]) -> np.ndarray:
-        return self._embedder.tokens(self._tokenizer(list(texts)))
+        """Returns the embeddings [k, d] of texts.
+
+        Where no token sees a later one, what pads a text does not matter: short texts, which most
+        are, go through the tower at a short length of their own.
+        """
+        tokens = self._tokenizer(list(texts))
+        v = self.opened.module.variant
+        if v.text_mask != "causal" or v.text_pooling != "last":
+            return self._embedder.tokens(tokens)
+        used = (tokens != 0).cumsum(1).argmax(1) + 1
+        lengths = [length for length in LENGTHS if length < v.context] + [v.context]
+        fit = np.searchsorted(lengths, used)
+        found = np.zeros((len(texts), v.embed), np.float32)
+        for place in np.unique(fit).tolist():
+            rows = np.flatnonzero(fit == place)
+            cut = tokens[rows, : lengths[place]]
+            for start in range(0, len(rows), self.batch_size):
+                part = cut[start : start + self.batch_size]
+                padded = np.pad(part, ((0, self.batch_size - len(part)), (0, 0)))
+                values = np.asarray(self._tower(self.opened.params, padded))
+                found[rows[start : start + len(part)]] = values[: len(part)]
+        return found
+
+    @functools.cached_property
+    def _tower(self) -> Callable[[Any, np.ndarray], jax.Array]:
+        """The text tower, compiled for each length."""
+        module = self.opened.module
+
+        def embed(params: Any, tokens: jax.Array) -> jax.Array:
+            return module.apply({"params": params}, tokens, method="encode_text")[0]
+
+        return jax.jit(embed)
 
     def pictures(
         self, collection: Collection, progress: Progress, change: str = ""
@@ -160,8 +194,9 @@ class _Kept:
 
     def __call__(self, texts: list[str]) -> np.ndarray:
         new = [text for text in texts if text not in self._found]
-        if new:
-            self._found |= dict(zip(new, self._embed(new), strict=True))
+        for start in range(0, len(new), ROWS):
+            part = new[start : start + ROWS]
+            self._found |= dict(zip(part, self._embed(part), strict=True))
             values = np.stack(list(self._found.values())).astype(np.float32)
             lists = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
             table = pa.table({"text": list(self._found), "embedding": lists})

@@ -78,7 +78,7 @@ def read(path: str | os.PathLike) -> Results:
     metadata = table.schema.metadata or {}
     try:
         intact = [_kind(x.type) for x in table.schema] == [_kind(x.type) for x in SCHEMA]
-        intact &= metadata[CONTENT] == _digest(table, metadata[FACTS].decode())
+        intact = intact and metadata[CONTENT] == _digest(table, metadata[FACTS].decode())
         facts = json.loads(metadata[FACTS])
     except (LookupError, ValueError, RecursionError, pa.ArrowException):
         intact = False

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from m4jax.audit import changes, history
 from m4jax.audit.history import Row
 from m4jax.audit.job import Job
+from m4jax.audit.known import Known
 from m4jax.evaluation.measures.measure import VERSION, Measure
 from m4jax.evaluation.measures.pictures import PictureSet
 from m4jax.report.page import sentences
 from m4jax.report.page.content import Fact, Page
 
+LISTED = 3  # values of an attribute that are counted each
 TOLD = 12  # kinds of numbers that can't be compared, told one by one
 
 
@@ -52,28 +54,31 @@ def headline(shown: Page) -> list[Measure]:
 
 def facts(job: Job) -> tuple[Fact, ...]:
     """Returns what was measured."""
-    found = []
-    for one in job.sets:
-        kind = f"{one.collection.kind}, " if one.collection is not None else ""
-        captions = sum(map(len, one.shown.captions))
-        words = f", {captions:,} captions" if captions else ""
-        by = f"; what they show is known by {one.shown.known_by}" if one.shown.known_by else ""
-        found.append(Fact(one.shown.name, f"{kind}{len(one.shown):,} examples{words}{by}"))
-    found += [Fact(f"{one.name}, as the model sees them", _of_pictures(one))
-              for one in job.pictures]  # fmt: skip
+    seen = {one.name: one for one in job.pictures}
+    found = [Fact(one.shown.name, _of_set(one, seen.get(one.shown.name))) for one in job.sets]
     if job.model:
         found.append(Fact("model", job.model))
     return tuple(found)
 
 
-def _of_pictures(pictures: PictureSet) -> str:
-    parts = [f"{len(pictures):,} pictures"]
-    for name, one in pictures.attributes.items():
-        numbers = [f"{int((one.codes == i).sum()):,} {x}" for i, x in enumerate(one.names)]
-        parts.append(f"{name}: {', '.join(numbers)}")
-    if pictures.nobody is not None and pictures.nobody.any():
-        parts.append(f"{int(pictures.nobody.sum()):,} show nobody")
-    return "; ".join(parts)
+def _of_set(one: Known, pictures: PictureSet | None) -> str:
+    shown = one.shown
+    what = f"{len(shown):,} examples"
+    if pictures is not None and pictures.embeddings.shape[1]:
+        what = f"{len(pictures):,} pictures"
+        what += f" of {len(shown):,} examples" if len(pictures) < len(shown) else ""
+    captions = sum(map(len, shown.captions))
+    parts = [f"{what}, {captions:,} captions" if captions else what]
+    parts[0] += f" ({one.collection.kind})" if one.collection is not None else ""
+    for name, values in shown.attributes.items():
+        codes, names = values.codes, values.names
+        numbers = [f"{int((codes == i).sum()):,} {x}" for i, x in enumerate(names)]
+        few = len(names) <= LISTED
+        parts.append(f"{name}: {', '.join(numbers) if few else f'{len(names)} values'}")
+    if shown.nobody.any():
+        parts.append(f"{int(shown.nobody.sum()):,} show nobody")
+    by = f", by {shown.known_by}" if shown.known_by else ""
+    return "; ".join(parts) + by
 
 
 def uncompared(job: Job) -> tuple[str, ...]:

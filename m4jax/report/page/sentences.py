@@ -44,7 +44,8 @@ def _largest(measures: Sequence[Measure], told: Sequence[Measure]) -> Sentence |
 def _lowest(measures: Sequence[Measure], told: Sequence[Measure]) -> Sentence | None:
     worst = [m for m in measures if m.metric.endswith("_worst")]
     groups = [m for m in measures if m.group and not m.label]
-    first = min(worst or groups or measures, key=lambda m: (m.value, m.key))
+    # By the upper end: the group that is surely low, not one of ten pictures that may be.
+    first = min(worst or groups or measures, key=lambda m: (m.high, m.key))
     return Sentence(say(first), first)
 
 

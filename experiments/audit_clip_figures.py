@@ -1,0 +1,183 @@
+"""Figures and tables of the audit of CLIP ViT-B/32, from its results alone."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments.audit_clip_material import DOGS, FACES, HUNDRED, OTHERS, THOUSAND
+from m4jax import files
+from m4jax.audit.results import pick
+from m4jax.evaluation.measures.comparison import difference
+from m4jax.evaluation.measures.measure import Measure
+from m4jax.report import style
+
+SETS = (THOUSAND, DOGS, OTHERS, HUNDRED)
+DEFAULT, OTHER = "a man / a woman", "a boy / a girl"
+AGES = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "more than 70")
+CELLS = "by race × gender × age"
+LEVEL = 0.05
+SHOWN = 24  # classes
+Rows = list[dict[str, Any]]
+
+
+def draw(found: Sequence[Measure], folder: Path) -> None:
+    """Writes all figures below `folder`."""
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    with style.page():
+        _representation(found, folder / "figures" / "representation_bias")
+        _association(found, folder / "figures" / "association_bias")
+        _faces(found, folder / "figures" / "fairface")
+
+
+def row(one: Measure, **more: Any) -> dict[str, Any]:
+    """Returns a number as a row of a figure's data."""
+    return {"set": one.source, "group": one.group, "label": one.label, **more,
+            "value": one.value, "low": one.low, "high": one.high, "n": one.n}  # fmt: skip
+
+
+def _representation(found: Sequence[Measure], path: Path) -> None:
+    figure = Figure(figsize=(style.WIDTH, 2.6), layout="constrained")
+    ax = figure.subplots()
+    rows: Rows = []
+    marks = dict(zip((DEFAULT, OTHER), style.MARKS[1:3], strict=True))
+    for place, name in enumerate(SETS):
+        for one in pick(found, metric="representation_bias", source=name):
+            wording = OTHER if one.wording else DEFAULT
+            rows.append(row(one, wording=wording))
+            if one.told:
+                y = place + (0.12 if one.wording else -0.12)
+                ends = [[100 * (one.value - one.low)], [100 * (one.high - one.value)]]
+                mark = marks[wording]
+                ax.errorbar(100 * one.value, y, xerr=ends, fmt=mark.marker, color=mark.color,
+                            markersize=5, elinewidth=1.2, capsize=2)  # fmt: skip
+    numbers = [max((x["n"] for x in rows if x["set"] == name), default=0) for name in SETS]
+    ax.set_yticks(range(len(SETS)), [f"{x} (n = {n})" for x, n in zip(SETS, numbers, strict=True)])
+    ax.invert_yaxis()
+    ax.axvline(0, color="0.5", linewidth=0.8)
+    ax.set_xlim(-55, 55)
+    ax.set_xlabel("taken for the first rather than the second more often than half, points")
+    ax.set_title("Representation bias of pictures that show nobody")
+    ax.legend(handles=[style.handle(name, mark, line="") for name, mark in marks.items()],
+              loc="lower left")  # fmt: skip
+    style.save(figure, path, rows)
+
+
+def _association(found: Sequence[Measure], path: Path) -> None:
+    every = pick(found, metric="association_bias", source=THOUSAND, wording="")
+    told = sorted((x for x in every if x.p < LEVEL), key=lambda x: x.value)
+    most = sorted(told, key=lambda x: -abs(x.value))[:SHOWN]
+    shown = [x for x in told if x in most]
+    figure = Figure(figsize=(style.WIDTH, 0.6 + 0.17 * max(len(shown), 4)), layout="constrained")
+    ax = figure.subplots()
+    for place, one in enumerate(shown):
+        ends = [[100 * (one.value - one.low)], [100 * (one.high - one.value)]]
+        ax.errorbar(100 * one.value, place, xerr=ends, fmt="o", color=style.MARKS[1].color,
+                    markersize=4, elinewidth=1.2, capsize=2)  # fmt: skip
+    ax.set_yticks(range(len(shown)), [one.label for one in shown])
+    ax.axvline(0, color="0.5", linewidth=0.8)
+    ax.set_xlabel("P(class | picture of a man) − P(class | picture of a woman), points")
+    ax.set_title(f"Association bias, {len(told)} of {len(every):,} classes after correction"
+                 f"{f', the {len(shown)} largest' if len(shown) < len(told) else ''}")  # fmt: skip
+    style.save(figure, path, [row(one, p=one.p) for one in sorted(every, key=lambda x: x.value)])
+
+
+def _faces(found: Sequence[Measure], path: Path) -> None:
+    figure = Figure(figsize=(style.WIDTH, 6.0), layout="constrained")
+    axes = figure.subplots(2, 2, sharex=True, sharey=True)
+    rows: Rows = []
+    races = sorted({x.group for x in pick(found, source=next(iter(FACES)), label="by race")})
+    for line, (model, _) in zip(axes, FACES.items(), strict=True):
+        for ax, gender in zip(line, ("woman", "man"), strict=True):
+            values = np.full((len(races), len(AGES)), np.nan)
+            for one in pick(found, metric="accuracy", source=model, label=CELLS):
+                race, its, age = one.group.split(" & ")
+                if its == gender:
+                    values[races.index(race), AGES.index(age)] = one.value
+                    rows.append(row(one))
+            image = ax.imshow(100 * values, vmin=60, vmax=100, cmap="cividis", aspect="auto")
+            for (i, j), value in np.ndenumerate(values):
+                text = "–" if np.isnan(value) else f"{100 * value:.0f}"
+                light = not np.isnan(value) and value < 0.85
+                ax.text(j, i, text, ha="center", va="center", fontsize=7,
+                        color="white" if light else "black")  # fmt: skip
+            ax.set_title(f"{model.partition(', ')[2]}: {'women' if gender == 'woman' else 'men'}")
+            ax.set_xticks(range(len(AGES)), AGES, rotation=45, ha="right")
+            ax.set_yticks(range(len(races)), [x.replace("_", " ") for x in races])
+    figure.colorbar(image, ax=axes, label="gender recognised, % of pictures (–: fewer than 10)",
+                    location="bottom", shrink=0.5)  # fmt: skip
+    style.save(figure, path, rows)
+
+
+def write_tables(found: Sequence[Measure], path: Path) -> None:
+    """Writes the tables of a README between their marks; a README that is not there is left out."""
+    if not path.exists():
+        return
+    text = path.read_text(encoding="utf-8")
+    for name, table in (("representation", _sets(found)), ("people", _people(found)),
+                        ("faces", _worst(found))):  # fmt: skip
+        begin, end = f"<!-- {name}: written by the command -->", f"<!-- end of {name} -->"
+        pattern = f"{re.escape(begin)}.*?{re.escape(end)}"
+        text = re.sub(pattern, lambda _, t=table, b=begin, e=end: f"{b}\n{t}\n{e}", text,
+                      flags=re.DOTALL)  # fmt: skip
+    files.write_text(path, text)
+
+
+def shown(one: Measure, *, sign: bool = False) -> str:
+    """Returns a share or a difference of shares in percent, with its interval."""
+    if not one.told:
+        return "–"
+    write = style.signed if sign else style.number
+    value, low, high = (write(100 * x, 1) for x in (one.value, one.low, one.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _sets(found: Sequence[Measure]) -> str:
+    rows = []
+    for name in SETS:
+        mine = pick(found, metric="representation_bias", source=name)
+        usual, other = ([x for x in mine if bool(x.wording) == bool(w)] for w in (0, 1))
+        n = max((x.n for x in mine), default=0)
+        rows.append([name, str(n), *(shown(x[0], sign=True) if x else "–" for x in (usual, other))])
+    return _table(["pictures that show nobody", "n", DEFAULT, OTHER], rows)
+
+
+def _people(found: Sequence[Measure]) -> str:
+    rows = []
+    for name in (THOUSAND, HUNDRED, *FACES):
+        mine = pick(found, metric="accuracy", source=name, attribute="gender", label="", wording="")
+        by = {one.group: one for one in mine}
+        gap = pick(found, metric="accuracy_gap", source=name, label="", wording="")
+        rows.append(
+            [name, f"{by[''].n:,}" if "" in by else "0"]
+            + [shown(by[group]) if group in by else "–" for group in ("", "man", "woman")]
+            + [shown(gap[0], sign=True) if gap else "–"]
+        )
+    return _table(["pictures", "n", "gender, all", "men", "women", "men − women"], rows)
+
+
+def _worst(found: Sequence[Measure]) -> str:
+    rows = []
+    first, second = FACES
+    for label in ("by race", "by age", "by race × gender", "by gender × age", CELLS):
+        for model in FACES:
+            (worst,) = pick(found, metric="accuracy_worst", source=model, label=label)
+            rows.append([label, model.partition(", ")[2], worst.which.replace("_", " "),
+                         str(worst.n), shown(worst)])  # fmt: skip
+    both = [pick(found, metric="accuracy", source=x, label="by race × gender")
+            for x in (first, second)]  # fmt: skip
+    changed = [difference(a, b) for a, b in zip(*both, strict=True)]
+    rows += [
+        ["LAION − OpenAI", "paired", one.group.replace("_", " "), f"{one.n:,}",
+         shown(one, sign=True)]
+        for one in sorted(changed, key=lambda x: x.value)[:3]
+    ]  # fmt: skip
+    return _table(["groups", "model", "the worst", "n", "gender recognised, %"], rows)
