@@ -13,10 +13,12 @@ from absl import flags
 from rich.console import Console
 
 from experiments import command
-from experiments.finetuning import made, runs, show, table
+from experiments.finetuning import made, pictures, runs, show, table
 from experiments.finetuning.settings import TuneConfig
 from m4jax import files, settings
 from m4jax.errors import InputError
+from m4jax.evaluation.prompts import load as load_prompts
+from m4jax.run import model
 from m4jax.run.config import RunConfig
 from m4jax.run.state import RESULTS, Layout
 
@@ -53,9 +55,19 @@ def main(console: Console) -> int:
     with console.status("what is made without training"):
         rows = _rows(bases, named, confirming, tuning)
     table.write(workdir / RESULTS_TABLE, rows)
+    _write_for_audit(bases, named[f"{runs.BALANCED} {tuning.tested}", confirming[0]])
     show.write(workdir, table.read(workdir / RESULTS_TABLE), tuning)
     console.print(f"Written: {workdir / 'table.md'}")
     return 0
+
+
+def _write_for_audit(bases: runs.Bases, tuned: RunConfig) -> None:
+    """Writes pictures and the folder of a tuned model: what experiments.audit compares."""
+    layout, prompts = bases.layout, load_prompts(tuned.evaluate.prompts)
+    pictures.write(layout.root / "pictures", tuned.source.evaluation(layout.data), prompts)
+    folder = layout.root / "folders" / "tuned"
+    if not (folder / "config.json").exists():
+        model.export(tuned, layout, folder, model.HUGGING_FACE)
 
 
 def _results(layout: Layout, run: RunConfig) -> list[dict[str, Any]]:
