@@ -7,7 +7,7 @@ from scipy import stats
 
 from configs import finetune as configuration
 from experiments import finetune
-from experiments.finetuning import pictures, runs, show, table
+from experiments.finetuning import made, pictures, runs, show, table
 from experiments.finetuning.settings import TuneConfig
 from m4jax.data.readers import open_collection
 from m4jax.errors import InputError
@@ -170,3 +170,45 @@ def test_evaluation_pictures_become_a_folder_that_an_audit_reads(tmp_path):
     asked = load_asked(tmp_path / "prompts.json")
     assert asked.attributes["gender"] == {"man": ("a man",), "woman": ("a woman",)}
     assert len(asked.classes) == 22
+
+
+class Fixed:
+    """Embeds a picture and a token as rows of two tables."""
+
+    logit_scale = 7.0
+
+    def __init__(self, pictures, texts):
+        self._pictures, self._texts = pictures, texts
+
+    def images(self, images):
+        return self._pictures[images]
+
+    def tokens(self, tokens):
+        return self._texts[tokens]
+
+
+@pytest.mark.parametrize("side", made.SIDES)
+def test_a_projected_model_lacks_the_direction_on_its_side_alone(side):
+    tables = np.random.default_rng(0).normal(size=(2, 6, 4)).astype(np.float32)
+    tables /= np.linalg.norm(tables, axis=-1, keepdims=True)
+    plain, basis = Fixed(*tables), np.eye(1, 4, dtype=np.float32)
+    found = made.Projected(plain, basis, *made.SIDES[side])
+    rows = np.arange(6)
+    texts, shown = found.tokens(rows), found.images(rows)
+    assert (np.abs(texts[:, 0]).max() < 1e-6) == (side in ("texts", "both"))
+    assert (np.abs(shown[:, 0]).max() < 1e-6) == (side in ("pictures", "both"))
+    if side == "texts":
+        np.testing.assert_array_equal(shown, tables[0])
+    assert found.logit_scale == 7.0
+
+
+def test_the_direction_is_told_by_texts_that_nothing_is_measured_by():
+    prompts, asked = load("emoji_scenes_v2"), []
+
+    def embed(texts):
+        asked.extend(texts)
+        return np.random.default_rng(0).normal(size=(len(texts), 8))
+
+    assert made.gender_direction(prompts, embed).shape == (1, 8)
+    measured = {t.replace("{}", p) for t in prompts.templates for p in prompts.gender.values()}
+    assert len(asked) == 10 and not measured & set(asked)

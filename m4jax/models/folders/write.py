@@ -54,7 +54,8 @@ def write_hugging_face(
         folder: is made.
         module: the model.
         params: its parameters.
-        words: its tokenizer, see `Words`; its ids must be the model's. None: none is written.
+        words: its tokenizer, see `Words`; its ids must be the model's. None: none is written, and a
+            CLIPModel reads a text off its largest id, as that of CLIP's own end is.
         scaling: of pictures; None: the shorter side to the model's size, and the middle cut out.
 
     Raises:
@@ -62,7 +63,7 @@ def write_hugging_face(
     """
     folder, variant = Path(folder), module.variant
     _check(variant)
-    ids = _ids(words, variant) if words else {}
+    ids = _ids(words, variant) if words else _ids_unknown(variant)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
     api.save(params, folder / MODEL, module, format="transformers")
@@ -79,7 +80,7 @@ def configuration(variant: Variant, ids: Mapping[str, int]) -> dict[str, Any]:
 
     Args:
         variant: of the model.
-        ids: `pad_token_id` and `eos_token_id`; {}: not known.
+        ids: `pad_token_id`, `bos_token_id` and `eos_token_id`.
     """
     siglip = variant.pooling == "map"
     activation = _ACTIVATIONS.get(variant.activation, variant.activation)
@@ -150,6 +151,13 @@ def _ids(words: Words, variant: Variant) -> dict[str, int]:
             "id; give the end the largest one"
         )
     return {"pad_token_id": pad, "bos_token_id": end, "eos_token_id": end}
+
+
+def _ids_unknown(variant: Variant) -> dict[str, int]:
+    """Returns the ids of a model of which the tokenizer is not known."""
+    if variant.text_pooling == "last":  # transformers' default, CLIP's own 49,407, may be no id
+        return {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": LEGACY_END}
+    return dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id"), 1)
 
 
 def _tokenizer(words: Words) -> dict[str, Any]:
