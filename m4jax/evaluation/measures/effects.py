@@ -89,8 +89,9 @@ def _of_pictures(
 def text_effects(asked: Asked) -> Iterator[Measure]:
     """Yields the effect sizes d between sets of words; they are of no pictures, whatever the set.
 
-    The interval is over other words like these: words are resampled within X and Y. p is two-sided
-    and corrected (Holm) for the number of tests.
+    The interval is over other words like these: words are resampled within X and Y; with 8 in each
+    its simulated coverage is 0.905 in place of 0.95. p is two-sided and corrected (Holm) for the
+    number of tests.
     """
     if asked.texts is None or asked.words is None:
         return
