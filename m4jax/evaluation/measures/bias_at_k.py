@@ -32,6 +32,7 @@ def bias_at_k(asked: Asked) -> Iterator[Measure]:
         known, _ = asked.known(attribute)
         codes = np.where(known.codes == UNKNOWN, len(known.names), known.codes)
         cells = Cells(asked.pictures, codes, (*known.names, ""), asked.settings)
+        cells.small.pop("", None)  # few of unknown value are no reason to say so
         values = [place for place, name in enumerate(cells.names) if name]
         ask = Ask.of(asked, attribute)
         orders = ask.orders(cells)

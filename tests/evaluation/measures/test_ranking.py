@@ -90,6 +90,14 @@ def test_bias_at_k_is_the_published_formula_in_a_ranking_of_all_pictures():
     assert (found.n, found.groups) == (500, 100)
 
 
+def test_few_pictures_of_unknown_value_are_left_out():
+    codes = np.where(np.arange(400) < 5, -1, np.arange(400) % 2)
+    shown = pictures()
+    shown = dataclasses.replace(shown, attributes={"gender": Attribute(("man", "woman"), codes)})
+    found = one(list(bias_at_k(asked(shown))), "bias_at_k")
+    assert (found.n, found.note) == (395, "the first 39 of 395 pictures, 6 queries")
+
+
 def test_bias_at_k_where_none_is_found():
     assert difference(np.array([[0.0, 0.0], [3, 1]]), 0, 1).tolist() == [0, 0.5]
 
