@@ -110,15 +110,21 @@ def measure_data(
     known, unknown = coverage(shown)
     tables = [known]
     reached, sentences = Reach(), ()
-    if shown.attributes:
-        rows = patterns(shown)
+    rows = patterns(shown) if shown.attributes else None
+    if rows and rows.left_out:
+        unknown += (
+            f"Not balanced, since no two examples differ in what is known: {', '.join(rows.left_out)}.",
+        )
+    if rows and rows.attribute_names:
         if settings.hidden_least:
             found = hidden(
-                rows, points=settings.band, least=settings.hidden_least,
+                rows,
+                points=settings.band,
+                least=settings.hidden_least,
                 independent=groups.number / len(shown),
-            )  # fmt: skip
+            )
             tables, sentences = [*tables, *found.tables], found.sentences
-            unknown = (*unknown, *found.unknown)
+            unknown += found.unknown
         if settings.rates:
             reached = reach(
                 shown, rows, points=settings.band, least=settings.least, rates=settings.rates,

@@ -23,6 +23,7 @@ class Patterns:
         label_names: of these.
         counts: [p] of examples.
         place: [n] each example's pattern.
+        left_out: columns that no weights can balance, since all known examples are alike.
     """
 
     codes: np.ndarray
@@ -34,6 +35,7 @@ class Patterns:
     label_names: tuple[str, ...]
     counts: np.ndarray
     place: np.ndarray
+    left_out: tuple[str, ...] = ()
 
 
 def patterns(shown: Shown) -> Patterns:
@@ -51,18 +53,22 @@ def patterns(shown: Shown) -> Patterns:
         np.ascontiguousarray(whole).view(kind).ravel(), return_index=True, return_inverse=True
     )
     columns, owners, targets = _columns(shown, codes[first])
+    known = ~np.isnan(columns)
+    both = (known & (columns < 1)).any(axis=0) & (known & (columns > 0)).any(axis=0)
+    names = np.array(list(targets), object)
     labels = rows[first][:, occurs].toarray().astype(np.uint8)
     order = tuple(shown.labels)
     return Patterns(
         codes=codes[first],
-        attributes=columns,
-        attribute_names=tuple(targets),
-        owners=owners,
-        targets=targets,
+        attributes=columns[:, both],
+        attribute_names=tuple(names[both]),
+        owners=tuple(np.array(owners, object)[both]),
+        targets={name: targets[name] for name in names[both]},
         labels=labels,
         label_names=tuple(order[i] for i in occurs),
         counts=np.bincount(place, minlength=len(first)).astype(float),
         place=place,
+        left_out=tuple(names[~both]),
     )
 
 

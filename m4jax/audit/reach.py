@@ -73,6 +73,9 @@ def reach(
     tell = progress or (lambda what, done, total: None)
     try:
         problem = _problem(found, points, least)
+        if not problem.moments.imposed.any():
+            few = f"no share has {least:,} examples of either group"
+            return Reach(unknown=(f"What balancing could reach: the data can't decide, {few}.",))
         tell("largest keep rate", 0, 1)
         most = balance.max_keep_rate(problem)
         if most.keep_rate <= 0:

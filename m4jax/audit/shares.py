@@ -94,6 +94,8 @@ class AttributeShares:
         ones = self._matrix[:, [0]]
         known = self.groups.sums(ones, self.attribute.codes >= 0)
         found = clusters.rates(known, self.groups.sums(ones, np.ones(len(self.shown))))
+        if found.groups[0] < self.minimum:
+            return self._undecided(found, 0, self._about("known"))
         ends = found.interval(self.settings.level)
         return measured(_interval(found, ends, 0), **self._about("known"))
 
@@ -186,10 +188,8 @@ class AttributeShares:
 
     def _undecided(self, found: Rates, place: int, about: dict) -> Measure:
         n, groups = int(found.n[place]), int(found.groups[place])
-        note = (
-            f"can't be: {groups:,} independent examples with {self.name} known, expected "
-            f"{self.minimum} or more"
-        )
+        known = "" if about["metric"] == "known" else f" with {self.name} known"
+        note = f"can't be: {groups:,} independent examples{known}, expected {self.minimum} or more"
         return Measure(n=n, groups=groups, note=note, **about)
 
     def _about(self, metric: str, **others: str) -> dict:

@@ -94,9 +94,26 @@ def test_data_of_one_group_alone_are_told_and_not_balanced():
     part = measure_data(made(np.ones(200, int), {"cook": np.arange(200) < 50}), FAST)
     assert math.isnan(part.largest_keep_rate)
     assert part.frontier == ()
-    assert any(x.startswith("What balancing could reach") for x in part.unknown)
+    assert "Not balanced, since no two examples differ in what is known: man." in part.unknown
     share = next(x for x in part.measures if x.metric == "share" and not x.label)
     assert share.value == 1 > share.low > 0.97
+
+
+def test_what_all_agree_on_does_not_keep_the_rest_from_being_balanced():
+    data = biased()
+    same = Attribute(("indoors", "outdoors"), np.ones(len(data), int))
+    more = shown.dataclasses.replace(data, attributes=dict(data.attributes) | {"place": same})
+    part = measure_data(more, FAST)
+    assert part.largest_keep_rate == pytest.approx(measure_data(data, FAST).largest_keep_rate)
+    assert any("outdoors" in x for x in part.unknown)
+
+
+@pytest.mark.parametrize("n", [1, 2, 8])
+def test_a_handful_of_examples_tells_nothing(n):
+    part = measure_data(made(np.arange(n) % 2, {"cook": np.arange(n) % 3 == 0}), FAST)
+    assert not any(one.told for one in part.measures)
+    assert math.isnan(part.largest_keep_rate) and not part.sentences
+    assert part.unknown
 
 
 def test_groups_that_only_two_labels_tell_are_found():
