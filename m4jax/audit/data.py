@@ -112,9 +112,8 @@ def measure_data(
     reached, sentences = Reach(), ()
     rows = patterns(shown) if shown.attributes else None
     if rows and rows.left_out:
-        unknown += (
-            f"Not balanced, since no two examples differ in what is known: {', '.join(rows.left_out)}.",
-        )
+        same = ", ".join(rows.left_out)
+        unknown += (f"Not balanced, since no two examples differ in what is known: {same}.",)
     if rows and rows.attribute_names:
         if settings.hidden_least:
             found = hidden(
