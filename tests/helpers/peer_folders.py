@@ -98,6 +98,23 @@ def siglip(folder, *, size=32, text_width=64, gemma=False, dtype=None, shards=No
     return folder
 
 
+def naflex(folder, **vision):
+    """Saves a Siglip2Model for 16 patches, its processor and a tokenizer like Gemma's."""
+    library, torch = transformers(), peers.torch()
+    tokenizer = gemma_tokenizer(library)
+    tokenizer.save_pretrained(folder)
+    shared = {"num_attention_heads": 4, "num_hidden_layers": 2, "hidden_size": 64}
+    shared |= {"intermediate_size": 150}
+    text = shared | {"max_position_embeddings": 16, "vocab_size": len(tokenizer)}
+    text |= {"bos_token_id": 2, "eos_token_id": 1, "pad_token_id": 0}
+    vision = shared | {"num_patches": 16, "patch_size": 8} | vision
+    config = library.Siglip2Config(text_config=text, vision_config=vision)
+    save(randomised(library.Siglip2Model(config), torch), folder, None, None)
+    steps = {"patch_size": 8, "max_num_patches": 16, "resample": 2}
+    processor("Siglip2")(**steps).save_pretrained(folder)
+    return folder
+
+
 def siglip_tokenizer(library, folder):
     """SigLIP's tokenizer: a small SentencePiece model with </s> as 1."""
     sentencepiece = pytest.importorskip("sentencepiece")
@@ -185,3 +202,31 @@ def save_open_clip(folder, made, config, preprocess, dtype=None):
     made = made if dtype is None else made.to(getattr(peers.torch(), dtype))
     hub.save_for_hf(made, NoTokenizer(), config, folder, safe_serialization=True)
     return made.float()
+
+
+def open_clip_siglip(folder, name="ViT-B-16-SigLIP2", **sizes):
+    """Saves a SigLIP of open_clip: timm's image tower, perhaps of fewer sizes; returns the model.
+
+    Args:
+        folder: to write.
+        name: of open_clip's configuration.
+        **sizes: of timm's tower, in place of those that its name tells.
+    """
+    torch = peers.torch()
+    peers.without_operators()
+    library = pytest.importorskip("open_clip")
+    import open_clip.timm_model as adapter
+
+    config = library.get_model_config(name)
+    if sizes:
+        config["text_cfg"] |= {"width": sizes["embed_dim"], "heads": 4, "layers": 2}
+        config["text_cfg"] |= {"vocab_size": 200, "mlp_ratio": 3.0}
+        config["embed_dim"] = sizes["embed_dim"]
+    with pytest.MonkeyPatch.context() as patch:
+        create = adapter.timm.create_model
+        patch.setattr(adapter.timm, "create_model", lambda *a, **more: create(*a, **more, **sizes))
+        made = randomised(
+            library.CustomTextCLIP(**{k: v for k, v in config.items() if k != "custom_text"}), torch
+        )
+    pixels = {"mean": [0.5] * 3, "std": [0.5] * 3, "resize_mode": "squash"}
+    return save_open_clip(folder, made, config, pixels)

@@ -92,7 +92,7 @@ def test_another_size_of_pictures_interpolates_positions(folder):
 @pytest.mark.parametrize(
     ("file", "keys", "value", "message"),
     [
-        ("config.json", ["model_type"], "blip", "a model of type 'blip'; expected clip or siglip"),
+        ("config.json", ["model_type"], "blip", "a model of type 'blip'; expected clip, siglip or"),
         ("config.json", ["vision_config"], [1], "vision_config: expected an object"),
         ("config.json", ["vision_config", "hidden_size"], "64", "width: expected int"),
         ("config.json", ["vision_config", "hidden_size"], -64, "must"),

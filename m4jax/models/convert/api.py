@@ -145,6 +145,7 @@ def from_peer(tensors: Mapping[str, Any], model: nn.Module, *, format: str) -> A
     arrays = floats(unwrapped(tensors))
     arrays = unstack(arrays) if format == "big_vision" else arrays
     arrays = torch_names.plain_text(arrays) if format == "open_clip" else arrays
+    arrays = torch_names.convolved(arrays) if format == "transformers" else arrays
     arrays = _with_positions(arrays, rules, shapes, model.variant, _format(format).interpolation)
     params = decode(rules, arrays, shapes)
     return unflatten_dict({path: jnp.asarray(x) for path, x in params.items()}, sep="/")

@@ -22,6 +22,7 @@ LARGEST = {
     **dict.fromkeys(("width", "text_width", "embed", "mlp_width", "text_mlp_width"), 1 << 16),
     "vocab_size": 1 << 24,
 }
+NAFLEX = "siglip2"  # transformers' type of SigLIP 2 models for pictures of any proportion
 _ACTIVATIONS = {"gelu_pytorch_tanh": "gelu_tanh", "gelu_new": "gelu_tanh"}  # transformers', ours
 
 # Of transformers' configurations: key, field, and the default, which its files leave out.
@@ -125,11 +126,21 @@ def same(ours: Any, theirs: Any) -> bool:
 
 
 def transformers(content: Mapping[str, Any]) -> Fields:
-    """Returns the fields that a config.json of CLIPModel or SiglipModel tells."""
+    """Returns the fields that a config.json of CLIPModel, SiglipModel or Siglip2Model tells.
+
+    The last takes pictures of any proportion (NaFlex); here it is one for squares of as many
+    patches as it has positions.
+    """
     kind = content.get("model_type")
-    if kind not in ("clip", "siglip"):
-        raise InputError(f"a model of type {kind!r}; expected clip or siglip")
-    vision, text = _section(content, "vision"), _section(content, "text")
+    if kind not in ("clip", "siglip", NAFLEX):
+        raise InputError(f"a model of type {kind!r:.60}; expected clip, siglip or {NAFLEX}")
+    vision, text = dict(_section(content, "vision")), _section(content, "text")
+    if kind == NAFLEX:
+        patches, kind = vision.get("num_patches", 256), "siglip"
+        grid = math.isqrt(patches)
+        if grid**2 != patches:
+            raise InputError(f"vision_config.num_patches is {patches}; expected a square number")
+        vision["image_size"] = grid * vision.get("patch_size", 16)
     fields = towers(_taken(vision, _VISION, kind), _taken(text, _TEXT, kind))
     if vision.get("num_channels", 3) != 3:
         raise InputError(f"pictures of {vision['num_channels']} channels; expected 3")

@@ -1,5 +1,7 @@
 """The formats of open_clip (and OpenAI) and of transformers: state dicts of PyTorch."""
 
+import math
+
 from m4jax.errors import InputError
 from m4jax.models.convert.rules import (
     Codec,
@@ -140,6 +142,19 @@ def _timm_pooling(ours: str, theirs: str) -> list[Rule]:
         *_linear(f"{ours}/up", f"{theirs}.mlp.fc1"),
         *_linear(f"{ours}/down", f"{theirs}.mlp.fc2"),
     ]
+
+
+def convolved(tensors: Tensors) -> Tensors:
+    """Returns transformers' tensors with the patches' kernel of Siglip2Model as a convolution's.
+
+    There it is a linear layer [D, p·p·3] over patches that are cut out already.
+    """
+    name = "vision_model.embeddings.patch_embedding.weight"
+    array = tensors.get(name)
+    size = 0 if array is None or array.ndim != 2 else math.isqrt(array.shape[1] // 3)
+    if not size or 3 * size**2 != array.shape[1]:
+        return tensors
+    return tensors | {name: array.reshape(-1, size, size, 3).transpose(0, 3, 1, 2)}
 
 
 def plain_text(tensors: Tensors) -> Tensors:

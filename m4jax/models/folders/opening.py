@@ -22,6 +22,11 @@ from m4jax.models.variants import Variant
 
 CONFIG, OPEN_CLIP = "config.json", "open_clip_config.json"
 OPEN_CLIP_MODEL = "open_clip_model.safetensors"
+_PROCESSORS = {"clip": "CLIP", "siglip": "Siglip", configurations.NAFLEX: "Siglip2"}
+_SQUARES = (
+    "the model takes pictures of any proportion (NaFlex); here each is cut to the square in its "
+    "middle, which it embeds as transformers embeds that square"
+)
 _ELSEWHERE = (
     *("pytorch_model.bin", "open_clip_pytorch_model.bin", "pytorch_model.bin.index.json"),
     *("tf_model.h5", "flax_model.msgpack"),
@@ -129,8 +134,10 @@ def _ours(folder: Path, image_size: int | None) -> Opened:
 def _transformers(folder: Path, image_size: int | None) -> Opened:
     config = files.read_json(folder / CONFIG)
     fields = configurations.read(config, configurations.transformers, str(folder / CONFIG))
-    siglip = dict(fields)["pooling"] == "map"
-    steps = preprocessing.transformers(folder, "Siglip" if siglip else "CLIP")
+    kind = _PROCESSORS[config["model_type"]]
+    if kind == "Siglip2" and image_size is not None:
+        raise InputError(f"{folder}: a NaFlex model is opened at its own number of patches only")
+    steps = preprocessing.transformers(folder, kind)
     fields += [("pixel_mean", steps.mean), ("pixel_std", steps.std)]
     variant = configurations.variant(fields, str(folder / CONFIG))
     if steps.scaling.size != variant.image_size:
@@ -144,7 +151,8 @@ def _transformers(folder: Path, image_size: int | None) -> Opened:
     read = [folder / CONFIG, weights, *_shards(weights)]
     for name in (preprocessing.PROCESSOR, preprocessing.NESTED):
         read += [folder / name] if (folder / name).is_file() else []
-    return _opened(folder, "transformers", TwoTowers(resized), params, scaling, read)
+    opened = _opened(folder, "transformers", TwoTowers(resized), params, scaling, read)
+    return dataclasses.replace(opened, notes=opened.notes + ((_SQUARES,) * (kind == "Siglip2")))
 
 
 def _open_clip(folder: Path, image_size: int | None) -> Opened:

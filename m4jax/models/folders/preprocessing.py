@@ -1,5 +1,6 @@
 """What a folder's own files say of how pictures become a model's input."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +39,13 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         "image_mean": _HALF,
         "image_std": _HALF,
     },
+    "Siglip2": {
+        "patch_size": 16,
+        "max_num_patches": 256,
+        "resample": 2,
+        "image_mean": _HALF,
+        "image_std": _HALF,
+    },
 }
 _COMMON = {
     "do_resize": True, "resample": 3, "do_rescale": True, "rescale_factor": 1 / 255,
@@ -64,7 +72,7 @@ def transformers(folder: Path, kind: str) -> Preprocessing:
 
     Args:
         folder: of transformers; newer ones have it as a part of `processor_config.json`.
-        kind: "CLIP" or "Siglip", if the file does not say it itself.
+        kind: "CLIP", "Siglip" or "Siglip2", if the file does not say it itself.
 
     Raises:
         InputError: if there is none, or it has a step that there is not here.
@@ -141,15 +149,27 @@ def _read(content: Mapping[str, Any], kind: str) -> Preprocessing:
     told = {key: value for key, value in content.items() if key in known and value is not None}
     steps = known | told
     mean, std = _normalisation(steps)
-    return Preprocessing(_scaling(steps), mean, std)
+    return Preprocessing(_scaling(steps) if "size" in steps else _naflex(steps), mean, std)
 
 
-def _scaling(steps: Mapping[str, Any]) -> Scaling:
-    size, crop = steps["size"], steps["crop_size"] if steps["do_center_crop"] else None
+def _naflex(steps: Mapping[str, Any]) -> Scaling:
+    """Returns what is done to a square picture: all others are cut to their middle first."""
+    interpolation = _interpolation(steps)
+    side = math.isqrt(steps["max_num_patches"]) * steps["patch_size"]
+    return Scaling(side, "shortest", interpolation, cut="floor")
+
+
+def _interpolation(steps: Mapping[str, Any]) -> str:
     if not steps["do_resize"]:
         raise InputError("do_resize is false: the model would get pictures of any size")
     if steps["resample"] not in _RESAMPLE:
         raise InputError(f"resample is {steps['resample']!r}; expected one of {_RESAMPLE}")
+    return _RESAMPLE[steps["resample"]]
+
+
+def _scaling(steps: Mapping[str, Any]) -> Scaling:
+    interpolation = _interpolation(steps)
+    size, crop = steps["size"], steps["crop_size"] if steps["do_center_crop"] else None
     if isinstance(size, int):  # older files
         size = {"shortest_edge": size} if crop else {"height": size, "width": size}
     if set(size) == {"shortest_edge"}:
@@ -168,7 +188,7 @@ def _scaling(steps: Mapping[str, Any]) -> Scaling:
     if type(side) is not int or type(edge) is not int:
         raise InputError(f"size {size!r:.60} and crop_size {crop!r:.60}: expected whole numbers")
     edge = None if edge == side else edge
-    return Scaling(side, resize, _RESAMPLE[steps["resample"]], edge, "floor")
+    return Scaling(side, resize, interpolation, edge, "floor")
 
 
 def _normalisation(steps: Mapping[str, Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:
