@@ -53,9 +53,9 @@ def check_shape(shape: tuple[int, ...], variant: Variant) -> None:
 def check(images: jax.Array | np.ndarray, variant: Variant) -> None:
     """Raises if pictures are plainly not normalised; under jit only their type and shape are known.
 
-    Plainly: integers, values beyond ±`LARGEST` (0 to 255), values that are not finite, or multiples
+    Plainly: integers, values beyond ±`LARGEST` (0 to 255; a model of small deviations takes more), values that are not finite, or multiples
     of 1/255 from 0 to 1, even and odd ones (divided by 255 and left at that: a mean and a standard
-    deviation of 0.5 would leave odd ones alone).
+    deviation of 0.5 would leave odd ones alone; a model of mean 0 and deviation 1 takes them so).
 
     Raises:
         InputError: with what to do.
@@ -71,7 +71,10 @@ def check(images: jax.Array | np.ndarray, variant: Variant) -> None:
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     if not np.isfinite(low + high):
         raise InputError("pictures with values that are NaN or infinite")
-    if max(-low, high) > LARGEST or _only_divided(values, low, high):
+    ends = [(x - m) / s for m, s in zip(variant.pixel_mean, variant.pixel_std, strict=True)
+            for x in (0, 1)]  # fmt: skip
+    divided = set(ends) != {0.0, 1.0} and _only_divided(values, low, high)
+    if max(-low, high) > max(LARGEST, 2 * max(map(abs, ends))) or divided:
         raise InputError(f"pictures from {low:g} to {high:g} are not normalised; {_MEND}")
 
 

@@ -210,6 +210,46 @@ def test_the_middle_of_a_long_picture_is_cut_before_it_is_scaled():
         assert np.abs(seen.astype(int) - expected).max() <= 1
 
 
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "lanczos"])
+@pytest.mark.parametrize("cut", ["round", "floor"])
+def test_the_ways_of_other_models(interpolation, cut):
+    """Pillow's own scaling, the whole of it, then the middle; a squashed picture has no strips."""
+    generator = np.random.default_rng(0)
+    resample = getattr(Image.Resampling, interpolation.upper())
+    for width, height in ((61, 40), (40, 61), (100, 91), (400, 31), (31, 400), (20, 9)):
+        image = Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        content = encoded(image, "PNG")
+        options = {"interpolation": interpolation, "cut": cut}
+        for side, edge in ((40, None), (33, 40)):
+            shorter = edge or side
+            sizes = [shorter if x == min(image.size) else int(shorter * x / min(image.size))
+                     for x in image.size]  # fmt: skip
+            for resize, (w, h) in (("shortest", sizes), ("squash", [shorter] * 2)):
+                left, top = (
+                    round(x / 2) if cut == "round" else x // 2 for x in (w - side, h - side)
+                )
+                scaled = image.resize((w, h), resample)
+                expected = np.asarray(scaled.crop((left, top, left + side, top + side)))
+                seen = pictures.read(content, side, resize=resize, edge=edge, **options)
+                long = max(image.size) > pictures.ELONGATED * min(image.size)
+                within = 1 if long and resize == "shortest" else 0
+                assert np.abs(seen.astype(int) - expected).max() <= within
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"resize": "longest"}, "unknown resize 'longest'; one of"),
+        ({"interpolation": "nearest"}, "unknown interpolation 'nearest'"),
+        ({"cut": "up"}, "unknown cut 'up'"),
+        ({"edge": 7}, "an edge not below it, got 8 and 7"),
+    ],
+)
+def test_other_ways_are_told(options, message):
+    with pytest.raises(InputError, match=message):
+        pictures.read(FILES["PNG"], 8, **options)
+
+
 def test_a_bomb_is_refused_before_it_is_read():
     image = Image.new("1", (10_000, 9_000))
     content = encoded(image, "PNG")

@@ -71,3 +71,14 @@ def test_only_bytes_are_normalised(embed):
             Embedder(model, params).images(pictures)
     with pytest.raises(InputError, match="height, width and RGB"):
         models.normalise(PICTURES.transpose(0, 3, 1, 2), model)
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (0.0, 1 / 255)])
+def test_a_model_may_take_pictures_as_they_are(mean, std):
+    """From 0 to 1, or from 0 to 255, as a folder of transformers without normalisation has it."""
+    model = model_of("open_clip", pixel_mean=(mean,) * 3, pixel_std=(std,) * 3)
+    pixels = models.normalise(PICTURES, model)
+    np.testing.assert_allclose(pixels, PICTURES / (255 * std), rtol=1e-6)
+    models.pixels.check(pixels, model.variant)
+    with pytest.raises(InputError, match="not normalised"):
+        models.pixels.check(pixels * 255, model.variant)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from m4jax.data.encoded import EncodedPictures
+from m4jax.data.encoded import EncodedPictures, read_all
+from m4jax.data.pictures import read
 from m4jax.errors import InputError
 from m4jax.training import Stage, TrainData, make_mesh, train
 from m4jax.training.batches import Draw, Sampler, batches
@@ -85,6 +86,13 @@ def test_pictures_of_other_sizes_are_scaled_and_cut_in_the_middle():
     assert pictures.shape == (2, 8, 8, 3)
     assert (pictures[0, :, 1:-1] > 190).all()
     assert (pictures[1] == 77).all()
+    squash = {"resize": "squash", "interpolation": "bilinear"}
+    whole = EncodedPictures(records, resolution=8, scaling=squash)[np.array([0])]
+    np.testing.assert_array_equal(whole[0], read(records[0]["image"], 8, **squash))
+    assert (whole[0, :, 0] == 0).all() and (whole[0, :, 4] > 150).all()
+    np.testing.assert_array_equal(
+        read_all(records, resolution=8, what="them", scaling=squash)[1][:1], whole
+    )
 
 
 def test_a_broken_picture_is_named():

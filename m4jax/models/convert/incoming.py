@@ -56,7 +56,7 @@ def floats(tensors: Mapping[str, Any]) -> Tensors:
                 "bits: a quantised model must be brought back to floats first"
             )
         with np.errstate(over="ignore"):  # told below
-            arrays[name] = array.astype(np.float32)
+            arrays[name] = array.astype(np.float32, copy=False)
         bad = arrays[name].size - np.count_nonzero(np.isfinite(arrays[name]))
         if bad:
             raise InputError(
