@@ -53,9 +53,10 @@ def check_shape(shape: tuple[int, ...], variant: Variant) -> None:
 def check(images: jax.Array | np.ndarray, variant: Variant) -> None:
     """Raises if pictures are plainly not normalised; under jit only their type and shape are known.
 
-    Plainly: integers, values beyond ±`LARGEST` (0 to 255; a model of small deviations takes more), values that are not finite, or multiples
-    of 1/255 from 0 to 1, even and odd ones (divided by 255 and left at that: a mean and a standard
-    deviation of 0.5 would leave odd ones alone; a model of mean 0 and deviation 1 takes them so).
+    Plainly: integers, values beyond ±`LARGEST` (0 to 255; a model of small deviations takes more),
+    values that are not finite, or multiples of 1/255 from 0 to 1, even and odd ones (divided by 255
+    and left at that: a mean and a standard deviation of 0.5 would leave odd ones alone, and a model
+    of mean 0 and deviation 1 takes them so).
 
     Raises:
         InputError: with what to do.
