@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from helpers import peers
+from m4jax.data.merges import read_merges
 
 SENTENCES = [
     "a photo of a dog", "the cat sat on the mat", "a man and a woman at work, in 1999",
@@ -16,6 +17,7 @@ SENTENCES = [
 ]  # fmt: skip
 TEXTS = [*SENTENCES, "A PHOTO  of\ta Doctor", "", "dog " * 90, "caf\xe9 \U0001f600"]
 CLIP_SPECIAL = ("<|startoftext|>", "<|endoftext|>")
+MERGES = [("o", "f</w>"), ("t", "h"), ("th", "e</w>"), ("d", "o"), ("do", "g</w>")]
 GEMMA_SPECIAL = ["<pad>", "<eos>", "<bos>", "<unk>"]
 
 
@@ -69,15 +71,21 @@ def clip(folder, *, size=32, edge=None, dtype=None, shards=None, **vision):
     return folder
 
 
-def clip_tokenizer(library):
+def openai_tokenizer(library):
+    """CLIP's tokenizer of OpenAI's merges, which open_clip brings along."""
+    peers.without_operators()
+    path = Path(pytest.importorskip("open_clip").__file__).with_name("bpe_simple_vocab_16e6.txt.gz")
+    return clip_tokenizer(library, read_merges(path.read_bytes()), 77)
+
+
+def clip_tokenizer(library, merges=MERGES, length=20):
     """CLIP's tokenizer of the letters and a few merges."""
     from tokenizers.pre_tokenizers import ByteLevel
 
     letters = sorted(ByteLevel.alphabet())
-    merges = [("o", "f</w>"), ("t", "h"), ("th", "e</w>"), ("d", "o"), ("do", "g</w>")]
     pieces = [*letters, *(x + "</w>" for x in letters), *("".join(pair) for pair in merges)]
     ids = {piece: i for i, piece in enumerate([*pieces, *CLIP_SPECIAL])}
-    return library.CLIPTokenizer(vocab=ids, merges=merges, model_max_length=20)
+    return library.CLIPTokenizer(vocab=ids, merges=merges, model_max_length=length)
 
 
 def siglip(folder, *, size=32, text_width=64, gemma=False, dtype=None, shards=None, **vision):

@@ -241,7 +241,7 @@ def test_models_of_b_size_of_transformers(tmp_path, kind, record_property):
     model.save_pretrained(tmp_path)
     peer_folders.processor(kind)().save_pretrained(tmp_path)
     if kind == "CLIP":
-        peer_folders.clip_tokenizer(library).save_pretrained(tmp_path)
+        peer_folders.openai_tokenizer(library).save_pretrained(tmp_path)
         length = 77
     else:
         peer_folders.siglip_tokenizer(library, tmp_path).save_pretrained(tmp_path)
