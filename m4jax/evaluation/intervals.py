@@ -36,6 +36,7 @@ def percentile(first: Draws, second: Draws | None = None) -> Interval:
 
     Where all groups agree (an accuracy of exactly 1, say) the resamples do not vary; the ends are
     then widened by 1 − tail^(1/G), as Clopper and Pearson do for G trials that came out the same.
+    A difference is widened so on the side on which that share can be wrong: of 1 it may be less.
     Simulated coverage of the 95% interval (tests): 0.93–0.97 with 12 to 100 groups.
     """
     value = first.estimate.mean()

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from scipy import sparse
 
 from m4jax.errors import InputError
 
 _DRAWN = 1 << 15  # groups drawn at a time: what a core keeps at hand
 _COUNTED = 1 << 24  # counts that are float64 at a time
+_SPARSE = 0.02  # share of totals that are not 0, below which the others are passed over
 MINIMUM = 10  # below this many independent groups an interval says nothing
 
 
@@ -134,11 +136,14 @@ class Resampler:
     def _resampled(self, totals: np.ndarray) -> np.ndarray:
         """Returns the totals [runs, B, k] of every resample, given those of groups [runs, g, k]."""
         rows = max(1, _COUNTED // len(self._counts[0]))
+        if len(totals) == 1 and np.count_nonzero(totals) < _SPARSE * totals.size:
+            totals = sparse.csc_array(totals[0])  # many strata: each group has few of the columns
         parts = [
             self._counts[start : start + rows].astype(np.float64) @ totals
             for start in range(0, len(self._counts), rows)
         ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        found = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-2)
+        return found if found.ndim == 3 else found[None]
 
     def mean(self, values: np.ndarray, bounds: tuple[float, float] | None = None) -> Draws:
         """Returns the draws of the mean of `values` [runs, n]; NaN stands for: does not count."""

@@ -13,6 +13,7 @@ from m4jax.evaluation.measures.pictures import PictureSet
 from m4jax.evaluation.resampling import Draws, Resampler, Settings, tail_probability
 
 SHARE = (0.0, 1.0)  # bounds
+ENTRIES = 1 << 24  # of the largest array at a time, in numbers of eight bytes
 
 
 class Cells:
@@ -101,18 +102,38 @@ class Cells:
             Draws of estimate [1, v, c].
         """
         values = np.asarray(values, np.float64)
-        v, c = len(self), values.shape[1]
         weights = np.where(np.isnan(values), 0.0, 1.0 if weights is None else weights)
-        enough = self._enough(weights > 0)
-        data = np.zeros((len(values), 2, v, c))
-        data[np.arange(len(values)), 0, self.codes] = weights
-        data[np.arange(len(values)), 1, self.codes] = weights * np.nan_to_num(values)
+        sums = weights * np.nan_to_num(values)
+        enough, some = self._enough(weights > 0), max(1, ENTRIES // (2 * values.size))
+        parts = [
+            self._means(weights, sums, start, enough[start : start + some])
+            for start in range(0, len(self), some)
+        ]
+        return (
+            parts[0]
+            if len(parts) == 1
+            else dataclasses.replace(
+                parts[0],
+                estimate=np.concatenate([part.estimate for part in parts], -2),
+                samples=np.concatenate([part.samples for part in parts], -2),
+            )
+        )
+
+    def _means(
+        self, weights: np.ndarray, sums: np.ndarray, first: int, enough: np.ndarray
+    ) -> Draws:
+        """Returns the draws of the means of some values, from the one of number `first` on."""
+        v, c = enough.shape
+        of_these = np.flatnonzero((self.codes >= first) & (self.codes < first + v))
+        data = np.zeros((len(sums), 2, v, c))
+        data[of_these, 0, self.codes[of_these] - first] = weights[of_these]
+        data[of_these, 1, self.codes[of_these] - first] = sums[of_these]
 
         def ratio(total: np.ndarray) -> np.ndarray:
             total = total.reshape(*total.shape[:-1], 2, v, c)
             return np.where(enough, total[..., 1, :, :] / total[..., 0, :, :], np.nan)
 
-        return self.resampler.draws(ratio, data.reshape(1, len(values), -1))
+        return self.resampler.draws(ratio, data.reshape(1, len(sums), -1))
 
     def _enough(self, counted: np.ndarray) -> np.ndarray:
         """Returns [v, c]: whether enough independent groups count, given [m, c] or [m, 1]."""
