@@ -19,7 +19,9 @@ SYNONYMS = {
 }
 _NOTHING = {"", "nan", "none", "null", "na", "n a", "unknown", "unclear", "unsure"}
 _PARTS = re.compile(r"[_/|;,&]")
-_TRUE, _FALSE = {"true", "1", "yes", "1 0"}, {"false", "0", "no", "0 0"}
+# Compared as they stand: of "-1" a cleaned text would leave "1".
+_TRUE, _FALSE = {"true", "1", "1.0", "yes", "y"}, {"false", "0", "0.0", "no", "n"}
+_MINUS = {"-1", "-1.0"}  # false beside 1 alone, as CelebA has it; beside 0 it may be "unknown"
 
 
 def attribute(
@@ -40,7 +42,7 @@ def attribute(
     Raises:
         InputError: for a column of fewer than two values, or of more than 50.
     """
-    texts = [text(value) for value in column]
+    texts = _spelt([text(value) for value in column])
     names = tuple(known.get(name, ()))
     flags = _flags(texts, of, names)
     if flags is not None:
@@ -95,15 +97,15 @@ def predicted(column: Sequence[Any], values: Sequence[str], of: str) -> np.ndarr
 def labels(column: Sequence[Any], name: str) -> dict[str, np.ndarray]:
     """Returns the labels of a column, name -> bool [n].
 
-    True and false, 1 and 0: one label, called as the column. Texts: a label for each.
+    True and false, 1 and 0, 1 and −1: one label, called as the column. Texts: a label for each.
 
     Raises:
-        InputError: for numbers other than 0 and 1, or more labels than 5,000.
+        InputError: for −1 beside 0, or more labels than 5,000.
     """
-    texts = [text(value) for value in column]
-    plain = [None if x is None else clean(x) for x in texts]
-    if {x for x in plain if x is not None} <= _TRUE | _FALSE:
-        return {name: np.array([x in _TRUE for x in plain])}
+    texts = _spelt([text(value) for value in column])
+    told = _told(texts, name)
+    if told is not None:
+        return {name: np.array([x is True for x in told])}
     found: dict[str, list[int]] = {}
     for row, value in enumerate(texts):
         if value is not None:
@@ -121,13 +123,14 @@ def truths(column: Sequence[Any], name: str) -> np.ndarray:
     """Returns bool [n] of a column of true and false; what is empty is false.
 
     Raises:
-        InputError: for other values.
+        InputError: for other values, and for −1 beside 0.
     """
-    plain = [None if (x := text(value)) is None else clean(x) for value in column]
-    for row, value in enumerate(plain):
-        if value is not None and value not in _TRUE | _FALSE:
-            raise InputError(f"column {name!r}: row {row:,} is {column[row]!r}, not true or false")
-    return np.array([value in _TRUE for value in plain])
+    texts = [text(value) for value in column]
+    told = _told(texts, name)
+    if told is None:
+        row = next(i for i, x in enumerate(texts) if x is not None and _told([x], name) is None)
+        raise InputError(f"column {name!r}: row {row:,} is {column[row]!r}, not true or false")
+    return np.array([x is True for x in told])
 
 
 def text(value: Any) -> str | None:
@@ -138,26 +141,57 @@ def text(value: Any) -> str | None:
     return None if clean(plain) in _NOTHING else plain
 
 
+def _told(texts: Sequence[str | None], name: str) -> list[bool | None] | None:
+    """Returns what a column of true and false tells, None where nothing; None: it is another one.
+
+    Raises:
+        InputError: for −1 beside 0, which may be false or not known.
+    """
+    plain = [None if x is None else x.casefold() for x in texts]
+    found = {x for x in plain if x is not None}
+    false = _FALSE
+    if found & _MINUS and found <= _TRUE | _FALSE | _MINUS:
+        if not found & _TRUE or found & _FALSE:
+            raise InputError(
+                f"column {name!r}: −1 may be false or not known: write 0 for false, and leave "
+                "the cells empty of which nothing is known"
+            )
+        false = _MINUS
+    if not found <= _TRUE | false:
+        return None
+    return [None if x is None else x in _TRUE for x in plain]
+
+
 def _flags(texts: Sequence[str | None], of: str, names: tuple[str, ...]) -> Attribute | None:
     """Returns the attribute of a column of true and false called as one of two values."""
-    plain = [None if x is None else clean(x) for x in texts]
-    flags = {x for x in plain if x is not None} <= _TRUE | _FALSE
-    if len(names) != 2 or of not in names or not flags or not any(plain):
+    if len(names) != 2 or of not in names:
+        return None
+    told = _told(texts, of)
+    if told is None or not any(x is not None for x in told):
         return None
     own = names.index(of)
-    codes = [UNKNOWN if x is None else own if x in _TRUE else 1 - own for x in plain]
+    codes = [UNKNOWN if x is None else own if x else 1 - own for x in told]
     return Attribute(names, np.array(codes, np.int64))
+
+
+def _spelt(texts: Sequence[str | None]) -> list[str | None]:
+    """Returns the texts, those that differ in upper and lower case alone as the first of them."""
+    first: dict[str, str] = {}
+    return [None if x is None else first.setdefault(x.casefold(), x) for x in texts]
 
 
 def _among(value: str, names: Sequence[str]) -> str | None:
     """Returns which of the names a value stands for."""
-    plain = clean(value)
     for name in names:
-        if plain in (clean(name), *SYNONYMS.get(name, ())):
-            return name
+        if value.casefold() == name.casefold():
+            return name  # before punctuation is dropped: "-1" and "1", "<30" and ">30"
+    plain = clean(value)
+    same = [name for name in names if plain in (clean(name), *SYNONYMS.get(name, ()))]
+    if same:
+        return same[0] if len(same) == 1 else None
     # "Male" as a name of a column's own values, "man" as what was said of it, or the other way
-    same = {x for group in SYNONYMS.values() if plain in group for x in group}
-    return next((name for name in names if clean(name) in same), None)
+    group = {x for group in SYNONYMS.values() if plain in group for x in group}
+    return next((name for name in names if clean(name) in group), None)
 
 
 def _order(value: str) -> tuple[float, str]:
