@@ -26,6 +26,7 @@ FORMS = {  # -> what else reads it
     "folder": ("datasets",),  # an imagefolder, with metadata.csv
     "captions": ("datasets",),  # csv
 }
+_FILES = {"parquet": "pairs.parquet", "captions": "captions/captions.csv"}
 _MADE = "made.json"
 _ROWS = 1 << 12
 Example = tuple[str, bytes]  # caption and picture
@@ -46,7 +47,7 @@ def material(folder: str, examples: int, side: int, shard: int) -> dict[str, Any
     rng = np.random.default_rng(0)
     kept = [_jpeg(rng, side) for _ in range(min(examples, 512))]
     pairs = [(f"a man and a woman, number {i}", kept[i % len(kept)]) for i in range(examples)]
-    for name in ("shards", "saved", "folder"):
+    for name in ("shards", "saved", "folder", "captions"):
         (base / name).mkdir(parents=True, exist_ok=True)
     for start in range(0, examples, shard):
         part = pairs[start : start + shard]
@@ -63,7 +64,7 @@ def material(folder: str, examples: int, side: int, shard: int) -> dict[str, Any
     files.write_json(base / "saved/dataset_info.json", {"features": _FEATURES})
     state = {"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}
     files.write_json(base / "saved/state.json", state | _STATE)
-    for name in ("folder/metadata.csv", "captions.csv"):
+    for name in ("folder/metadata.csv", "captions/captions.csv"):
         with open(base / name, "w", newline="", encoding="utf-8") as file:
             rows = ((f"{i:08d}.jpg", caption) for i, (caption, _) in enumerate(pairs))
             csv.writer(file).writerows([("file_name", "caption"), *rows])
@@ -160,7 +161,9 @@ def read_at_random(base: str, form: str, side: str, number: int, repeat: int = 0
 
 def _opened(base: Path, form: str, side: str) -> Callable[[], Iterator[Example]]:
     """Returns what goes over the examples once, each time it is called."""
-    path = str(base / {"parquet": "pairs.parquet", "captions": "captions.csv"}.get(form, form))
+    path = str(
+        base / {"parquet": "pairs.parquet", "captions": "captions/captions.csv"}.get(form, form)
+    )
     if side == "ours":
         return _ours(readers.open_collection(path))
     if side == "webdataset":

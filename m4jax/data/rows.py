@@ -45,9 +45,8 @@ def records(path: str | os.PathLike, *, head: bool = True) -> Iterator[dict[str,
 
 def suffix_of(path: str | os.PathLike) -> str:
     """Returns the suffix that tells a file's kind, in lower case and without `.gz` behind."""
-    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
-    gzipped = suffixes[-1:] == [".gz"] and len(suffixes) > 1
-    return suffixes[-2] if gzipped else Path(path).suffix.lower()
+    stem, suffix = os.path.splitext(os.path.basename(path).lower())
+    return (os.path.splitext(stem)[1] or suffix) if suffix == ".gz" else suffix
 
 
 def told(path: Path, rows: Iterator[Any]) -> Iterator[Any]:

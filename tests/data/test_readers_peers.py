@@ -108,7 +108,7 @@ class TestDatasets:
         dataset = self.made(tmp_path / "pictures")
         dataset.save_to_disk(tmp_path / "saved", num_shards=3)
         assert self.check(tmp_path / "saved", dataset).kind == "hugging_face"
-        with pytest.raises(InputError, match="one split alone"):
+        with pytest.raises(InputError, match="has no splits, and split='test'"):
             readers.open_collection(tmp_path / "saved", split="test")
 
     def test_several_splits(self, tmp_path):

@@ -29,10 +29,14 @@ _CACHED = re.compile(r"-([A-Za-z0-9_.]+?)(?:-\d{5}-of-\d{5})?\.arrow$")  # what 
 
 def is_folder(path: str) -> bool:
     """Tells whether a folder is one of `datasets`, or has parts that are."""
-    names = set(os.listdir(path))
-    if names & {DICTIONARY, STATE, *METADATA} or any(name.endswith(".arrow") for name in names):
+    with os.scandir(path) as entries:
+        folders = {entry.name: entry.is_dir() for entry in entries}
+    if folders.keys() & {DICTIONARY, STATE, *METADATA} or any(
+        x.endswith(".arrow") for x in folders
+    ):
         return True
-    return any(os.path.isfile(os.path.join(path, x, y)) for x in names for y in METADATA)
+    below = (os.path.join(path, name) for name, is_folder in folders.items() if is_folder)
+    return any(os.path.isfile(os.path.join(x, name)) for x in below for name in METADATA)
 
 
 def open_saved(path: str, asked: Mapping[str, str], split: str) -> Collection:
@@ -103,7 +107,8 @@ def _listed(path: str) -> list[str]:
     """Returns the names of the arrow files that a state.json lists."""
     told = files.read_json(path)
     listed = told.get("_data_files") if isinstance(told, dict) else None
-    names = [x.get("filename") for x in listed or [] if isinstance(x, dict)]
+    listed = listed if isinstance(listed, list) else []
+    names = [x.get("filename") for x in listed if isinstance(x, dict)]
     if not names or not all(map(_is_name, names)):
         raise InputError(f"{path}: expected the names of arrow files in '_data_files', got {names}")
     return names
