@@ -9,7 +9,6 @@ forms, suffixes in any case; hidden files are passed over.
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from m4jax.data import rows
@@ -18,6 +17,7 @@ from m4jax.data.readers.listed import Listed, Packed, Packer
 from m4jax.errors import InputError
 
 TABLES = (".csv", ".tsv", ".jsonl")
+_LARGEST = 1 << 24  # bytes of a text that are read
 FOLDER = "folder"  # the column that says in which folder a picture lies
 
 
@@ -114,51 +114,86 @@ def _from_table(
 
 def _beside(walked: walking.Walked, *, image: str, caption: str, uid: str) -> Packed:
     """Packs the pictures, with what lies beside them."""
-    types, jsons, where = fields.Types(), {}, f"{walked.root} (JSON beside the pictures)"
     if image:
         raise InputError(f"{walked.root}: there is no table with a column {image!r} of pictures")
-    keys = {fields.key_of(path): path for path in walked}
-    texts = {x: p for p in walked.texts if (x := fields.key_of(p)) in keys}
-    for path in sorted(walked.jsons):
-        if (key := fields.key_of(path)) in keys:
-            record = _json(os.path.join(walked.root, path))
-            if record is None:
-                walked.left_out[path] = "not a JSON object"
-            else:
-                jsons[key] = path
-                types.see(record)
-    for path in walked.texts - set(texts.values()):
-        walked.left_out[path] = "a text without a picture of its name"
-    every = len(jsons) == len(keys) == len(walked.pictures)
-    field = ""
-    if caption != "txt" and (caption or not texts):
+    types, where = fields.Types(), f"{walked.root} (JSON beside the pictures)"
+    texts, jsons = _Beside(walked.texts, ".txt"), _Beside(walked.jsons, ".json")
+    found = 0
+    for path in walked if walked.jsons else ():
+        record = _record(walked, jsons.of(path))
+        if record is not None:
+            types.see(record)
+            found += 1
+    named, field = any(map(texts.of, walked)), ""
+    if caption != "txt" and (caption or not named):
         field = fields.choose(caption, types.names, fields.CAPTION, "caption", where)
-    name = (
-        "" if uid == fields.CONTENTS else uid or ("uid" if every and "uid" in types.names else "")
-    )
-    if name:
-        fields.choose(name, types.names, (), "uid", where)
+    every = found == len(walked.pictures)
+    name = fields.choose_uid(uid, types.names if uid or every else (), where)
     columns = fields.others([n for n in types.names if n != FOLDER], field, name)
     if any("/" in path for path in walked):
         types.see({FOLDER: ""})
         columns[FOLDER] = FOLDER
-    packer = Packer(types, columns)
+    packer = Packer(types, columns, alone=True)
     for path in walked:
-        key = fields.key_of(path)
-        record = _json(os.path.join(walked.root, jsons[key])) or {} if key in jsons else {}
+        record = (found and _record(walked, jsons.of(path))) or {}
         captions = fields.texts(record.get(field)) if field else []
-        if not field and key in texts:
-            content = Path(walked.root, texts[key]).read_bytes()
-            captions = fields.texts(fields.without_ends(content))
+        text = "" if field else texts.of(path)
+        if text:
+            captions = fields.texts(fields.without_ends(_content(walked, text)))
+            walked.beside.append(text)
         own = fields.uid_text(record.get(name), f"{walked.root}: {path}") if name else ""
-        packer.add(path, captions, record | {FOLDER: path.rpartition("/")[0]}, own)
-    walked.beside = [*texts.values(), *jsons.values()]
+        if columns:
+            record[FOLDER] = path.rpartition("/")[0]
+            walked.beside += filter(None, [jsons.of(path)])
+        packer.add(path, captions, record, own)
+    _tell_lone(walked)
     return packer.packed()
 
 
-def _json(path: str) -> dict[str, Any] | None:
+class _Beside:
+    """Files of one suffix by the pictures that they lie beside, whatever the suffix' case."""
+
+    def __init__(self, paths: set[str], suffix: str):
+        self._paths, self._suffix = paths, suffix
+        self._odd = {fields.key_of(x): x for x in paths if not x.endswith(suffix)}
+
+    def of(self, picture: str) -> str:
+        """Returns the file beside a picture; "" if there is none."""
+        key = fields.key_of(picture)
+        path = key + self._suffix
+        return path if path in self._paths else self._odd.get(key, "")
+
+
+def _tell_lone(walked: walking.Walked) -> None:
+    """Leaves out the texts that have no picture."""
+    if len(set(walked.beside) & walked.texts) < len(walked.texts):
+        keys = {fields.key_of(path) for path in walked}
+        for path in sorted(walked.texts):
+            if fields.key_of(path) not in keys:
+                walked.left_out[path] = "a text without a picture of its name"
+
+
+def _content(walked: walking.Walked, path: str) -> bytes:
     try:
-        found = json.loads(Path(path).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
+        with open(os.path.join(walked.root, path), "rb") as file:
+            return file.read(_LARGEST)
+    except OSError as error:
+        raise InputError(f"{walked.root}: {path}: {error.strerror}") from None
+
+
+def _record(walked: walking.Walked, path: str) -> dict[str, Any] | None:
+    """Returns the fields of a JSON file; None if there is none, or it is no object, which is told.
+
+    Args:
+        walked: the folder.
+        path: of the file; "": there is none.
+    """
+    try:
+        found = json.loads(_content(walked, path)) if path else None
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict):
+        return found
+    if path:
+        walked.left_out[path] = "not a JSON object"
+    return None

@@ -152,12 +152,15 @@ class Packer:
     Args:
         types: of the fields.
         columns: field -> column.
+        alone: whether each picture has one row, so that none has to be looked for.
     """
 
-    def __init__(self, types: fields.Types, columns: dict[str, str]):
+    def __init__(self, types: fields.Types, columns: dict[str, str], *, alone: bool = False):
         self._kinds = {field: types.kind(field) for field in columns}
         self._columns = columns
         self._place: dict[str, int] = {}
+        self._alone = alone
+        self._paths: list[str] = []
         self._records: list[dict[str, Any]] = []
         self._tables: list[pa.Table] = []
         self._owners, self._pending = array.array("q"), list[str]()
@@ -170,8 +173,11 @@ class Packer:
         Raises:
             InputError: if two rows of one picture have two uids.
         """
-        place = self._place.setdefault(path, len(self._place))
-        if place == len(self._uids):
+        place = len(self._paths)
+        if not self._alone:
+            place = self._place.setdefault(path, place)
+        if place == len(self._paths):
+            self._paths.append(path)
             self._uids.append(uid)
             self._records.append(record)
             if len(self._records) == ROWS:
@@ -193,12 +199,12 @@ class Packer:
         owners = np.frombuffer(self._owners, np.int64)
         order = np.argsort(owners, kind="stable")
         texts = pa.chunked_array(self._texts, pa.string()).take(pa.array(order)).combine_chunks()
-        counts = np.bincount(owners, minlength=len(self._place))
+        counts = np.bincount(owners, minlength=len(self._paths))
         offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
         texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
         named = any(self._uids)
         return Packed(
-            paths=pa.chunked_array([pa.array(self._place, pa.string())]),
+            paths=pa.chunked_array([pa.array(self._paths, pa.string())]),
             captions=pa.chunked_array([pa.ListArray.from_arrays(offsets, texts)]),
             columns=pa.concat_tables(self._tables),
             uids=pa.chunked_array([pa.array(self._uids, pa.string())]) if named else None,

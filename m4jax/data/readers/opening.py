@@ -7,7 +7,7 @@ from glob import glob, has_magic
 from pathlib import Path
 
 from m4jax.data import prepared, rows
-from m4jax.data.readers import coco, folder, hugging_face, shards, tabular, walking
+from m4jax.data.readers import coco, fields, folder, hugging_face, shards, tabular, walking
 from m4jax.data.readers.collection import Collection
 from m4jax.data.readers.parquet_files import ParquetFiles
 from m4jax.data.readers.plain import Captions
@@ -22,6 +22,7 @@ TAR, PARQUET = ".tar", ".parquet"
 _SPLIT = re.compile(r"(.+?)-\d{5}-of-\d{5}")  # of a file's name, as the hub has it
 _SPLITS = {"train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"}
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
+_OF_PICTURES = (*(f".{suffix}" for suffix in fields.SUFFIXES), ".txt", ".json")
 _MOST = 1_000_000  # files that a pattern may stand for
 
 
@@ -62,7 +63,7 @@ def open_collection(
 
 
 def _open_folder(path: str, asked: dict[str, str], split: str) -> Collection:
-    names = sorted(name for name in os.listdir(path) if name[0] != ".")
+    names = sorted(filter(_may_tell, os.listdir(path)))
     if hugging_face.is_folder(path):
         return hugging_face.open_saved(path, asked, split)
     if prepared.INFO in names:
@@ -78,6 +79,11 @@ def _open_folder(path: str, asked: dict[str, str], split: str) -> Collection:
             folders = []  # of classes, say
         path = os.path.join(path, hugging_face.choose_split(path, split, folders))
     return folder.open_folder(path, **asked)
+
+
+def _may_tell(name: str) -> bool:
+    """Tells whether a name may say what a folder holds: those of pictures and their texts don't."""
+    return name == prepared.INFO or (not name.lower().endswith(_OF_PICTURES) and name[0] != ".")
 
 
 def _parquets(path: str, names: Sequence[str]) -> list[str]:

@@ -45,7 +45,6 @@ class Walked:
                 self.texts.add(path)
             elif suffix == "json":
                 self.jsons.add(path)
-        self._known = set(self.pictures)
         self.beside: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
@@ -69,6 +68,10 @@ class Walked:
         return next(filter(None, found), None)
 
     @functools.cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.pictures)
+
+    @functools.cached_property
     def _others(self) -> dict[str, str | None]:
         """Other names of pictures -> path; None where they are several pictures'."""
         found: dict[str, str | None] = {}
@@ -81,23 +84,28 @@ class Walked:
 
 def _walk(root: str, below: str, seen: set[str]) -> Iterator[str]:
     """Yields the files below a folder, sorted; a folder that links name as well comes once."""
+    names, folders = list[str](), dict[str, bool]()  # and whether it is a link
     try:
-        entries = sorted(os.scandir(os.path.join(root, below)), key=lambda entry: entry.name)
+        with os.scandir(os.path.join(root, below)) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    folders[entry.name] = entry.is_symlink()
+                if entry.name[0] != "." and (entry.name in folders or entry.is_file()):
+                    names.append(entry.name)
     except OSError as error:
         raise InputError(f"{os.path.join(root, below)}: {error.strerror}") from None
-    for entry in entries:
-        path = f"{below}/{entry.name}" if below else entry.name
-        if entry.name.startswith(".") or entry.name == "__MACOSX":
-            continue
-        if entry.is_dir():
-            if entry.is_symlink():
-                target = os.path.realpath(entry.path)
+    names.sort()
+    for name in names:
+        path = f"{below}/{name}" if below else name
+        if name not in folders:
+            yield path
+        elif name != "__MACOSX":
+            if folders[name]:
+                target = os.path.realpath(os.path.join(root, path))
                 if target in seen:
                     continue
                 seen.add(target)
             yield from _walk(root, path, seen)
-        elif entry.is_file():
-            yield path
 
 
 def picture_field(path: str, walked: Walked | None, asked: str = "") -> str:
