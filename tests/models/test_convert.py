@@ -18,6 +18,11 @@ CASES = {
     "open_clip": ("open_clip", "ViT-B/32", {"activation": "gelu"}),
     "transformers, CLIP": ("transformers", "ViT-B/32", {}),
     "transformers, SigLIP": ("transformers", "SigLIP-B/16", peers.SIGLIP),
+    "transformers, odd sizes": (
+        "transformers",
+        "SigLIP-B/16",
+        peers.SIGLIP | {"text_width": 48, "mlp_width": 150, "text_mlp_width": 70, "image_size": 36},
+    ),
 }
 
 

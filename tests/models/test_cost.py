@@ -11,9 +11,15 @@ SIZES |= {"text_heads": 2, "depth": 3, "text_depth": 2, "embed": 64, "context": 
 SIZES |= {"vocab_size": 50}
 
 
-@pytest.mark.parametrize("name", ["ViT-B/32", "SigLIP-B/16", "emoji-S/8"])
-def test_operations_are_those_that_the_compiler_counts(name):
-    model = models.create(name, **SIZES)
+ODD = {"mlp_width": 200, "text_mlp_width": 500, "image_size": 39}
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("ViT-B/32", {}), ("SigLIP-B/16", {}), ("emoji-S/8", {}), ("SigLIP-B/16", ODD)],
+)
+def test_operations_are_those_that_the_compiler_counts(name, more):
+    model = models.create(name, **(SIZES | more))
     v, pairs = model.variant, 16
     images = jnp.zeros((pairs, v.image_size, v.image_size, 3))
     tokens = jnp.ones((pairs, v.context), int)

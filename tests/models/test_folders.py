@@ -343,3 +343,37 @@ def test_the_kind_of_tokenizer_is_told_by_its_end(tmp_path, end):
     ids = tokenizers.open_named(opened.tokenizer, opened.context)(["Dog"])
     padding = 0 if kind == "siglip2" else 1
     assert ids.tolist() == [[7, 18, 10, 1] + [padding] * 8]
+
+
+def test_a_folder_of_both_libraries(tmp_path):
+    """transformers' files count where they are a model of it; a config.json may be timm's."""
+    folder = written(tmp_path / "both")
+    part = {"width": 64, "layers": 2, "head_width": 32, "patch_size": 8, "image_size": 32}
+    text = {"width": 48, "layers": 3, "heads": 4, "context_length": 9, "vocab_size": 60}
+    text |= {"hf_tokenizer_name": "people/vocabulary"}
+    model_cfg = {"embed_dim": 40, "vision_cfg": part, "text_cfg": text}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model_cfg}))
+    assert models.open_folder(folder).kind == "transformers"
+    changed(folder / "config.json", "model_type", to=None)
+    with pytest.raises(InputError, match=r"read as open_clip_config\.json says: tensor 'visual"):
+        models.open_folder(folder)
+    model = model_of("open_clip")
+    path = folder / "open_clip_model.safetensors"
+    tensors = models.convert.to_peer(random_params(model), model, format="open_clip")
+    safetensors.numpy.save_file(tensors, path)
+    opened = models.open_folder(folder)
+    assert (opened.kind, opened.module) == ("open_clip", model)
+    assert "put the tokenizer.json of 'people/vocabulary' into" in opened.notes[0]
+    steps = {"mean": [0.5] * 3, "interpolation": "bilinear", "resize_mode": "squash", "size": 999}
+    content = {"model_cfg": model_cfg, "preprocess_cfg": steps}
+    (folder / "open_clip_config.json").write_text(json.dumps(content))
+    opened = models.open_folder(folder)
+    assert opened.scaling == models.Scaling(32, "squash", "bilinear")  # the model's size counts
+    assert opened.module.variant.pixel_mean == (0.5,) * 3
+    for change, message in (({"resize_mode": "longest"}, "unknown resize 'longest'"),
+                            ({"blur": 3}, "the step blur"), ({"mode": "L"}, "mode is 'L'"),
+                            ({"std": [1]}, "expected three numbers")):  # fmt: skip
+        content["preprocess_cfg"] = steps | change
+        (folder / "open_clip_config.json").write_text(json.dumps(content))
+        with pytest.raises(InputError, match=message):
+            models.open_folder(folder)

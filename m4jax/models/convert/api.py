@@ -148,7 +148,8 @@ def from_peer(tensors: Mapping[str, Any], model: nn.Module, *, format: str) -> A
     arrays = torch_names.convolved(arrays) if format == "transformers" else arrays
     arrays = _with_positions(arrays, rules, shapes, model.variant, _format(format).interpolation)
     params = decode(rules, arrays, shapes)
-    return unflatten_dict({path: jnp.asarray(x) for path, x in params.items()}, sep="/")
+    # One after another, so that no second copy of all of them is held.
+    return unflatten_dict({path: jnp.asarray(params.pop(path)) for path in [*params]}, sep="/")
 
 
 def _with_positions(

@@ -80,13 +80,11 @@ def _resolved(path: Path) -> Path:
 def _opener(folder: Path) -> Callable[[Path, int | None], Opened]:
     if (folder / VARIANT).is_file():
         return _ours
-    peers = ((CONFIG, MODEL, _transformers), (OPEN_CLIP, OPEN_CLIP_MODEL, _open_clip))
-    for config, weights, opener in peers:
-        if (folder / config).is_file() and _weights(folder, weights):
-            return opener
-    for config, _, opener in peers:
-        if (folder / config).is_file():
-            return opener
+    if (folder / OPEN_CLIP).is_file():
+        both = (folder / CONFIG).is_file() and _weights(folder, MODEL) is not None
+        return _transformers if both and _is_transformers(folder / CONFIG) else _open_clip
+    if (folder / CONFIG).is_file():
+        return _transformers
     names = sorted(entry.name for entry in folder.iterdir())
     shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
     raise InputError(
@@ -94,6 +92,12 @@ def _opener(folder: Path) -> Callable[[Path, int | None], Opened]:
         f"exported model); "
         f"it has {shown or 'nothing'}"
     )
+
+
+def _is_transformers(path: Path) -> bool:
+    """Whether a config.json is of a model of transformers; timm has files of that name as well."""
+    content = files.read_json(path)
+    return isinstance(content, dict) and content.get("model_type") in list(_PROCESSORS)
 
 
 def weights_of(folder: Path, name: str) -> Path:
