@@ -1,5 +1,6 @@
 """Captions of collections are annotated alike, whatever form they are in."""
 
+import pyarrow as pa
 import pytest
 from helpers import material
 from helpers.commands import run
@@ -94,3 +95,20 @@ def test_from_shards_to_weights(tmp_path):
         assert done.returncode == 0, done.stderr
     weights = parquet.read(folders["balance"] / "weights.parquet")
     assert weights["uid"].to_pylist()[:2] == ["p000", "p001"] and len(weights) == 200
+
+
+def test_which_column_is_the_picture_can_be_said(tmp_path):
+    columns = {"a": [one.picture for one in FOUND], "b": [one.picture for one in FOUND]}
+    table = pa.table(columns | {"caption": [one.captions[0] for one in FOUND]})
+    parquet.write(table, tmp_path / "x.parquet")
+    with pytest.raises(InputError, match="which column is the image"):
+        annotated(tmp_path, str(tmp_path / "x.parquet"))
+    _, table = annotated(tmp_path, str(tmp_path / "x.parquet"), image="b")
+    assert len(table) == 40
+
+
+def test_a_folder_of_captions_alone_is_told(tmp_path):
+    (tmp_path / "captions").mkdir()
+    (tmp_path / "captions" / "a.csv").write_text("caption\na man\n")
+    with pytest.raises(InputError, match=r"no pictures lie below it; it has a\.csv; to read"):
+        annotated(tmp_path, str(tmp_path / "captions"))

@@ -156,7 +156,9 @@ def opened(config: SeveralConfig) -> list[Collection]:
     """Returns what the configuration names; raises `InputError` for what can't be opened."""
     caption = "" if config.caption == AnnotateConfig.caption else config.caption
     return [
-        readers.open_collection(path, caption=caption, uid=config.uid, split=config.split)
+        readers.open_collection(
+            path, image=config.image, caption=caption, uid=config.uid, split=config.split
+        )
         for path in inputs.matching(config.files)
     ]
 

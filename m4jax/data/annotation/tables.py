@@ -34,6 +34,7 @@ class AnnotateConfig:
     files: tuple[str, ...] = ()
     caption: str = "caption"  # column or field; "0", "1", …: of a csv or tsv without a head
     uid: str = ""  # column or field; "": the file's name and the row's number, or that of `readers`
+    image: str = ""  # field or suffix of the picture, where several may be it
     split: str = ""  # of folders that have several
     lexicon: str = "en_v2"  # words by which captions are annotated, or a .json file
     check_language: bool = True  # whether to refuse captions that are not in the lexicon's language
@@ -192,7 +193,8 @@ def _blocks(config: AnnotateConfig, found: Found) -> Iterator[Block]:
 def _collected(config: AnnotateConfig, path: str, found: Found) -> Iterator[Block]:
     """Yields uids and texts of a collection, see `readers`; counts the examples without a text."""
     caption = "" if config.caption == AnnotateConfig.caption else config.caption
-    collection = readers.open_collection(path, caption=caption, uid=config.uid, split=config.split)
+    names = {"image": config.image, "caption": caption, "uid": config.uid}
+    collection = readers.open_collection(path, split=config.split, **names)
     for name, reason in collection.left_out.items():
         found.leave_out(f"{path}: {name}", reason)
     first = True

@@ -17,6 +17,7 @@ from m4jax.data.readers.listed import Listed, Packed, Packer
 from m4jax.errors import InputError
 
 TABLES = (".csv", ".tsv", ".jsonl")
+_SHOWN = 8  # files in an error
 _LARGEST = 1 << 24  # bytes of a text that are read
 FOLDER = "folder"  # the column that says in which folder a picture lies
 
@@ -45,6 +46,12 @@ def open_folder(
         InputError: if there are no pictures, several tables, or no such field.
     """
     walked = walking.Walked(root)
+    if not walked.pictures:
+        found = ", ".join(sorted(os.listdir(root))[:_SHOWN]) or "nothing"
+        raise InputError(
+            f"{root}: no examples, since no pictures lie below it; it has {found}; to read "
+            "captions alone, name their file"
+        )
     table = table or _table(walked, caption)
     asked = {"image": image, "caption": caption, "uid": uid}
     packed = _from_table(walked, table, **asked) if table else _beside(walked, **asked)
