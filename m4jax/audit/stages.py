@@ -9,6 +9,7 @@ from typing import Any
 from m4jax import files
 from m4jax.audit import (
     changes,
+    examples,
     history,
     known,
     limits,
@@ -131,6 +132,8 @@ def judge(job: Job, progress: Progress) -> None:
 def show(job: Job, progress: Progress) -> None:
     """Adds to the history, writes the page and the record; the audit is over then."""
     progress("page", 0, 1)
+    if job.config.show_pictures:
+        job.examples = examples.examples(job)
     entry = Entry(job.date, job.identity, job.data_identity, job.model_identity)
     headline = showing.headline(showing.page(job))
     every = history.append(job.folder / HISTORY, entry, history.rows(entry, headline, job.limits))

@@ -205,6 +205,13 @@ def test_backgrounds_can_be_blurred(done, model, tmp_path):
         assert told and any(x.value != 0 for x in told) == moved
 
 
+def test_pictures_are_shown_if_that_is_asked_for(done, model, tmp_path):
+    assert audit(tmp_path, model, done[0], "--config.show_pictures=True").returncode == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Nobody, taken for" in page and "data:image/jpeg" in page
+    assert "data:image" not in (done[1] / "report.html").read_text(encoding="utf-8")
+
+
 def test_the_middle_of_a_picture_stays():
     picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     found = looking.blurred_edges(picture)
