@@ -41,7 +41,8 @@ from m4jax.audit.job import PAGE, Job
 from m4jax.audit.stages import STAGES
 from m4jax.errors import InputError
 from m4jax.report.page import sentences
-from m4jax.report.page.content import OUTSIDE, UNCLEAR, WITHIN, Limit
+from m4jax.report.page.content import OUTSIDE, UNCLEAR, WITHIN, Change, Limit
+from m4jax.report.page.numbers import writer
 from m4jax.terminal import text
 
 AGAINST = flags.DEFINE_string("against", None, "The --workdir of an earlier audit to compare with.")
@@ -112,11 +113,7 @@ def _show(console: Console, job: Job) -> None:
             f"Since {job.against}: {len(told):,} of {len(job.changes):,} numbers changed."
         )
         for one in told[:SHOWN]:
-            console.print(f"  {_name(one.now)}: {one.before.value:.4g} → {one.now.value:.4g}")
-
-
-def _name(measure) -> str:
-    return " / ".join(x for x in measure.key[1:] if x)
+            console.print(f"  {_change(one)}")
 
 
 def _of(limit: Limit) -> str:
@@ -128,7 +125,14 @@ def _now(limit: Limit) -> str:
     one = limit.measure
     if one is None or not one.told:
         return "–"
-    return f"{one.value:.4g} [{one.low:.4g}, {one.high:.4g}], n = {one.n:,}"
+    write = writer(one.metric, (one,))
+    return f"{write.full(one.value)} ({write.between(one.low, one.high)}), n = {one.n:,}"
+
+
+def _change(one: Change) -> str:
+    write = writer(one.now.metric, (one.now, one.before))
+    name = " / ".join(x for x in one.now.key[1:] if x)
+    return f"{name}: {write.full(one.before.value)} → {write.full(one.now.value)}"
 
 
 if __name__ == "__main__":
