@@ -39,7 +39,9 @@ class SetConfig:
     labels: tuple[str, ...] = ()  # columns of labels: true or false, or a name, "" for none
     # Attribute and the column in which a model has said it, (("gender", "gender_preds"),).
     predictions: tuple[tuple[str, ...], ...] = ()
-    group: str = ""  # column of what is not independent: a person, a scene; "": each by itself
+    # Column of what is not independent: a person, a scene; "": each example by itself, but captions
+    # without pictures by the column that names theirs.
+    group: str = ""
     nobody: str = ""  # column, true where a picture shows nobody; "": where captions name nobody
     annotation: str = ""  # `examples.parquet` of experiments.annotate, joined by uid
 

@@ -18,6 +18,7 @@ from m4jax.audit.vectors import PICTURES, UNUSABLE, Vectors
 from m4jax.data import readers
 from m4jax.data.annotation import load_lexicon
 from m4jax.data.readers.collection import CAPTIONS, UID, Collection
+from m4jax.data.readers.fields import PATHS
 from m4jax.errors import InputError, nearest
 from m4jax.evaluation.measures.pictures import Attribute
 from m4jax.progress import Progress
@@ -82,6 +83,8 @@ def open_set(one: SetConfig, config: AuditConfig, progress: Progress | None = No
     collection = readers.open_collection(
         one.data, image=one.image, caption=one.caption, uid=one.uid, split=one.split
     ) if one.data else None  # fmt: skip
+    if collection is not None and not one.group:
+        one = dataclasses.replace(one, group=_of_picture(collection))
     stored = vectors.read(one.embeddings, PICTURES, one.uid) if one.embeddings else None
     table = listed.read(one.table) if one.table else {}
     rows, stored = _rows(one, collection, stored, table)
@@ -104,6 +107,18 @@ def wanted(one: SetConfig) -> tuple[str, ...]:
     named = [column for _, column in (*one.attributes, *one.predictions)]
     more = [name for name in (one.group, one.nobody) if name]
     return tuple(dict.fromkeys([*named, *one.labels, *more]))
+
+
+def _of_picture(collection: Collection) -> str:
+    """Returns the column by which captions without pictures name theirs; "": there is none.
+
+    Captions of one picture are not independent, though each row is an example.
+    """
+    if collection.has_pictures or collection.kind != "captions":
+        return ""
+    usual = (*PATHS[0], "image_id")
+    found = [name for name in collection.columns if name.lower() in usual]
+    return min(found, key=lambda name: usual.index(name.lower()), default="")
 
 
 def _rows(

@@ -3,6 +3,8 @@
 import importlib.metadata
 from collections.abc import Sequence
 
+import numpy as np
+
 from m4jax.audit import changes, history
 from m4jax.audit.history import Row
 from m4jax.audit.job import Job
@@ -70,6 +72,8 @@ def _of_set(one: Known, pictures: PictureSet | None) -> str:
     captions = sum(map(len, shown.captions))
     parts = [f"{what}, {captions:,} captions" if captions else what]
     parts[0] += f" ({one.collection.kind})" if one.collection is not None else ""
+    groups = len(np.unique(shown.groups))
+    parts[0] += f" in {groups:,} independent groups" if groups < len(shown) else ""
     for name, values in shown.attributes.items():
         codes, names = values.codes, values.names
         numbers = [f"{int((codes == i).sum()):,} {x}" for i, x in enumerate(names)]

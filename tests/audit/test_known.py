@@ -1,0 +1,30 @@
+"""What is known of a set of examples, from what people have."""
+
+import csv
+
+import pytest
+
+from m4jax.audit import known
+from m4jax.audit.config import AuditConfig
+from m4jax.errors import InputError
+
+
+def captions(path, names, **more):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image", "caption", "place"])
+        writer.writerows([name, f"a man at {i}", f"p{i % 2}"] for i, name in enumerate(names))
+    config = AuditConfig(data=str(path), **more)
+    return known.open_set(config.own, config)
+
+
+def test_captions_of_one_picture_are_not_independent(tmp_path):
+    found = captions(tmp_path / "c.csv", ["a.jpg", "a.jpg", "b.jpg", "a.jpg"])
+    assert len(found.shown) == 4 and found.shown.groups.tolist() == [0, 0, 1, 0]
+    told = captions(tmp_path / "d.csv", ["a.jpg", "a.jpg", "b.jpg"], group="place")
+    assert told.shown.groups.tolist() == [0, 1, 0]  # what somebody says comes first
+
+
+def test_a_group_that_is_not_there_is_asked_about(tmp_path):
+    with pytest.raises(InputError, match="no column 'plaice'"):
+        captions(tmp_path / "c.csv", ["a.jpg", "b.jpg"], group="plaice")
