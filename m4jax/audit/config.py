@@ -84,7 +84,9 @@ class AuditConfig(SetConfig):
 
     # Further sets, each as a record of the fields above: ({"name": "street", "data": "street/"},).
     sets: tuple[dict, ...] = ()
-    blurred: str = ""  # the pictures of `data` once more, backgrounds blurred: same uids
+    # The pictures of `data` once more, backgrounds blurred or masked, of the same uids; or "edges":
+    # all but an ellipse in the middle is blurred, whatever it shows.
+    blurred: str = ""
     texts: tuple[str, ...] = ()  # embeddings of texts: npz, parquet, or npy with the texts beside
     model: str = ""  # a folder of Hugging Face or open_clip, a big_vision file, a run of ours
     tokenizer: str = ""  # of the model, "clip:FILE", "siglip2:FILE"; "": the folder's own
@@ -102,6 +104,8 @@ class AuditConfig(SetConfig):
     # (("gap", "nurse", 0.05),). "*": each label; more can follow, "source=flickr", "group=man".
     limits: tuple[tuple[str | float, ...], ...] = ()
     compared: tuple[str, ...] = ()  # metrics that --against compares; (): all
+    band: float = 0.05  # balancing: by how much a share may miss one half; 0.05 are 5 points
+    duplicates: bool = True  # whether to look for pictures that come twice
     minimum: int = MINIMUM  # least number of independent examples of a group
     resamples: int = 1000  # of the bootstrap
     seed: int = 0  # of the bootstrap
@@ -129,6 +133,8 @@ class AuditConfig(SetConfig):
             raise InputError(f"config.logit_scale: expected more than 0, got {self.logit_scale}")
         if self.lexicon:
             load_lexicon(self.lexicon)  # raises if there is none of this name
+        if not 0 < self.band < 0.5:
+            raise InputError(f"config.band: expected above 0 and below 0.5, got {self.band}")
         _ = self.settings
         prompts.load(self.prompts)
         if self.words:

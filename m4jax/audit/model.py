@@ -7,6 +7,7 @@ pictures and model makes none.
 
 import dataclasses
 import functools
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from m4jax.training.embed import Embedder
 LENGTHS = (16, 32, 48)  # tokens at which short texts are embedded
 VERSION = 1  # to be raised with every change of how a picture or a text is embedded
 ROWS = 1024  # pictures of a file
+TEXTS, SECONDS = 256, 60  # texts that are embedded at once; between two times that they are saved
 EDGES = "edges"  # in place of a folder of blurred pictures: all but the middle is blurred
 Part = tuple[range, np.ndarray, dict[int, str]]  # rows, embeddings, row -> why it has none
 KEPT = (0.6, 0.8)  # width and height of the ellipse that stays, as shares of the picture's
@@ -46,6 +48,7 @@ class Model:
         tokenizer: "KIND:FILE"; "": the model's own.
         batch_size: of pictures and of texts.
         tell: prints a line.
+        progress: told how many texts are embedded; None: nobody is.
     """
 
     opened: Opened
@@ -53,6 +56,7 @@ class Model:
     tokenizer: str = ""
     batch_size: int = 32
     tell: Callable[[str], None] = print
+    progress: Progress | None = None
 
     def __post_init__(self):
         self._embedder = Embedder(self.opened.module, self.opened.params,
@@ -76,9 +80,9 @@ class Model:
         if self._tokenizer is None:
             return None
         path = self.folder / f"texts-{self.identity[:16]}.parquet"
-        return Texts(_Kept(path, self._embed_texts, self.tell), self._embedder.logit_scale)
+        return Texts(_Kept(path, self), self._embedder.logit_scale)
 
-    def _embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Returns the embeddings [k, d] of texts.
 
         Where no token sees a later one, what pads a text does not matter: short texts, which most
@@ -177,16 +181,14 @@ class Model:
 
 
 class _Kept:
-    """Embeds texts, and keeps their embeddings in a file."""
+    """Embeds texts of a model, and keeps their embeddings in a file."""
 
-    def __init__(
-        self, path: Path, embed: Callable[[Sequence[str]], np.ndarray], tell: Callable[[str], None]
-    ):
-        self._path, self._embed, self._found = path, embed, {}
+    def __init__(self, path: Path, model: Model):
+        self._path, self._model, self._found = path, model, {}
         try:
             table = parquet.read(path) if path.exists() else None
         except DamagedError as error:
-            tell(f"{error}: made again")
+            model.tell(f"{error}: made again")
             table = None
         if table is not None:
             values = _matrix(table["embedding"].combine_chunks(), len(table))
@@ -194,15 +196,24 @@ class _Kept:
 
     def __call__(self, texts: list[str]) -> np.ndarray:
         new = [text for text in texts if text not in self._found]
-        for start in range(0, len(new), ROWS):
-            part = new[start : start + ROWS]
-            self._found |= dict(zip(part, self._embed(part), strict=True))
-            values = np.stack(list(self._found.values())).astype(np.float32)
-            lists = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
-            table = pa.table({"text": list(self._found), "embedding": lists})
-            with files.atomic(self._path) as temporary:
-                parquet.write(table, temporary)
+        saved = time.monotonic()
+        for start in range(0, len(new), TEXTS):
+            part = new[start : start + TEXTS]
+            self._found |= dict(zip(part, self._model.embed_texts(part), strict=True))
+            done = start + len(part)
+            if self._model.progress is not None:
+                self._model.progress("embed texts", done, len(new))
+            if done == len(new) or time.monotonic() - saved > SECONDS:
+                self._save()
+                saved = time.monotonic()
         return np.stack([self._found[text] for text in texts])
+
+    def _save(self) -> None:
+        values = np.stack(list(self._found.values())).astype(np.float32)
+        lists = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+        table = pa.table({"text": list(self._found), "embedding": lists})
+        with files.atomic(self._path) as temporary:
+            parquet.write(table, temporary)
 
 
 def blurred_edges(picture: np.ndarray) -> np.ndarray:

@@ -108,12 +108,16 @@ def measure(job: Job, progress: Progress) -> None:
     if first.shown.attributes:
         job.data = measure_data(
             first.shown,
-            DataSettings(resampling=config.settings),
+            DataSettings(
+                resampling=config.settings, band=config.band, duplicates=config.duplicates
+            ),
             collection=first.collection,
             progress=progress,
         )
         job.measures += job.data.measures
     progress("ask the model", 0, 1)
+    if job.looker is not None:
+        job.looker.progress = progress
     job.measures += measuring.measure(job.pictures, job.texts, job.prompts, config, job.blurred)
 
 
