@@ -6,6 +6,11 @@ import pytest
 
 from experiments.benchmark import reading
 
+pytestmark = [  # `datasets` leaves files open
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
