@@ -21,6 +21,7 @@ Exit codes:
     2  bad input
     3  it can't be told whether all hold: too few examples, or nothing is known
 
+What else goes wrong (a full disk) ends with 1, too; `audit.json` has the code of the limits.
 Interrupted at any point, the same command goes on.
 """
 

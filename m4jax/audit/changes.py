@@ -2,24 +2,23 @@
 
 Two numbers whose examples are the same, and were resampled alike, are paired: the interval is of
 their difference in each resample, and what both samples have in common is not in it. Others are
-taken as independent, which is wide where they share examples.
+taken as independent, which is wide where they share examples. `comparison.difference` has both.
 """
 
 import dataclasses
 import math
 from collections.abc import Iterator, Sequence
-from statistics import NormalDist
 
-import numpy as np
+from scipy import stats
 
+from m4jax.evaluation.measures import comparison
+from m4jax.evaluation.measures.comparison import difference
 from m4jax.evaluation.measures.kinds import KINDS
 from m4jax.evaluation.measures.measure import Measure
 from m4jax.evaluation.paired import holm
-from m4jax.evaluation.resampling import tail_probability
 from m4jax.report.page.content import Change
 
 PAIRED, INDEPENDENT = "paired", "as of independent samples"
-FEWEST = 100  # draws of each, to be paired
 NONE = 1e-12  # a difference below this is none
 
 
@@ -87,23 +86,13 @@ def _change(now: Measure, before: Measure, level: float) -> tuple[Change, float]
     reason = _why_not(now, before)
     if reason:
         return Change(now, before, note=reason), math.nan
-    value = now.value - before.value
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    paired = now.sample == before.sample and now.sample != ""
-    paired &= len(now.draws) == len(before.draws) and len(now.draws) >= FEWEST
-    spread = float(np.std(np.subtract(now.draws, before.draws))) if paired else 0.0
-    if paired and (spread > 0 or abs(value) < NONE):
-        wide = z * spread * _stretch(min(now.groups, before.groups), level)
-        down = up = wide
-        note = PAIRED
-    else:
-        # Variances of the ends add up (Zou and Donner 2008), whatever the intervals' shapes.
-        down = math.hypot(now.value - now.low, before.high - before.value)
-        up = math.hypot(now.high - now.value, before.value - before.low)
-        note = INDEPENDENT
-    toward = down if value > 0 else up
-    p = 1.0 if abs(value) < NONE else _p(value, toward, z)
-    return Change(now, before, value, value - down, value + up, None, note), p
+    found = difference(before, now, level)
+    if not found.told:
+        return Change(now, before, note=found.note), math.nan
+    note = PAIRED if found.note == comparison.PAIRED else INDEPENDENT
+    toward = found.value - found.low if found.value > 0 else found.high - found.value
+    p = _p(found.value, toward, found.groups, level)
+    return Change(now, before, found.value, found.low, found.high, None, note), p
 
 
 def _why_not(now: Measure, before: Measure) -> str:
@@ -115,14 +104,11 @@ def _why_not(now: Measure, before: Measure) -> str:
     return ""
 
 
-def _stretch(groups: int, level: float) -> float:
-    """Returns by how much few groups widen an interval of a bootstrap; see `tail_probability`."""
-    normal = NormalDist()
-    z = normal.inv_cdf((1 + level) / 2)
-    return -normal.inv_cdf(tail_probability(level, groups)) / z if groups else 1.0
-
-
-def _p(value: float, toward: float, z: float) -> float:
+def _p(value: float, toward: float, groups: int, level: float) -> float:
+    """Returns the p-value by which the interval, which ends `toward` zero, just excludes it."""
+    if abs(value) < NONE:
+        return 1.0
     if toward <= 0:
         return 0.0
-    return 2 * NormalDist().cdf(-abs(value) / toward * z)
+    free = max(groups - 1, 1)
+    return float(2 * stats.t.sf(abs(value) / toward * stats.t.ppf((1 + level) / 2, free), free))

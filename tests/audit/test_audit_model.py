@@ -227,6 +227,16 @@ def test_without_a_tokenizer_nothing_is_asked_of_texts(done, tmp_path):
     assert "no tokenizer" in (tmp_path / "audit" / "report.html").read_text(encoding="utf-8")
 
 
+def test_pictures_without_captions_tell_nothing_of_who_is_there(model, tmp_path):
+    data = folder_of(tmp_path / "data")
+    (data / "captions.csv").unlink()
+    ended = audit(tmp_path / "audit", model, data, "--config.limits=(('gap', '*', 0.1),)")
+    assert ended.returncode == 3, ended.stderr
+    page = (tmp_path / "audit" / "report.html").read_text(encoding="utf-8")
+    assert "othing is known of who is in pictures" in page
+    assert not any(x.told for x in numbers(tmp_path / "audit") if x.metric == "accuracy")
+
+
 def test_folders_that_are_no_models_are_refused(done, tmp_path):
     ended = audit(tmp_path / "audit", tmp_path, done[0])
     assert ended.returncode == 2 and ended.stderr.startswith("error: ")
