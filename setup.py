@@ -33,8 +33,16 @@ SLURM = ["submitit"]  # studies as arrays of jobs
 BEAM = ["apache-beam>=2.77"]  # tables on many machines; its versions stand in constraints-beam.txt
 TEST = ["clarabel", "hypothesis", "pandas", "pytest", "pytest-xdist", *SLURM]
 SOLVERS = ["clarabel", "osqp", "piqp", "polars"]  # for experiments/benchmark_balance.py
-# For experiments/benchmark_train.py and the tests that compare models and tokenizers with others'.
-PEERS = [*SOLVERS, "open_clip_torch", "sentencepiece", "torch", "transformers"]
+# For experiments/benchmark_{train,readers}.py, and tests that compare models, tokenizers, readers.
+PEERS = [
+    *SOLVERS,
+    "datasets",
+    "open_clip_torch",
+    "sentencepiece",
+    "torch",
+    "transformers",
+    "webdataset",
+]
 BROWSER = ["playwright"]  # for the tests of the page in a browser, which is not installed by it
 DEV = [*TEST, *SOLVERS, "ruff"]
 
