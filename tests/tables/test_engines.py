@@ -7,7 +7,7 @@ import pytest
 from configs import annotate as of_captions
 from configs import balance as settings
 from m4jax import tables
-from m4jax.data.annotation.tables import AnnotateConfig
+from m4jax.audit.annotating.config import SeveralConfig
 from m4jax.errors import InputError
 from m4jax.settings import record
 from m4jax.tables import engines
@@ -40,4 +40,4 @@ def test_an_engine_that_there_is_not_is_told(fields, told):
         config(**fields)
     captions = of_captions.get_config().to_dict() | {"files": ("a.csv",)}
     with pytest.raises(InputError, match=told):
-        record(AnnotateConfig, captions | fields, "config")
+        record(SeveralConfig, captions | fields, "config")
