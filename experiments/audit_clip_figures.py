@@ -89,7 +89,8 @@ def _faces(found: Sequence[Measure], path: Path) -> None:
     figure = Figure(figsize=(style.WIDTH, 6.0), layout="constrained")
     axes = figure.subplots(2, 2, sharex=True, sharey=True)
     rows: Rows = []
-    races = sorted({x.group for x in pick(found, source=next(iter(FACES)), label="by race")})
+    by_race = pick(found, metric="accuracy", source=next(iter(FACES)), label="by race")
+    races = sorted({one.group for one in by_race})
     for line, (model, _) in zip(axes, FACES.items(), strict=True):
         for ax, gender in zip(line, ("woman", "man"), strict=True):
             values = np.full((len(races), len(AGES)), np.nan)
