@@ -57,7 +57,7 @@ def main(console: Console) -> int:
     table.write(workdir / RESULTS_TABLE, rows)
     _write_for_audit(bases, named[f"{runs.BALANCED} {tuning.tested}", confirming[0]])
     show.write(workdir, table.read(workdir / RESULTS_TABLE), tuning)
-    console.print(f"Written: {workdir / 'table.md'}")
+    console.print(f"Written: {workdir / 'README.md'}")
     return 0
 
 

@@ -1,5 +1,8 @@
 """The study of a limited retraining: its numbers from made-up results, its pages, its rule."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -105,9 +108,7 @@ def test_the_pages_are_written_from_the_table_alone(tmp_path):
     assert "| projected, texts and pictures | – | – |" in page
     for name in ("steps.png", "steps.csv", "dials.png", "dials.csv"):
         assert (tmp_path / "figures" / name).stat().st_size > 500
-    assert (
-        "fine-tuned, balanced, image tower frozen, 20 steps" in (tmp_path / "table.md").read_text()
-    )
+    assert "fine-tuned, balanced, image tower frozen, 20 steps" in page
     before = {p.name: p.read_bytes() for p in tmp_path.glob("*.csv")}
     show.write(tmp_path, table.read(path), TUNING)
     assert before == {p.name: p.read_bytes() for p in tmp_path.glob("*.csv")}
@@ -212,3 +213,17 @@ def test_the_direction_is_told_by_texts_that_nothing_is_measured_by():
     assert made.gender_direction(prompts, embed).shape == (1, 8)
     measured = {t.replace("{}", p) for t in prompts.templates for p in prompts.gender.values()}
     assert len(asked) == 10 and not measured & set(asked)
+
+
+def test_what_is_published_follows_from_its_results(tmp_path):
+    """Tables and data of figures, from a copy of results.parquet and of the README alone."""
+    published = Path(__file__).parents[1] / "results" / "finetune"
+    for name in ("results.parquet", "README.md"):
+        shutil.copy(published / name, tmp_path / name)
+    study = table.read(tmp_path / "results.parquet")
+    show.write(tmp_path, study, TuneConfig())
+    names = ("README.md", "effects.csv", "tests.csv", "margins.csv", "figures/steps.csv",
+             "figures/dials.csv")  # fmt: skip
+    for name in names:
+        assert (tmp_path / name).read_text() == (published / name).read_text(), name
+    assert study.seeds == tuple(range(1, 9)) and len(study.conditions) == 19

@@ -15,6 +15,7 @@ from m4jax.report.results import Estimate
 
 LINES = {BALANCED: "balanced data", CONTROL: "original data (control)"}
 BOUNDS = {BALANCED: "balanced from the start", ORACLE: "oracle"}
+JOINED = ("steps", "alpha")  # dials whose settings have an order
 DIALS = {"steps": "steps of fine-tuning", "alpha": "interpolated", "projected": "projected"}
 
 
@@ -90,7 +91,7 @@ def dials(study: Study, tuning: TuneConfig) -> tuple[Figure, list[dict[str, Any]
     for line, bias in zip(figure.subplots(2, 3), ("mean |AB|", "|RB|"), strict=True):
         for ax, quality in zip(line, ("occupations", "gender", "image→text R@5"), strict=True):
             for path, names in paths.items():
-                rows += _path(ax, study, names, (bias, quality), marks[path], joined=path in DIALS)
+                rows += _path(ax, study, names, (bias, quality), marks[path], joined=path in JOINED)
             ax.set_xlabel(f"{bias}, points")
             ax.set_ylabel(f"{quality}, %")
             ax.set_xlim(left=0)

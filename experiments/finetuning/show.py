@@ -11,6 +11,7 @@ from experiments.finetuning.runs import BALANCED, CONTROL, ORACLE, ORIGINAL
 from experiments.finetuning.settings import TuneConfig
 from experiments.finetuning.table import NAMES, QUALITY, Study
 from experiments.measure_annotation import fill
+from m4jax import files
 from m4jax.evaluation import paired
 from m4jax.report import style
 from m4jax.report.results import write_csv
@@ -25,7 +26,7 @@ MARKED = {
 
 
 def write(folder: Path, study: Study, tuning: TuneConfig) -> None:
-    """Writes `effects.csv`, `tests.csv`, `table.md`, figures, and fills the README's tables."""
+    """Writes `effects.csv`, `tests.csv`, figures, and fills the README's tables."""
     rows = [*effects(study, tuning)]
     tested, kept = tests(study, tuning), margins(study, tuning)
     write_csv(folder / "effects.csv", rows)
@@ -37,11 +38,12 @@ def write(folder: Path, study: Study, tuning: TuneConfig) -> None:
         "tests": _tests_text(tested),
         "margins": _margins_text(kept),
     }
-    page = "\n\n".join(f"## {name.capitalize()}\n\n{text}" for name, text in texts.items())
-    (folder / "table.md").write_text(page + "\n", encoding="utf-8")
+    page = folder / "README.md"
+    if not page.exists():
+        empty = [f"## {name.capitalize()}\n\n{a}\n{b}\n" for name, (a, b) in MARKED.items()]
+        files.write_text(page, "\n".join(empty))
     for name, text in texts.items():
-        if (folder / "README.md").exists():
-            fill(folder / "README.md", text, MARKED[name])
+        fill(page, text, MARKED[name])
     figures.write(folder / "figures", study, tuning)
 
 
@@ -66,8 +68,9 @@ def title(condition: str) -> str:
 
 def _lines(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     head = list(head)
-    body = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(["| " + " | ".join(head) + " |", "| --- " * len(head) + "|", *body])
+    lines = ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |"
+             for row in [head, *rows]]  # fmt: skip
+    return "\n".join([lines[0], "| --- " * len(head) + "|", *lines[1:]])
 
 
 def levels(study: Study) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from m4jax import files, models, training
 from m4jax.errors import InputError
-from m4jax.training.identity import check_model
+from m4jax.training.identity import UNSEEN, check_model, start_of
 
 
 def identity(path: str) -> str:
@@ -120,7 +120,16 @@ def _open(folder: Path, stamp: tuple) -> models.Opened:
 
 @functools.cache  # asked for by every run of a grid
 def _identity_of(folder: Path, stamp: tuple) -> str:
-    return _open(folder, stamp).identity
+    """Returns a hash of what a folder's model computes: a field that is new here changes nothing.
+
+    (`Opened.identity` is of the files and of all fields of the variant.)
+    """
+    found = _open(folder, stamp)
+    unseen = {name: getattr(found.module.variant, name) for name in UNSEEN}
+    tokenizer = found.tokenizer.partition(":")
+    words = [tokenizer[0], files.fingerprint(tokenizer[2], full=True)] if found.tokenizer else []
+    scaling = dataclasses.asdict(found.scaling)
+    return files.digest([start_of(found.params), unseen, words, scaling])
 
 
 def _why_not(folder: Path) -> str:
