@@ -83,6 +83,7 @@ def audit_config(config: ClipConfig) -> AuditConfig:
         texts=("openimages.npz", "lvis.npz", "captions.npz"),
         wordings=WORDINGS,
         resamples=config.resamples,
+        show_captions=False,
         title="CLIP ViT-B/32, from its published embeddings",
         date=config.date,
     )

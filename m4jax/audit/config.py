@@ -111,6 +111,7 @@ class AuditConfig(SetConfig):
     seed: int = 0  # of the bootstrap
     level: float = 0.95  # of the intervals
     show_pictures: bool = False  # whether the page shows examples: faces, too
+    show_captions: bool = True  # whether the page quotes captions, those that come again
     title: str = "Audit"  # heading of the page
     date: str = ""  # of the audit, "2026-11-27T08:00:00"; "": now
 

@@ -20,7 +20,16 @@ from m4jax.report.page.content import Change, Example, Limit, Page
 RESULTS, BEFORE, PAGE = "results.parquet", "before.parquet", "report.html"
 HISTORY, RECORD, BEGUN = "history.parquet", "audit.json", "begun.json"
 # Settings that change no number: what is made of them, and paths, for which contents stand.
-SHOWN = ("date", "title", "show_pictures", "limits", "compared", "batch_size", "check_language")
+SHOWN = (
+    "date",
+    "title",
+    "show_pictures",
+    "show_captions",
+    "limits",
+    "compared",
+    "batch_size",
+    "check_language",
+)
 PATHS = ("data", "model", "embeddings", "table", "annotation", "texts", "sets", "blurred",
          "tokenizer")  # fmt: skip
 

@@ -12,7 +12,7 @@ from m4jax.audit.known import Known
 from m4jax.evaluation.measures.measure import VERSION, Measure
 from m4jax.evaluation.measures.pictures import PictureSet
 from m4jax.report.page import sentences
-from m4jax.report.page.content import Fact, Page
+from m4jax.report.page.content import Fact, Page, Table
 
 LISTED = 3  # values of an attribute that are counted each
 TOLD = 12  # kinds of numbers that can't be compared, told one by one
@@ -39,7 +39,7 @@ def page(job: Job, every: Sequence[Row] = ()) -> Page:
         frontier=data.frontier if data else (),
         largest_keep_rate=data.largest_keep_rate if data else float("nan"),
         reached=data.sentences if data else (),
-        tables=data.tables if data else (),
+        tables=tables(job),
         examples=tuple(job.examples),
         methods=(*(data.methods if data else ()), *methods(job)),
         minimum=config.minimum,
@@ -47,6 +47,12 @@ def page(job: Job, every: Sequence[Row] = ()) -> Page:
         versions=versions(job),
         command=job.command,
     )
+
+
+def tables(job: Job) -> tuple[Table, ...]:
+    """Returns the tables of the data, without captions unless these may be shown."""
+    every = job.data.tables if job.data else ()
+    return tuple(x for x in every if job.config.show_captions or "caption" not in x.columns)
 
 
 def headline(shown: Page) -> list[Measure]:

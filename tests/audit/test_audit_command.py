@@ -65,6 +65,13 @@ def test_shares_of_the_table_are_told(done):
     assert abs(gap.value) == 0.5  # every second woman is a nurse, no man is
 
 
+def test_captions_are_quoted_unless_that_is_switched_off(done, tmp_path, material):
+    caption = "a dog on the beach"
+    assert caption in (done[0] / "audit" / "report.html").read_text(encoding="utf-8")
+    assert audit(tmp_path, material, "--config.show_captions=False").returncode == 0
+    assert caption not in (tmp_path / "audit" / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("pictures", "table"),
     [
