@@ -72,6 +72,8 @@ class SetConfig:
     def title(self) -> str:
         """What to call it."""
         path = (self.data or self.embeddings or self.table).rstrip("/")
+        if set(os.path.basename(path)) & set("*?[{"):  # "shards/*.tar"
+            path = os.path.dirname(path) or path
         return self.name or os.path.basename(path).partition(".")[0] or path
 
 

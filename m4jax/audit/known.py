@@ -97,7 +97,7 @@ def open_set(one: SetConfig, config: AuditConfig, progress: Progress | None = No
         name: values.predicted(rows.columns[column], _attribute(shown, name).names, column)
         for name, column in one.predictions
     }
-    unknown += _told_of_answers(one, predictions)
+    unknown += [*_told_of_shown(shown), *_told_of_answers(one, predictions)]
     return Known(shown, collection, stored, predictions, _identity(one, config, collection),
                  tuple(unknown))  # fmt: skip
 
@@ -247,6 +247,21 @@ def _told_of(one: SetConfig, collection: Collection | None, rows: Rows) -> list[
     for name, number in rows.disagreeing.items():
         told.append(f"rows of the table disagree about {name} of {number:,} examples of "
                     f"{one.title}: not known")  # fmt: skip
+    return told
+
+
+def _told_of_shown(shown: Shown) -> list[str]:
+    """Returns which captions are none, and whether nothing is known at all."""
+    without, n, told = sum(not texts for texts in shown.captions), len(shown), []
+    if 0 < without < n:
+        told.append(f"{without:,} of {n:,} examples of {shown.name} have no caption, or none that "
+                    "is text in UTF-8")  # fmt: skip
+    if not shown.attributes and not shown.labels:
+        told.append(
+            f"of what the {n:,} examples of {shown.name} show nothing is known: no captions were "
+            "read and no columns named; see config.caption, config.table with config.attributes, "
+            "config.annotation"
+        )
     return told
 
 

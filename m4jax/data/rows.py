@@ -6,6 +6,7 @@ import gzip
 import itertools
 import json
 import os
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ _MENDS = {  # of rows with too many or too few cells
     ".csv": 'write captions with commas in quotes, "a man, seated"',
     ".tsv": "take tabs and line ends out of captions, or write a csv: in tsv quotes are letters",
 }
+_OTHER = re.compile(r"\w+([;,\t|])\w+(?:\1\w+)*")  # a head whose cells are parted otherwise
 
 
 def records(path: str | os.PathLike, *, head: bool = True) -> Iterator[dict[str, Any]]:
@@ -69,6 +71,8 @@ def _text(path: Path) -> Iterator[str]:
     """Yields the lines of a file without its byte order mark; other bytes are `surrogateescape`."""
     with _open(path) as file:
         for number, line in enumerate(file):
+            if number == 0 and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                raise InputError(f"{path}: written in UTF-16 or UTF-32; save it as UTF-8")
             yield line.removeprefix(b"" if number else codecs.BOM_UTF8).decode(
                 "utf-8", "surrogateescape"
             )
@@ -123,6 +127,11 @@ def _dictionaries(path: Path, kind: str, head: bool) -> Iterator[dict[str, Any]]
     first = next(rows, [])
     names = [name.strip() for name in first] if head else list(map(str, range(len(first))))
     names = [_escaped(name) for name in names]
+    if head and len(names) == 1 and (between := _OTHER.fullmatch(names[0])):
+        raise InputError(
+            f"{path}: one column, called {names[0]!r}: its cells are parted by {between[1]!r}, "
+            f"expected {CSV[kind]!r}; write it with these"
+        )
     if len(set(names)) < len(names):
         raise InputError(f"{path}: two columns have one name: {names[:20]}")
     for row in rows if head else itertools.chain([first], rows):
@@ -149,7 +158,13 @@ def jsonl_rows(path: Path) -> Iterator[tuple[int, Any]]:
     with _open(path) as file:
         for number, line in enumerate(file):
             if line.strip():
-                yield number, json.loads(line)
+                try:
+                    row = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise InputError(
+                        f"{path}: line {number + 1:,} is not JSON in UTF-8 ({error})"
+                    ) from None
+                yield number, row
 
 
 def _mappings(path: Path, rows: Iterator[tuple[int, Any]]) -> Iterator[dict[str, Any]]:

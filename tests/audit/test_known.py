@@ -28,3 +28,24 @@ def test_captions_of_one_picture_are_not_independent(tmp_path):
 def test_a_group_that_is_not_there_is_asked_about(tmp_path):
     with pytest.raises(InputError, match="no column 'plaice'"):
         captions(tmp_path / "c.csv", ["a.jpg", "b.jpg"], group="plaice")
+
+
+def opened(path, **more):
+    config = AuditConfig(data=str(path), **more)
+    return known.open_set(config.own, config)
+
+
+def test_captions_that_are_no_text_are_told(tmp_path):
+    (tmp_path / "c.csv").write_bytes("caption\na man\ncaf\u00e9 of a woman\n".encode("latin1"))
+    assert "1 of 2 examples of c have no caption" in opened(tmp_path / "c.csv").unknown[0]
+
+
+def test_that_nothing_is_known_is_told(tmp_path):
+    (tmp_path / "c.csv").write_text("caption,x\n,1\n,2\n")
+    (told,) = opened(tmp_path / "c.csv").unknown
+    assert "nothing is known" in told and "config.attributes" in told
+
+
+def test_a_set_of_shards_is_called_as_their_folder():
+    for pattern in ("people/*.tar", "people/{00000..00003}.tar"):
+        assert AuditConfig(data=pattern).own.title == "people"

@@ -34,6 +34,15 @@ def table_of(pictures=PICTURES, **columns):
     return pa.table({"image": pictures, "caption": [x.captions[0] for x in FOUND]} | columns)
 
 
+def test_a_table_without_a_head_beside_pictures_loses_no_row(tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(PICTURES[0])
+    (tmp_path / "t.csv").write_text("a.png,a man\nb.png,a woman\n")
+    for path in (tmp_path, tmp_path / "t.csv"):
+        with pytest.raises(InputError, match="its first line is a row already"):
+            readers.open_collection(path)
+
+
 class TestParquet:
     def test_rows_without_a_picture_are_left_out(self, tmp_path):
         pictures = [None if i in (2, 7) else x for i, x in enumerate(PICTURES)]

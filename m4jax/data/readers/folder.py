@@ -92,6 +92,11 @@ def _from_table(
     place = walking.picture_field(table, walked, image)
     if not place:
         raise InputError(f"{table}: no column of it names pictures in {walked.root}; say image=")
+    if walking.is_picture(place):
+        raise InputError(
+            f"{table}: its first line is a row already ({place!r}); write the columns' names above "
+            "it, as in image,caption"
+        )
     for record in walking.records(tables):
         types.see(record)
         if rows.suffix_of(table) in rows.CSV:
