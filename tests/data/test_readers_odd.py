@@ -43,6 +43,16 @@ def test_a_table_without_a_head_beside_pictures_loses_no_row(tmp_path):
             readers.open_collection(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("b.csv", "caption;id\na man, too;1\n"), ("b.tsv", "a,caption\n1,a man\n")],
+)
+def test_tables_parted_otherwise_are_refused(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match="its cells are parted by '[;,]', expected '"):
+        readers.open_collection(tmp_path / name)
+
+
 class TestParquet:
     def test_rows_without_a_picture_are_left_out(self, tmp_path):
         pictures = [None if i in (2, 7) else x for i, x in enumerate(PICTURES)]
