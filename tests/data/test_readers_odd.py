@@ -49,7 +49,7 @@ def test_a_table_without_a_head_beside_pictures_loses_no_row(tmp_path):
 )
 def test_tables_parted_otherwise_are_refused(tmp_path, name, content):
     (tmp_path / name).write_text(content)
-    with pytest.raises(InputError, match="its cells are parted by '[;,]', expected '"):
+    with pytest.raises(InputError, match=r"its cells are parted by '[;,]', expected '"):
         readers.open_collection(tmp_path / name)
 
 
