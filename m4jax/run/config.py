@@ -118,8 +118,9 @@ class RunConfig:
     # Shares of the steps between which the weights act; before and after, all examples weigh the
     # same. () without weights.
     during: tuple[float, ...] = ()
-    # A run's directory, an exported model, or another library's folder, which tells the model.
-    init_from: str = ""  # to start from; "": random
+    # To start from: a run's directory, an exported model, or another library's folder or npz file,
+    # which then tells the model (of the section only dtype and remat count); "": random.
+    init_from: str = ""
     in_memory_gb: float = 8.0  # training pictures that take more, decoded, stay encoded on disk
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)

@@ -92,9 +92,11 @@ def read_of(section: Mapping[str, Any], path: str) -> Mapping[str, Any]:
 
 
 def _is_given(folder: Path) -> bool:
-    """Whether a folder is neither a run nor exported by us, and has files of a model."""
-    own = (folder / "checkpoints").is_dir() or _is_exported(folder)
-    return not own and any(_model_files(folder))
+    """Whether a folder, or an npz file, is neither a run nor exported by us, and has a model."""
+    if folder.is_file():
+        return folder.suffix == ".npz"
+    own = any((folder / name).exists() for name in ("checkpoints", "metrics.jsonl"))
+    return not (own or _is_exported(folder)) and any(_model_files(folder))
 
 
 def _model_files(folder: Path) -> Iterator[Path]:
@@ -104,8 +106,9 @@ def _model_files(folder: Path) -> Iterator[Path]:
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """Returns what changes when a file of the folder does: names, sizes and times of change."""
-    found = [(path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
+    """Returns what changes when a file of the model does: names, sizes and times of change."""
+    paths = [folder] if folder.is_file() else sorted(folder.rglob("*"))
+    found = [(path, path.stat()) for path in paths if path.is_file()]
     return tuple((str(path), stat.st_size, stat.st_ctime_ns) for path, stat in found)
 
 

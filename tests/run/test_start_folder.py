@@ -107,6 +107,18 @@ def test_a_model_of_the_sigmoid_loss_asks_for_it(tmp_path):
         model.tokenizer(made, LAYOUT)
 
 
+def test_a_file_of_big_vision_is_a_model_to_start_from(tmp_path):
+    sizes = {"image_size": 32, "width": 64, "heads": 1, "depth": 1, "embed": 64, "vocab_size": 99}
+    sizes |= {"text_width": 64, "text_heads": 1, "text_depth": 1, "context": 8}
+    module = models.create("SigLIP-B/16", **sizes)
+    params = training.step.init_params(module, seed=0)
+    models.convert.save(params, tmp_path / "model.npz", module, format="big_vision")
+    made = config(tmp_path / "model.npz", train=TrainConfig(loss="sigmoid"))
+    found = start.parameters(made.init_from, model.create(made))
+    jax.tree.map(np.testing.assert_array_equal, found, params)
+    assert made.id == config(tmp_path, train=TrainConfig(loss="sigmoid")).id
+
+
 def test_what_is_no_folder_to_start_from_is_told(tmp_path, folder):
     with pytest.raises(InputError, match=r"there is none \(.*no model: expected config.json"):
         _ = config(tmp_path).id
