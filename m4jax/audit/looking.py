@@ -35,7 +35,10 @@ def open_model(job: Job) -> None:
     job.texts = job.looker.texts()
     job.unknown += opened.notes
     if job.texts is None:
-        job.unknown.append("nothing is asked of the model's texts, since it has no tokenizer")
+        job.unknown.append(
+            "nothing is asked of the model's texts, since it has no tokenizer: config.tokenizer "
+            "may name one"
+        )
 
 
 def look(job: Job, one: Known, progress: Progress) -> Embedded | None:

@@ -242,7 +242,11 @@ def open_model(
     """Opens a model; raises `InputError` for what can't be read."""
     if tokenizer:
         tokenizers.check_name(tokenizer, "config.tokenizer")
-    return Model(models.open_folder(path), folder, tokenizer, batch_size, tell)
+    opened = models.open_folder(path)
+    if tokenizer:  # what the folder lacks has come from elsewhere
+        notes = tuple(x for x in opened.notes if not x.startswith(models.folders.pieces.NONE))
+        opened = dataclasses.replace(opened, notes=notes)
+    return Model(opened, folder, tokenizer, batch_size, tell)
 
 
 def _write(path: Path, rows: range, values: np.ndarray, faults: dict[int, str]) -> None:

@@ -219,12 +219,16 @@ def test_the_middle_of_a_picture_stays():
     assert found[:6].std() < 0.5 * picture[:6].std()
 
 
-def test_without_a_tokenizer_nothing_is_asked_of_texts(done, tmp_path):
+def test_without_a_tokenizer_nothing_is_asked_of_texts(done, model, tmp_path):
     params = training.step.init_params(MODULE, seed=1)
     write_hugging_face(tmp_path / "model", MODULE, params)
     ended = audit(tmp_path / "audit", tmp_path / "model", done[0])
     assert ended.returncode == 0, ended.stderr
     assert "no tokenizer" in (tmp_path / "audit" / "report.html").read_text(encoding="utf-8")
+    name = models.open_folder(model).tokenizer
+    ended = audit(tmp_path / "named", tmp_path / "model", done[0], f"--config.tokenizer={name}")
+    assert ended.returncode == 0, ended.stderr
+    assert "no tokenizer" not in (tmp_path / "named" / "report.html").read_text(encoding="utf-8")
 
 
 def test_pictures_without_captions_tell_nothing_of_who_is_there(model, tmp_path):

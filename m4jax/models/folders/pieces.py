@@ -12,6 +12,7 @@ JSON = "tokenizer.json"
 MODELS = ("spiece.model", "tokenizer.model", "sentencepiece.model")
 MERGES, VOCABULARY = "merges.txt", "vocab.json"
 END = {"</s>": "siglip", "<eos>": "siglip2"}  # the piece of id 1 -> kind
+NONE = "the folder has no tokenizer"
 OPENAI = "bpe_simple_vocab_16e6.txt.gz"  # OpenAI's list of merges, which open_clip brings along
 OPENAI_SIZE = 49_408
 
@@ -63,7 +64,7 @@ def openai(folder: Path, vocab_size: int) -> str:
 def missing(named: str) -> str:
     """Returns what to say of a folder without a tokenizer, which its configuration may name."""
     what = f"the tokenizer.json of {named!r}" if named else "the tokenizer.json published with it"
-    return f"the folder has no tokenizer, so texts can't be encoded: put {what} into the folder"
+    return f"{NONE}, so texts can't be encoded: put {what} into the folder"
 
 
 def _ids(content: Any, path: Path) -> Mapping[str, int]:
