@@ -105,11 +105,6 @@ def embed(job: Job, progress: Progress) -> None:
 def measure(job: Job, progress: Progress) -> None:
     """Measures what is asked of the data and of the model, set by set."""
     config, first = job.config, job.sets[0]
-    if not first.shown.attributes:
-        job.unknown.append(
-            f"nothing is known of who is in {first.shown.name}: there are no captions, or the "
-            "lexicon is off, and config.attributes names no column"
-        )
     if first.shown.attributes or first.collection is not None:
         job.data = measure_data(
             first.shown,

@@ -68,7 +68,8 @@ class Vectors:
             apart = np.abs(self.values[i] / lengths[i] - self.values[j] / lengths[j]).max()
             if j != i and apart > SAME:
                 raise InputError(
-                    f"{self.path}: two embeddings of {self.names[i]!r} differ; give each its own "
+                    f"{self.path}: two embeddings of {self.names[i]!r}, in rows {j:,} and "
+                    f"{i:,}, differ; leave one of them out, or give each its own "
                     "name"
                 )
         kept = list(first.values())

@@ -43,7 +43,7 @@ def test_captions_that_are_no_text_are_told(tmp_path):
 def test_that_nothing_is_known_is_told(tmp_path):
     (tmp_path / "c.csv").write_text("caption,x\n,1\n,2\n")
     (told,) = opened(tmp_path / "c.csv").unknown
-    assert "nothing is known" in told and "config.attributes" in told
+    assert "nothing is known of who is in c" in told and "config.attributes" in told
 
 
 def test_a_set_of_shards_is_called_as_their_folder():
