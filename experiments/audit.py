@@ -77,7 +77,7 @@ def _against() -> Path | None:
     if AGAINST.value is None:
         return None
     path = Path(AGAINST.value)
-    if not path.is_dir():
+    if not path.is_dir() and path.absolute() != command.workdir():
         raise InputError(f"--against: {path}: no such folder; name the --workdir of an audit")
     return path.absolute()
 

@@ -18,8 +18,10 @@ import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFilter
 
 from m4jax import files, models
+from m4jax.audit import own_run
 from m4jax.audit.measuring import Embedded
 from m4jax.data import pictures, tokenizers
+from m4jax.data.examples import Tokenizer
 from m4jax.data.readers.collection import Collection
 from m4jax.errors import DamagedError, InputError
 from m4jax.evaluation.measures.pictures import Texts
@@ -49,6 +51,7 @@ class Model:
         batch_size: of pictures and of texts.
         tell: prints a line.
         progress: told how many texts are embedded; None: nobody is.
+        words: the tokenizer, where it has no name: that of a run of ours.
     """
 
     opened: Opened
@@ -57,12 +60,13 @@ class Model:
     batch_size: int = 32
     tell: Callable[[str], None] = print
     progress: Progress | None = None
+    words: Tokenizer | None = None
 
     def __post_init__(self):
         self._embedder = Embedder(self.opened.module, self.opened.params,
                                   batch_size=self.batch_size)  # fmt: skip
         name = self.tokenizer or self.opened.tokenizer
-        self._tokenizer = tokenizers.open_named(name, self.opened.context) if name else None
+        self._tokenizer = tokenizers.open_named(name, self.opened.context) if name else self.words
 
     @property
     def identity(self) -> str:
@@ -242,6 +246,9 @@ def open_model(
     """Opens a model; raises `InputError` for what can't be read."""
     if tokenizer:
         tokenizers.check_name(tokenizer, "config.tokenizer")
+    if own_run.is_run(path) and not tokenizer:
+        opened, words = own_run.open_run(path)
+        return Model(opened, folder, "", batch_size, tell, words=words)
     opened = models.open_folder(path)
     if tokenizer:  # what the folder lacks has come from elsewhere
         notes = tuple(x for x in opened.notes if not x.startswith(models.folders.pieces.NONE))

@@ -84,7 +84,11 @@ def begin(job: Job) -> None:
     job.date = begun["date"]
     if job.against is not None:
         same = job.against.resolve() == job.folder.resolve()
-        job.before = results.read(job.against / (BEFORE if same else RESULTS))
+        path = job.against / (BEFORE if same else RESULTS)
+        if same and not path.exists():  # the first of those that a schedule makes
+            job.tell("The first audit in this folder: there is none to compare with yet.")
+        else:
+            job.before = results.read(path)
 
 
 def embed(job: Job, progress: Progress) -> None:
