@@ -164,4 +164,9 @@ def convert(kind: Any, value: Any, path: str) -> Any:
     elif isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     expected = "True or False" if kind is bool else getattr(kind, "__name__", kind)
+    if typing.get_origin(kind) is tuple:
+        if path.endswith("]"):
+            expected = "a tuple of tuples, as ((…, …),) with its last comma"
+        else:
+            expected = f"a tuple, as ({value!r},) with its comma"
     raise InputError(f"{path}: expected {expected}, got {value!r}")

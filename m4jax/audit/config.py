@@ -11,7 +11,7 @@ from m4jax import settings
 from m4jax.data.annotation import load_lexicon
 from m4jax.errors import InputError, nearest
 from m4jax.evaluation.measures import prompts, word_lists
-from m4jax.evaluation.measures.kinds import KINDS
+from m4jax.evaluation.measures.kinds import KINDS, PLAIN
 from m4jax.evaluation.resampling import MINIMUM, Settings
 
 EXAMPLE = "configs/audit.py"
@@ -213,6 +213,11 @@ def _check_limit(limit: tuple[str | float, ...]) -> None:
     _check_metric(limit[0], "config.limits")
     if not math.isfinite(limit[2]) or limit[2] < 0:
         raise InputError(f"config.limits: expected a limit of 0 or more, got {limit!r}")
+    if KINDS[limit[0]].unit != PLAIN and limit[2] > 1:
+        raise InputError(
+            f"config.limits: {limit[2]:g} would be {100 * limit[2]:g} points or percent, which "
+            f"always holds or never; write {limit[2] / 100:g} for {limit[2]:g}, got {limit!r}"
+        )
     for more in limit[3:]:
         name, sign, value = str(more).partition("=")
         if name not in NAMED or not sign or not value:

@@ -103,9 +103,13 @@ def read(path: str | os.PathLike) -> list[Row]:
         InputError: if there is no such file.
         DamagedError: if it is not what was written.
     """
-    table = parquet.read(path)
-    metadata = table.schema.metadata or {}
-    if not table.schema.equals(SCHEMA) or metadata.get(CONTENT) != _digest(table):
+    try:
+        table = parquet.read(path)
+        metadata = table.schema.metadata or {}
+        intact = table.schema.equals(SCHEMA) and metadata.get(CONTENT) == _digest(table)
+    except DamagedError:
+        intact = False
+    if not intact:
         raise DamagedError(
             f"{path}: damaged, or no history of audits; restore it, or move it away: the next "
             "audit begins a new one"

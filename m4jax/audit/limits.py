@@ -56,6 +56,7 @@ def words(metric: str, label: str, limit: float) -> str:
     size = f"{limit:g}" if kind.unit == PLAIN else f"{100 * limit:g}"
     unit = {PLAIN: "", POINTS: " points"}.get(kind.unit, "%")
     if kind.better == "high":
+        size = size if math.isnan(kind.neutral) else f"−{size}"  # as far below no bias at most
         return f"{kind.title}{of}: at least {size}{unit}"
     if kind.better == "low" or kind.neutral == 0 or math.isnan(kind.neutral):
         return f"{kind.title}{of}: at most {size}{unit}"
@@ -67,7 +68,7 @@ def _allowed(metric: str, limit: float) -> tuple[float, float]:
     """Returns the least and the largest value that is allowed."""
     kind = KINDS[metric]
     if kind.better == "high":
-        return limit, math.inf
+        return (limit if math.isnan(kind.neutral) else kind.neutral - limit), math.inf
     if kind.better == "low":
         return -math.inf, limit
     middle = 0.0 if math.isnan(kind.neutral) else kind.neutral

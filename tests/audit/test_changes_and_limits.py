@@ -10,6 +10,7 @@ import pytest
 from helpers.damage import flips
 
 from m4jax.audit import changes, history, limits, results
+from m4jax.audit.config import AuditConfig
 from m4jax.audit.history import Entry
 from m4jax.audit.results import Results
 from m4jax.errors import DamagedError, InputError
@@ -28,6 +29,8 @@ def number(value=0.1, half=0.02, draws=(), **about):
     [
         ("representation_bias", 0.05, 0.1, WITHIN),
         ("representation_bias", -0.05, 0.1, WITHIN),
+        ("min_skew", -0.3, 0.5, WITHIN),
+        ("min_skew", -0.8, 0.5, OUTSIDE),
         ("representation_bias", -0.2, 0.1, OUTSIDE),
         ("representation_bias", 0.11, 0.1, UNCLEAR),
         ("accuracy", 0.95, 0.9, WITHIN),
@@ -180,3 +183,13 @@ def test_a_history_that_was_changed_is_refused(tmp_path):
     pq.write_table(table.set_column(0, "date", pa.array(["2020-01-01"])), path)
     with pytest.raises(DamagedError, match="history"):
         history.check(path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DamagedError, match="move it away"):
+        history.check(path)
+
+
+def test_limits_in_points_are_asked_about():
+    with pytest.raises(InputError, match="write 0.05 for 5"):
+        AuditConfig(data="x", limits=(("gap", "*", 5.0),))
+    assert AuditConfig(data="x", limits=(("ndkl", "", 5.0),)).limits  # no share of anything
+    assert limits.words("min_skew", "", 0.5).endswith("at least −0.5")
