@@ -56,7 +56,8 @@ def words(metric: str, label: str, limit: float) -> str:
     size = f"{limit:g}" if kind.unit == PLAIN else f"{100 * limit:g}"
     unit = {PLAIN: "", POINTS: " points"}.get(kind.unit, "%")
     if kind.better == "high":
-        size = size if math.isnan(kind.neutral) else f"−{size}"  # as far below no bias at most
+        if not math.isnan(kind.neutral):  # all of these are plain numbers
+            size = f"{kind.neutral - limit:g}".replace("-", "−")
         return f"{kind.title}{of}: at least {size}{unit}"
     if kind.better == "low" or kind.neutral == 0 or math.isnan(kind.neutral):
         return f"{kind.title}{of}: at most {size}{unit}"

@@ -31,6 +31,7 @@ def number(value=0.1, half=0.02, draws=(), **about):
         ("representation_bias", -0.05, 0.1, WITHIN),
         ("min_skew", -0.3, 0.5, WITHIN),
         ("min_skew", -0.8, 0.5, OUTSIDE),
+        ("entropy", 0.95, 0.1, WITHIN),
         ("representation_bias", -0.2, 0.1, OUTSIDE),
         ("representation_bias", 0.11, 0.1, UNCLEAR),
         ("accuracy", 0.95, 0.9, WITHIN),
@@ -189,7 +190,8 @@ def test_a_history_that_was_changed_is_refused(tmp_path):
 
 
 def test_limits_in_points_are_asked_about():
-    with pytest.raises(InputError, match="write 0.05 for 5"):
+    with pytest.raises(InputError, match=r"write 0\.05 for 5"):
         AuditConfig(data="x", limits=(("gap", "*", 5.0),))
     assert AuditConfig(data="x", limits=(("ndkl", "", 5.0),)).limits  # no share of anything
     assert limits.words("min_skew", "", 0.5).endswith("at least −0.5")
+    assert limits.words("entropy", "", 0.1).endswith("at least 0.9")
