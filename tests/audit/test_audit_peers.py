@@ -30,7 +30,8 @@ def of_transformers(kind):
         )  # fmt: skip
         with torch.no_grad():
             out = model(input_ids=words["input_ids"], pixel_values=pixels["pixel_values"])
-        return out.image_embeds.numpy(), out.text_embeds.numpy(), float(model.logit_scale.detach().exp())
+            scale = float(model.logit_scale.exp())
+        return out.image_embeds.numpy(), out.text_embeds.numpy(), scale
 
     return embed
 
@@ -43,7 +44,8 @@ def of_open_clip(folder, images, texts):
     with torch.no_grad():
         pictures = model.encode_image(torch.stack([steps(image) for image in images]), True)
         words = model.encode_text(library.get_tokenizer(f"local-dir:{folder}")(texts), True)
-    return pictures.numpy(), words.numpy(), float(model.logit_scale.detach().exp())
+        scale = float(model.logit_scale.exp())
+    return pictures.numpy(), words.numpy(), scale
 
 
 FAMILIES = {
