@@ -84,7 +84,7 @@ def audit_config(config: ClipConfig) -> AuditConfig:
         wordings=WORDINGS,
         resamples=config.resamples,
         show_captions=False,
-        title="CLIP ViT-B/32, from its published embeddings",
+        title="CLIP ViT-B/32, from its published embeddings, and two CLIPs’ answers on FairFace",
         date=config.date,
     )
 

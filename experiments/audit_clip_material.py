@@ -17,9 +17,10 @@ from m4jax.errors import InputError
 
 THOUSAND, HUNDRED = "Flickr8k", "Flickr8k, 100 pictures"
 DOGS, OTHERS = "Flickr8k, nobody but a dog", "Flickr8k, nobody and no dog"
+# Not asked alike, as the answers show: "Black_Male" and thirteen others, "Male" and "Female".
 FACES = {
-    "FairFace, CLIP of OpenAI": "faces_openai.csv",
-    "FairFace, CLIP L/14 of LAION": "faces_laion.csv",
+    "FairFace, CLIP of OpenAI, race and gender at once": "faces_openai.csv",
+    "FairFace, CLIP L/14 of LAION, gender alone": "faces_laion.csv",
 }
 _PREDICTED = {
     "faces_openai.csv": "clip_original_paper_preds.csv",

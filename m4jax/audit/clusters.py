@@ -12,8 +12,13 @@ all agree v is 0: each group then counts once, since nothing tells how alike the
 difference p − p' Newcombe's interval is taken, with the correlation of the errors, as he does for
 pairs.
 
-**Test.** That a label ignores the value: the score Σ_g u_g with u_g = Σ_{i in g} (s_i − s̄)(y_i − ȳ)
-and the variance Σ_g u_g² of independent groups. Derived.
+**Test.** That a label ignores the value: of the m examples with the label, x have the value, where
+the share s̄ of all would be expected. The tail of the binomial distribution at x, of as many
+independent examples as these are worth: m / (d (1 − ȳ)), with d the factor by which groups make the
+variance of the score Σ_g Σ_{i in g} (s_i − s̄)(y_i − ȳ) larger than single examples would, and 1 − ȳ
+since the examples are drawn from a finite number (of a frequent label the others are looked at). A
+normal score with the variance that is seen rejects far too often where labels are rare and values
+uneven: if ten of ten are of a value that nine tenths have, nothing varies. Derived.
 
 **Resamples** draw groups with replacement. Beyond `BINS` groups they draw as many bins of groups,
 which a seed fills evenly and at random: their sums are as independent as those of groups, and the
@@ -27,6 +32,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse, special
 
+from m4jax.evaluation.paired import binomial
 from m4jax.evaluation.resampling import Draws, Resampler, Settings, tail_probability
 
 BINS = 4096
@@ -178,7 +184,7 @@ def correlated(
 def independence(
     part: sparse.sparray, known: sparse.sparray, value: np.ndarray, whole: np.ndarray
 ) -> np.ndarray:
-    """Returns p [c] of the score test that labels ignore a value; NaN where they do not vary.
+    """Returns p [c] of the test that labels ignore a value; NaN where they do not vary.
 
     Args:
         part: [G, c] Σ s y over examples with the attribute known.
@@ -186,14 +192,23 @@ def independence(
         value: [G] Σ s.
         whole: [G] Σ 1.
     """
-    total = max(whole.sum(), 1)
-    share = value.sum() / total
+    total, valued = max(whole.sum(), 1), value.sum()
+    share = valued / total
     alone = value - share * whole  # Σ (s − s̄)
     both = sparse.csr_array(part - share * known)  # Σ (s − s̄) y
-    label = _column(known) / total
-    score = _column(both)  # Σ (s − s̄) ȳ is 0
+    hits, labelled = _column(part), _column(known)
+    label = labelled / total
     variance = _column(both.power(2)) - 2 * label * (both.T @ alone) + label**2 * (alone @ alone)
-    return _two_sided(score, variance)
+    single = (1 - label) ** 2 * ((1 - share) ** 2 * hits + share**2 * (labelled - hits))
+    rest = total - valued - labelled + hits  # neither value nor label
+    single += label**2 * ((1 - share) ** 2 * (valued - hits) + share**2 * rest)
+    frequent = label > 0.5
+    hits = np.where(frequent, valued - hits, hits)
+    labelled = np.where(frequent, total - labelled, labelled)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        worth = 1 / (np.maximum(variance / single, 1) * (1 - labelled / total))
+        p = binomial(hits * worth, labelled * worth, share)
+    return np.where(variance > 1e-12, p, np.nan)
 
 
 def parity(part: sparse.sparray, known: sparse.sparray) -> np.ndarray:

@@ -179,6 +179,6 @@ def _methods(shown: Shown, groups: Groups) -> tuple[str, ...]:
         "absent.",
         f"Intervals of {level} take examples of one group together ({groups.number:,} groups): "
         "Wilson's of shares, Newcombe's of differences, with the number of independent examples "
-        "that the spread between groups leaves. p is that of a score test, corrected by Holm's "
-        f"method over all labels and values of an attribute.{bins}",
+        "that the spread between groups leaves. p (of parity, of a gap of zero) is corrected by "
+        f"Holm's method over all labels and values of an attribute.{bins}",
     )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from statistics import NormalDist
 
 from m4jax.audit.config import EVERY
 from m4jax.errors import InputError, nearest
@@ -14,23 +15,30 @@ Asked = tuple[str | float, ...]
 
 
 def check(
-    asked: Sequence[Asked], measures: Sequence[Measure], labels: Iterable[str] = ()
+    asked: Sequence[Asked],
+    measures: Sequence[Measure],
+    labels: Iterable[str] = (),
+    level: float = 0.95,
 ) -> list[Limit]:
     """Returns whether each limit holds, for each number that it is about.
 
     A limit holds ("within") if the whole interval of the number is within it, and does not
-    ("outside") if the whole interval is beyond it; else it can't be told.
+    ("outside") if the whole interval is beyond it; else it can't be told. Of a limit of several
+    numbers, each label say, the intervals that have to be beyond it are widened for their number
+    (Bonferroni): among a hundred labels of few examples some intervals of 95% are beyond it by
+    chance. That all are within takes no correction, since each has to be.
 
     Args:
         asked: limits, each (metric, label, limit, "source=…", …), as `AuditConfig.limits`.
         measures: the numbers of the audit.
         labels: that are known, though there may be no number of them.
+        level: of the intervals.
 
     Raises:
         InputError: for a label, source, attribute or group that is not known.
     """
     known = sorted({*labels, *(one.label for one in measures if one.label)})
-    return [found for limit in asked for found in _checked(limit, measures, known)]
+    return [found for limit in asked for found in _checked(limit, measures, known, level)]
 
 
 def code(limits: Sequence[Limit]) -> int:
@@ -39,14 +47,25 @@ def code(limits: Sequence[Limit]) -> int:
     return next((CODES[one] for one in (OUTSIDE, UNCLEAR) if one in outcomes), 0)
 
 
-def verdict(one: Measure, limit: float) -> str:
-    """Returns whether a number is within a limit, outside, or it can't be told."""
+def verdict(one: Measure, limit: float, among: int = 1, level: float = 0.95) -> str:
+    """Returns whether a number is within a limit, outside, or it can't be told.
+
+    Args:
+        one: the number.
+        limit: how far it may be from no bias, or the least or largest value that is allowed.
+        among: of how many numbers it is one, which are all held to the limit.
+        level: of its interval.
+    """
     if not one.told:
         return UNCLEAR
     low, high = _allowed(one.metric, limit)
     if low <= one.low and one.high <= high:
         return WITHIN
-    return OUTSIDE if one.high < low or one.low > high else UNCLEAR
+    tail, normal = (1 - level) / 2, NormalDist()
+    wider = normal.inv_cdf(tail / among) / normal.inv_cdf(tail)
+    most = one.value + wider * (one.high - one.value)
+    least = one.value - wider * (one.value - one.low)
+    return OUTSIDE if most < low or least > high else UNCLEAR
 
 
 def words(metric: str, label: str, limit: float) -> str:
@@ -76,7 +95,9 @@ def _allowed(metric: str, limit: float) -> tuple[float, float]:
     return middle - limit, middle + limit
 
 
-def _checked(asked: Asked, measures: Sequence[Measure], known: Sequence[str]) -> Iterator[Limit]:
+def _checked(
+    asked: Asked, measures: Sequence[Measure], known: Sequence[str], level: float
+) -> Iterator[Limit]:
     metric, label, limit, *more = asked
     text = words(metric, label, limit)
     if label not in ("", EVERY, *known):
@@ -95,9 +116,10 @@ def _checked(asked: Asked, measures: Sequence[Measure], known: Sequence[str]) ->
     mine = [one for one in mine if (bool(one.label) if label == EVERY else one.label == label)]
     if not mine:
         yield Limit(text, UNCLEAR, note=f"nothing was measured of {words_of(metric, label)}")
+    among = max(sum(one.told for one in mine), 1)
     for one in mine:
-        outcome = verdict(one, limit)
-        note = _why(one) if outcome == UNCLEAR else ""
+        outcome = verdict(one, limit, among, level)
+        note = _why(one, among) if outcome == UNCLEAR else ""
         yield Limit(text, outcome, one, limit, note)
 
 
@@ -106,7 +128,8 @@ def words_of(metric: str, label: str) -> str:
     return f"{KINDS[metric].title}{f' of {label}' if label not in ('', EVERY) else ''}"
 
 
-def _why(one: Measure) -> str:
+def _why(one: Measure, among: int) -> str:
     if one.told:
-        return f"the interval reaches across the limit (n = {one.n:,}): more examples would tell"
+        wide = f", widened for {among:,} numbers," if among > 1 else ""
+        return f"the interval{wide} reaches across the limit (n = {one.n:,}): more would tell"
     return one.note or "there is no interval"

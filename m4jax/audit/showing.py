@@ -118,7 +118,8 @@ def methods(job: Job) -> tuple[str, ...]:
     if job.limits:
         told.append(
             "A limit holds if the whole interval of its number is within it, and does not if the "
-            "whole interval is beyond it; else it can't be told."
+            "whole interval is beyond it; else it can't be told. Where a limit is of several "
+            "numbers, the intervals that have to be beyond it are widened for their number."
         )
     if job.before is not None:
         told.append(

@@ -129,7 +129,7 @@ def judge(job: Job, progress: Progress) -> None:
     """Checks the limits, compares with the earlier audit, and writes the results."""
     progress("limits and changes", 0, 1)
     labels = {name for one in job.sets for name in one.shown.labels} | set(job.prompts.classes)
-    job.limits = limits.check(job.config.limits, job.measures, labels)
+    job.limits = limits.check(job.config.limits, job.measures, labels, job.config.level)
     if job.before is not None:
         job.changes = changes.compare(
             job.measures, job.before.measures, level=job.config.level, metrics=job.config.compared

@@ -5,7 +5,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from m4jax.errors import InputError
 
@@ -125,6 +125,20 @@ def rank_biserial(differences: np.ndarray) -> float:
         return 0.0
     rank = stats.rankdata(np.abs(d))
     return float((rank * np.sign(d)).sum() / rank.sum())
+
+
+def binomial(hits: np.ndarray, n: np.ndarray, share: float = 0.5) -> np.ndarray:
+    """Returns the two-sided p of `hits` among n, where `share` of them is expected.
+
+    Twice the smaller tail, at most 1. Both may be fractions, of as many independent examples as
+    those there are worth: the tails are then those of beta distributions, as in Clopper and
+    Pearson's interval.
+    """
+    misses, tiny = n - hits, 1e-12
+    fewer = special.betainc(np.maximum(misses, tiny), hits + 1, 1 - share)
+    more = special.betainc(np.maximum(hits, tiny), misses + 1, share)
+    fewer, more = np.where(misses <= tiny, 1, fewer), np.where(hits <= tiny, 1, more)
+    return np.minimum(1, 2 * np.minimum(fewer, more))
 
 
 def holm(p: Sequence[float]) -> np.ndarray:

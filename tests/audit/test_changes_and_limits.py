@@ -62,6 +62,22 @@ def test_one_that_is_outside_decides():
     assert limits.code(found[1:]) == 3 and limits.code(found[1:2]) == 0 == limits.code([])
 
 
+def test_a_limit_of_each_label_is_not_broken_by_chance():
+    """200 labels without any gap, of few examples: alone some are beyond 5 points, by chance."""
+    rng, alarms, alone = np.random.default_rng(0), 0, 0
+    for _ in range(60):
+        errors = 0.08 * rng.normal(size=200)
+        every = [number(x, 1.96 * 0.08, metric="gap", label=str(i)) for i, x in enumerate(errors)]
+        found = limits.check([("gap", "*", 0.05)], every)
+        alarms += limits.code(found) == 1
+        alone += any(limits.verdict(one, 0.05) == OUTSIDE for one in every)
+    assert alarms <= 8 and alone > 40  # 3 expected at most, P(more than 8) < 0.005
+    (found, *_) = limits.check(
+        [("gap", "*", 0.05)], [number(0.4, 0.15, metric="gap", label="a"), *every]
+    )
+    assert found.outcome == OUTSIDE
+
+
 def test_a_limit_can_be_narrowed():
     both = [number(0.3), number(0.0, source="t")]
     (found,) = limits.check([("representation_bias", "", 0.1, "source=t")], both)

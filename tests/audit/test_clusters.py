@@ -109,7 +109,7 @@ def independence(groups, s, y):
     return clusters.independence(part, known, value, whole)[0]
 
 
-def test_the_score_test_agrees_with_permutations_of_single_examples():
+def test_the_test_of_a_label_agrees_with_permutations_of_single_examples():
     rng = np.random.default_rng(5)
     s = (rng.random(2000) < 0.6).astype(float)
     y = (rng.random(2000) < np.where(s, 0.17, 0.15)).astype(float)
@@ -119,7 +119,7 @@ def test_the_score_test_agrees_with_permutations_of_single_examples():
     assert p == pytest.approx((np.abs(drawn) >= score - 1e-9).mean(), abs=0.03)
 
 
-def test_the_score_test_keeps_its_level_in_groups():
+def test_the_test_of_a_label_keeps_its_level_in_groups():
     rng, found = np.random.default_rng(6), []
     for _ in range(400):
         groups = np.repeat(np.arange(60), 5)
@@ -127,6 +127,36 @@ def test_the_score_test_keeps_its_level_in_groups():
         y = (rng.random(300) < rng.beta(1, 4, 60)[groups]).astype(float)
         found.append(independence(groups, s, y))
     assert 0.02 < np.mean(np.array(found) < 0.05) < 0.09
+
+
+@pytest.mark.parametrize("share", [0.5, 0.7, 0.9])
+@pytest.mark.parametrize("labelled", [10, 30])
+def test_rare_labels_are_not_told_from_nothing(share, labelled):
+    """Of a value that nine tenths have, ten of ten are no news."""
+    rng, n = np.random.default_rng(8), 1000
+    s = rng.random(n) < share
+    y = np.zeros((n, 1000))
+    for column in y.T:
+        column[rng.choice(n, labelled, replace=False)] = 1
+    every = np.arange(n)
+    value = s.astype(float)
+    part, known = (summed(every, y, w) for w in (value, np.ones(n)))
+    p = clusters.independence(part, known, value, np.ones(n))
+    for level in (0.05, 0.005):
+        assert np.mean(p < level) <= level + 3 * np.sqrt(level / 1000)
+
+
+@pytest.mark.parametrize("labelled", [12, 500, 970])
+def test_the_test_of_a_label_is_nearly_the_exact_one(labelled):
+    n, valued = 1000, 640
+    for hits in np.unique(stats.hypergeom(n, valued, labelled).ppf([0.002, 0.1, 0.9, 0.998])):
+        s, y = np.arange(n) < valued, np.zeros(n)
+        y[: int(hits)] = 1
+        y[valued : valued + labelled - int(hits)] = 1
+        exact = stats.hypergeom(n, valued, labelled)
+        tails = min(exact.cdf(hits), exact.sf(hits - 1))
+        p = independence(np.arange(n), s.astype(float), y)
+        assert p == pytest.approx(min(1, 2 * tails), rel=0.35, abs=2e-3)
 
 
 def test_parity_is_nearly_the_sign_test():

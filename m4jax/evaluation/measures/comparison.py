@@ -76,7 +76,7 @@ def difference(first: Measure, second: Measure, level: float = 0.95) -> Measure:
 
 def inflated(measure: Measure) -> bool:
     """Tells whether noise alone makes a number larger, or smaller: a norm, an extreme, a range."""
-    unsigned = measure.metric in ("association_bias", "pair_gap") and not measure.group
+    unsigned = measure.metric in ("association_bias", "pair_gap", "harm_gap") and not measure.group
     return unsigned or measure.metric.startswith(_INFLATED) or measure.metric.endswith(_EXTREMES)
 
 

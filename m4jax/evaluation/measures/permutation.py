@@ -62,7 +62,7 @@ def _permutations(value: np.ndarray, cluster: np.ndarray, draws: int, seed: int)
     generator = np.random.default_rng([seed, 1])
     _, place, count = np.unique(cluster, return_inverse=True, return_counts=True)
     alone = count[place] == 1
-    result = np.tile(value.astype(np.int8), (draws + 1, 1))
+    result = np.tile(value.astype(np.int16), (draws + 1, 1))
     result[1:, alone] = generator.permuted(result[1:, alone], axis=1)
     for mixed in np.flatnonzero(count > 1):
         members = np.flatnonzero(place == mixed)

@@ -44,6 +44,12 @@ def few(cells: Cells) -> str:
     return "" if len(cells) > 1 else cells.note or "no two values are known"
 
 
+def too_few(ask: "Ask", k: int) -> str:
+    """Returns why nothing can be told of the first k pictures alone, as a note; "": it can."""
+    least = ask.asked.settings.minimum
+    return f"the first {k} pictures are too few (fewer than {least})" if k < least else ""
+
+
 def neutral(asked: Asked, attribute: str) -> tuple[dict[str, str], str]:
     """Returns the neutral queries, label -> text, and a note.
 
@@ -143,26 +149,29 @@ def centred(draws: Draws) -> Draws:
 def bounded(draws: Draws, low: float, high: float = np.inf) -> Interval:
     """Returns the percentile interval of centred draws, estimate [1], within bounds.
 
-    Simulated coverage of the 95% interval (300 independent groups of two pictures): NDKL 0.91 to
-    0.99, entropy 0.98 to 1.00, of what so many pictures give on average.
+    They are stretched to hold the estimate. Simulated coverage of the 95% interval (300 independent
+    groups of two pictures): NDKL 0.91 to 0.99, entropy 0.98 to 1.00, of what so many pictures give
+    on average.
     """
     found = intervals.percentile(centred(draws))
-    return dataclasses.replace(found, low=max(found.low, low), high=min(found.high, high)) if (
-        np.isfinite(found.value)) else found  # fmt: skip
+    if not np.isfinite(found.value):
+        return found
+    low, high = max(min(found.low, found.value), low), min(max(found.high, found.value), high)
+    return dataclasses.replace(found, low=low, high=high)
 
 
 def _skews(ask: Ask, cells: Cells, orders: list[np.ndarray]) -> Iterator[Measure]:
     v, n = len(cells), len(cells.rows)
     k = top.depth(ask.asked.words.ranking.top, n)
+    few_first = too_few(ask, k)
     found = [top.prefixes(cells.resampler, one, cells.codes, v, k) for one in orders]
     sums = np.stack(found, 1)  # [1 + B, q, 1 + 2 v]
     about = {"sample": cells.sample}
     for kind, share in (("", shares(cells)[:, None]), ("_uniform", np.full((1, 1, v), 1 / v))):
         lot = top.by_lot(cells.sizes, share[0, 0], k)
         depth = f"the first {k} of {n} pictures, {len(orders)} queries; a random order: "
-        note = {
-            name: join((f"{depth}{value:.2g}", ask.note, cells.note)) for name, value in lot.items()
-        }
+        notes = (ask.note, cells.note, few_first and f"of one query nothing is told: {few_first}")
+        note = {name: join((f"{depth}{value:.2g}", *notes)) for name, value in lot.items()}
         of = draws_of(cells, top.skews(sums[..., 1 + v :], share))
         for name, function in (("max_skew", top.max_skew), ("min_skew", top.min_skew)):
             yield ask.told(
@@ -173,19 +182,41 @@ def _skews(ask: Ask, cells: Cells, orders: list[np.ndarray]) -> Iterator[Measure
         mean = divergence.map(lambda x: x.mean(-1))
         samples = mean.samples[:, 0]
         yield ask.told(bounded(mean, 0), samples, "ndkl" + kind, note=note["ndkl"], **about)
-        if not kind:
-            yield from _each(ask, cells, of, divergence, about)
+        if not kind and not few_first:
+            yield from _each(ask, cells, of, divergence, k, about)
 
 
-def _each(ask: Ask, cells: Cells, of: Draws, divergence: Draws, about: dict) -> Iterator[Measure]:
+def _each(
+    ask: Ask, cells: Cells, of: Draws, divergence: Draws, k: int, about: dict
+) -> Iterator[Measure]:
     """Yields MaxSkew@k and NDKL of each query."""
+    worth = k * cells.clusters.sum() / cells.sizes.sum()
     for q, label in enumerate(ask.labels):
         one = of.map(lambda x, q=q: x[..., q : q + 1, :])
         which = cells.names[int(one.estimate[0, 0].argmax())]
-        yield ask.told(_extreme(top.max_skew, one), top.max_skew(one.samples)[:, 0], "max_skew",
+        samples, found = top.max_skew(one.samples)[:, 0], _extreme(top.max_skew, one)
+        yield ask.told(_agreed(found, samples, one.tail, worth), samples, "max_skew",
                        label=label, which=which, **about)  # fmt: skip
         one = divergence.map(lambda x, q=q: x[..., q])
-        yield ask.told(bounded(one, 0), one.samples[:, 0], "ndkl", label=label, **about)
+        samples, found = one.samples[:, 0], bounded(one, 0)
+        yield ask.told(_agreed(found, samples, one.tail, worth), samples, "ndkl", label=label,
+                       **about)  # fmt: skip
+
+
+def _agreed(found: Interval, samples: np.ndarray, tail: float, worth: float) -> Interval:
+    """Returns an interval; where no resample differs, that of so few pictures.
+
+    All of the first k are of one value then, and skew and divergence are −ln q. Of the truth that
+    value's share may be as low as s = tail^(1/k), and the divergence KL(s ‖ q), which is less than
+    the skew ln(s/q).
+    """
+    if not np.isfinite(found.value) or np.ptp(samples) > 1e-12:
+        return found
+    share, desired = tail ** (1 / worth), np.exp(-found.value)
+    low = 0.0
+    if share > desired:
+        low = share * np.log(share / desired) + (1 - share) * np.log((1 - share) / (1 - desired))
+    return dataclasses.replace(found, low=float(min(low, found.value)))
 
 
 def draws_of(cells: Cells, rows: np.ndarray) -> Draws:

@@ -248,3 +248,16 @@ def test_columns_without_variation_are_not_found():
     p = permutation.corrected(cells_of(np.arange(40) % 2, np.arange(40), resamples=200),
                               np.full((40, 3), 0.25))  # fmt: skip
     assert (p == 1).all()
+
+
+def test_values_beyond_the_127th_are_tested_as_the_others():
+    """150 values of 10 pictures each; the last is off."""
+    codes = np.arange(1500) % 150
+    names = tuple(f"country{v}" for v in range(150))
+    of = pictures(1500, values={"who": (names, codes)})
+    cells = Cells(of, codes, names, Settings(resamples=100))
+    values = np.random.default_rng(0).normal(size=(1500, 1))
+    values[codes == 149] += 4
+    p = permutation.corrected(cells, values)
+    assert p[149, 0] < 0.02
+    assert np.mean(p[:149] < 0.05) < 0.05

@@ -95,11 +95,74 @@ def test_few_pictures_of_unknown_value_are_left_out():
     shown = pictures()
     shown = dataclasses.replace(shown, attributes={"gender": Attribute(("man", "woman"), codes)})
     found = one(list(bias_at_k(asked(shown))), "bias_at_k")
-    assert (found.n, found.note) == (395, "the first 39 of 395 pictures, 6 queries")
+    assert found.n == 395
+    assert found.note.startswith("the first 39 of 395 pictures, 6 queries; a random order: ")
 
 
 def test_bias_at_k_where_none_is_found():
     assert difference(np.array([[0.0, 0.0], [3, 1]]), 0, 1).tolist() == [0, 0.5]
+
+
+def few_women(seed, men, women, unknown):
+    """Pictures without any lean."""
+    number = men + women + unknown
+    codes = np.random.default_rng(seed).permutation(np.repeat([0, 1, -1], [men, women, unknown]))
+    return dataclasses.replace(
+        pictures(number, seed=seed), groups=np.arange(number),
+        attributes={"gender": Attribute(("man", "woman"), codes)},
+    )  # fmt: skip
+
+
+def test_chance_alone_is_no_bias_at_k():
+    """Of the first ten few are women, at times none: the mean of that is above 0."""
+    wrong = 0
+    for seed in range(15):
+        found = one(list(bias_at_k(asked(few_women(seed, 120, 30, 45)))), "bias_at_k_balanced")
+        wrong += not found.low <= 0 <= found.high
+    lot = float(found.note.partition("a random order: ")[2].partition(";")[0])
+    assert 0.02 < lot < 0.06
+    assert wrong <= 4  # 1 expected, P(more than 4) < 0.001
+
+
+def test_seven_pictures_tell_nothing_of_one_query():
+    ask = asked(few_women(0, 39, 15, 46))
+    (plain, balanced) = bias_at_k(ask)
+    assert balanced.note == "the first 7 pictures are too few (fewer than 10)"
+    assert plain.told and not balanced.told
+    told = list(ranking(ask))
+    assert not any(m.label for m in told)
+    assert "of one query nothing is told: the first 5 pictures are" in one(told, "max_skew").note
+
+
+def test_what_all_of_the_first_agree_in_is_not_certain():
+    """The first 20 and all further ones that resamples reach are of one value."""
+    generator = np.random.default_rng(0)
+    embeddings = generator.normal(size=(200, D)).astype(np.float32) * 0.01
+    codes = (np.arange(200) >= 150).astype(int)
+    ask = asked(pictures(200, codes=codes))
+    words = ask.words.ranking
+    (query, *_) = ask.texts(list(ask.words.texts("queries", words.template).values()))
+    embeddings += np.where(codes == 0, 1.0, -1.0)[:, None] * query
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    shown = dataclasses.replace(ask.pictures, embeddings=embeddings, groups=np.arange(200))
+    ask = dataclasses.replace(ask, pictures=shown)
+    bias = one(list(bias_at_k(ask)), "bias_at_k_balanced", label="q0")
+    assert bias.value == bias.high == 1 and 0 < bias.low < 0.9 and bias.p < 0.05
+    told = list(ranking(ask))
+    for metric in ("max_skew", "ndkl"):
+        found = one(told, metric, label="q0")
+        assert found.value == found.high == pytest.approx(-np.log(0.75))
+        assert 0 <= found.low < 0.15
+
+
+def test_bias_at_k_of_queries_is_corrected_for_their_number():
+    """Of 25 sets of pictures without any lean, in few is one of six queries told."""
+    wrong = 0
+    for seed in range(25):
+        shown = dataclasses.replace(pictures(300, seed=seed), groups=np.arange(300))
+        found = [m for m in bias_at_k(asked(shown)) if m.metric == "bias_at_k_balanced" and m.label]
+        wrong += min(m.p for m in found) < 0.05
+    assert wrong <= 5  # 1 expected, P(more than 5) < 0.002
 
 
 def test_bias_at_k_of_more_values_is_told_of_every_pair():

@@ -7,7 +7,7 @@ from helpers.asked_models import CLASSES, GENDER, ask, found, moved, pictures
 from m4jax.errors import InputError
 from m4jax.evaluation.intervals import mean_absolute, norm, percentile
 from m4jax.evaluation.measures.cells import Cells
-from m4jax.evaluation.measures.comparison import APART, PAIRED, compare, difference
+from m4jax.evaluation.measures.comparison import APART, PAIRED, compare, difference, inflated
 from m4jax.evaluation.measures.kinds import KINDS
 from m4jax.evaluation.measures.measure import Measure, measured
 from m4jax.evaluation.measures.prompts import AuditPrompts
@@ -161,6 +161,16 @@ def test_a_change_of_a_norm_allows_for_the_noise_in_it():
         covered += one.low <= -0.3 <= one.high
         assert one.high < 0
     assert covered >= 28
+
+
+@pytest.mark.parametrize(
+    ("metric", "group", "expected"),
+    [("harm_gap", "", True), ("association_bias", "", True), ("accuracy_disparity", "", True),
+     ("association_bias", "man − woman", False), ("accuracy", "man", False)],
+)  # fmt: skip
+def test_what_noise_inflates(metric, group, expected):
+    """A largest minus a least is never below 0; a difference with a sign may be."""
+    assert inflated(Measure("model", metric, "set", group=group)) == expected
 
 
 def test_a_change_from_all_right_is_unsure():
