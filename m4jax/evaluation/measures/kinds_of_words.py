@@ -1,5 +1,7 @@
 """The kinds of numbers of rankings and of lists of words; see `kinds`."""
 
+import math
+
 from m4jax.evaluation.measures.kind import PERCENT, PLAIN, Kind
 
 OF_WORDS: dict[str, Kind] = {
@@ -42,12 +44,14 @@ OF_WORDS: dict[str, Kind] = {
     "bias_at_k": Kind(
         "Bias@K",
         "Among the first K pictures for neutral queries, (pictures of the first group − of the "
-        "second) / (both). It shows the pictures' own imbalance, too.",
-        unit=PLAIN, source='Wang et al. 2021, "Are Gender-Neutral Queries Really Gender-Neutral?"',
+        "second) / (both). It shows the pictures' own imbalance, too; the note says what a random "
+        "order gives.",
+        unit=PLAIN, neutral=math.nan, source='Wang et al. 2021, "Are Gender-Neutral Queries Really Gender-Neutral?"',
     ),
     "bias_at_k_balanced": Kind(
         "Bias@K, groups of one size",
-        "Bias@K if both groups had as many pictures: 0 where the order does not depend on them.",
+        "Bias@K if both groups had as many pictures: about 0 where the order does not depend on "
+        "them; the note says what a random order gives.",
         unit=PLAIN, source="derived; by weights what drawing equal numbers does on average",
     ),
     "bias_at_k_balanced_range": Kind(

@@ -60,10 +60,10 @@ def _clearest(measures: Sequence[Measure], told: Sequence[Measure]) -> Sentence 
               if m.metric == "share" and (m.source, m.attribute, m.group) == about}  # fmt: skip
     if first.metric == "gap" and {first.label, ""} <= shares.keys():
         share, whole = shares[first.label], shares[""]
+        among = f": the clearest difference of {count(len(labelled))} labels"
         text = (f"“{short(share.group)}” is {Numbers(share).full} {Numbers(share).interval} of "
                 f"the {count(share.n)} examples with “{short(share.label)}”, but "
-                f"{Numbers(whole).full} of all: the clearest difference of "
-                f"{count(len(labelled))} labels.")  # fmt: skip
+                f"{Numbers(whole).full} of all{among if len(labelled) > 1 else ''}.")  # fmt: skip
         return Sentence(text, share)
     return Sentence(say(first, len(labelled)), first)
 

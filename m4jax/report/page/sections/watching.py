@@ -37,7 +37,8 @@ def limits(page: Page) -> Section | None:
         "limits", "Limits",
         paragraph("A limit holds where the whole interval is within it, is broken where the whole "
                   "interval is outside, and can’t be told where the interval reaches across it. "
-                  "What is within a limit is shaded."),
+                  "Where it is of several numbers, an interval has to be outside when widened for "
+                  "their number. What is within a limit is shaded."),
         table("limits-1", "What was asked, and whether it holds", columns, rows),
     )  # fmt: skip
 
