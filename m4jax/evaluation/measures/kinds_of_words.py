@@ -46,7 +46,8 @@ OF_WORDS: dict[str, Kind] = {
         "Among the first K pictures for neutral queries, (pictures of the first group − of the "
         "second) / (both). It shows the pictures' own imbalance, too; the note says what a random "
         "order gives.",
-        unit=PLAIN, neutral=math.nan, source='Wang et al. 2021, "Are Gender-Neutral Queries Really Gender-Neutral?"',
+        unit=PLAIN, neutral=math.nan,
+        source='Wang et al. 2021, "Are Gender-Neutral Queries Really Gender-Neutral?"',
     ),
     "bias_at_k_balanced": Kind(
         "Bias@K, groups of one size",
