@@ -14,7 +14,11 @@ from m4jax.errors import InputError
 
 
 def evaluation_split(
-    name: str, of: tuple[str, ...], resolution: int, skip: int
+    name: str,
+    of: tuple[str, ...],
+    resolution: int,
+    skip: int,
+    scaling: Mapping[str, Any] | None = None,
 ) -> dict[str, np.ndarray | list[str]]:
     """Returns an evaluation split; pictures of which nothing is known are left out, and told.
 
@@ -23,6 +27,7 @@ def evaluation_split(
         of: dataset, split, field of the picture, and of the answer.
         resolution: pixels a side.
         skip: how many pictures or captions may be unreadable.
+        scaling: how pictures become squares, see `EncodedPictures`.
 
     Raises:
         InputError: if a field is not there or can't be understood, or more can't be read.
@@ -34,7 +39,7 @@ def evaluation_split(
         raise InputError(f"{what}: has no pictures")
     rows, pictures = read_all(
         shown.records, resolution=resolution, field=shown.image, skip=skip, what=what,
-        check=shown.caption if name == "scenes" else None,
+        check=shown.caption if name == "scenes" else None, scaling=scaling,
     )  # fmt: skip
     unread = np.setdiff1d(np.arange(len(shown.records)), rows)
     left_out = dict.fromkeys(unread.tolist(), "can't be read")

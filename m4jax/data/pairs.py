@@ -186,15 +186,23 @@ class Pairs:
         )
 
     def evaluation(
-        self, data_dir: str | os.PathLike = "", in_memory_gb: float = math.inf
+        self,
+        data_dir: str | os.PathLike = "",
+        in_memory_gb: float = math.inf,
+        scaling: Mapping[str, Any] | None = None,
     ) -> Splits:
-        """Opens the evaluation splits that are named, their pictures decoded."""
+        """Opens the evaluation splits that are named, their pictures decoded.
+
+        `scaling`: how pictures become squares, see `EncodedPictures`.
+        """
         del data_dir, in_memory_gb
         splits: Splits = {}
         for name in EVALUATION:
             if not getattr(self, name):
                 continue
-            splits[name] = evaluation_split(name, getattr(self, name), self.resolution, self.skip)
+            splits[name] = evaluation_split(
+                name, getattr(self, name), self.resolution, self.skip, scaling
+            )
         return splits
 
     def classes(self) -> tuple[str, dict[str, str]] | None:

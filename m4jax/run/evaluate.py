@@ -10,9 +10,10 @@ import numpy as np
 from m4jax import balance, evaluation, files, training
 from m4jax.data.annotation import MAN
 from m4jax.data.examples import Source, Splits, Tokenizer
+from m4jax.data.pairs import Pairs
 from m4jax.evaluation.prompts import Prompts, load
 from m4jax.progress import Progress
-from m4jax.run import model
+from m4jax.run import model, start
 from m4jax.run.config import RunConfig
 from m4jax.run.state import MEASURED, PREDICTIONS, RESULTS, Layout, evaluation_id
 
@@ -24,10 +25,22 @@ def evaluate_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
     folder = layout.run(config)
     progress("evaluate", 0, 1)
     embedder = model.embedder(config, layout)  # first: it says so if the run is not trained
-    splits = config.source.evaluation(layout.data, config.in_memory_gb)
+    splits = splits_of(config, layout)
     result = evaluate(config, layout, splits, *embedder)
     evaluation.save_predictions(folder / PREDICTIONS, result.predictions)
     files.write_jsonl(folder / RESULTS, [record(row) for row in result.results])
+
+
+def splits_of(config: RunConfig, layout: Layout) -> Splits:
+    """Returns the evaluation splits; a folder that brings the model brings its way with pictures.
+
+    The testbed's pictures are squares of the model's size already.
+    """
+    given = start.given(config.init_from)
+    scaling = given.scaling.options if given else None
+    if isinstance(config.source, Pairs):
+        return config.source.evaluation(layout.data, config.in_memory_gb, scaling)
+    return config.source.evaluation(layout.data, config.in_memory_gb)
 
 
 def evaluate(
@@ -86,7 +99,7 @@ class Tracker:
     def measure(self, step: int, params: Any) -> None:
         """Evaluates the parameters after `step` on pictures of faces and of things."""
         if self._splits is None:  # not before it is needed
-            splits = self._config.source.evaluation(self._layout.data)
+            splits = splits_of(self._config, self._layout)
             self._splits = {name: splits[name] for name in TRACKED if name in splits}
         embedder = model.embedder(self._config, self._layout, params)
         result = evaluate(self._config, self._layout, self._splits, *embedder)

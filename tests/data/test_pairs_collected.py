@@ -169,6 +169,10 @@ class TestEvaluationSets:
         assert splits["faces"]["gender"].tolist() == [int(told[i] == "male") for i in known]
         shown = np.stack([pictures.read(FOUND[i].picture, SIDE) for i in known])
         np.testing.assert_array_equal(splits["faces"]["images"], shown)
+        with pytest.warns(prepared.LeftOutWarning, match="sex is unknown"):
+            squashed = some.evaluation(scaling={"resize": "squash"})
+        shown = [pictures.read(FOUND[i].picture, SIDE, resize="squash") for i in known]
+        np.testing.assert_array_equal(squashed["faces"]["images"], np.stack(shown))
         name, classes = some.classes()
         assert name == tmp_path.name and list(classes) == ["chef", "farmer", "nurse"]
         things = np.array(list(classes))[splits["objects"]["thing"]]
