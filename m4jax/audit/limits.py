@@ -56,7 +56,7 @@ def verdict(one: Measure, limit: float, among: int = 1, level: float = 0.95) -> 
         among: of how many numbers it is one, which are all held to the limit.
         level: of its interval.
     """
-    if not one.told:
+    if not one.told or _of_several(one):
         return UNCLEAR
     low, high = _allowed(one.metric, limit)
     if low <= one.low and one.high <= high:
@@ -128,7 +128,14 @@ def words_of(metric: str, label: str) -> str:
     return f"{KINDS[metric].title}{f' of {label}' if label not in ('', EVERY) else ''}"
 
 
+def _of_several(one: Measure) -> bool:
+    """Tells whether a share is of one of more than two values; parity is not tested then."""
+    return one.metric == "share" and math.isnan(one.p)
+
+
 def _why(one: Measure, among: int) -> str:
+    if one.told and _of_several(one):
+        return "a limit of shares is how far from one half: of more than two values none has to be"
     if one.told:
         wide = f", widened for {among:,} numbers," if among > 1 else ""
         return f"the interval{wide} reaches across the limit (n = {one.n:,}): more would tell"

@@ -78,6 +78,12 @@ def test_a_limit_of_each_label_is_not_broken_by_chance():
     assert found.outcome == OUTSIDE
 
 
+def test_of_seven_values_none_has_to_be_a_half():
+    seventh = number(0.14, metric="share", group="Black", p=math.nan)
+    (found,) = limits.check([("share", "", 0.05)], [seventh])
+    assert found.outcome == UNCLEAR and "more than two values" in found.note
+
+
 def test_a_limit_can_be_narrowed():
     both = [number(0.3), number(0.0, source="t")]
     (found,) = limits.check([("representation_bias", "", 0.1, "source=t")], both)

@@ -17,7 +17,9 @@ def corrected(cells: Cells, values: np.ndarray) -> np.ndarray:
     The null hypothesis: who is shown makes no difference, that is, the values of the attribute can
     be exchanged between independent groups of pictures (within a group, where it has several)
     without changing the joint distribution of all columns. Since t is studentised, the test is
-    also right for large samples if the means alone are equal. For all columns and values together,
+    also right for very large samples if the means alone are equal; of lognormal values with equal
+    means it rejects one of 30 true hypotheses with probability 0.12 (100 and 300 pictures, spreads
+    1 to 2) to 0.5 (12 and 100, 1 to 3) in place of 0.05. For all columns and values together,
     the probability that even one true null hypothesis is rejected is held by the step-down maxT:
     p of the i-th largest t is the share of permutations in which the largest of this and all
     smaller ones reaches it. It can't be less than 1/(B + 1), however many columns there are, where
