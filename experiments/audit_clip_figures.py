@@ -105,7 +105,8 @@ def _faces(found: Sequence[Measure], path: Path) -> None:
                 light = not np.isnan(value) and value < 0.85
                 ax.text(j, i, text, ha="center", va="center", fontsize=7,
                         color="white" if light else "black")  # fmt: skip
-            ax.set_title(f"{model.partition(', ')[2]}: {'women' if gender == 'woman' else 'men'}")
+            _, name, asked = model.split(", ")
+            ax.set_title(f"{name}: {'women' if gender == 'woman' else 'men'}\n({asked})")
             ax.set_xticks(range(len(AGES)), AGES, rotation=45, ha="right")
             ax.set_yticks(range(len(races)), [x.replace("_", " ") for x in races])
     figure.colorbar(image, ax=axes, label="gender recognised, % of pictures (–: fewer than 10)",
