@@ -90,7 +90,8 @@ def hidden(
     told = (
         f"Of {looked.looked_at:,} groups with at least {least:g} independent examples of either "
         f"kind {len(rows) or 'none'} {verb} further from the target than the labels that meet "
-        "there tell."
+        "there tell. A group of one kind alone, or with fewer of the other, is not among them, "
+        "however far off it is."
     )
     return Hidden((_table(rows),) if rows else (), (told,))
 

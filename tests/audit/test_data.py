@@ -135,7 +135,8 @@ def test_groups_that_only_two_labels_tell_are_found():
     assert again.rows[0][1:2] == one.rows[0][1:2] and again.rows[0][2] == 3 * one.rows[0][2]
     assert again.rows[0][5] == pytest.approx(one.rows[0][5])
     even = made(rng.integers(0, 2, n), {"cook": a, "night": b})
-    assert hidden.hidden(patterns.patterns(even), points=0.05, least=30).tables == ()
+    none = hidden.hidden(patterns.patterns(even), points=0.05, least=30)
+    assert none.tables == () and "of one kind alone" in none.sentences[0]
 
 
 def test_values_of_one_attribute_do_not_meet():
