@@ -33,6 +33,10 @@ def main(console: Console) -> int:
     """Writes the page, or reads the answers."""
     config = settings.record(CheckConfig, command.config(), "config", "configs/check_annotation.py")
     folder = command.workdir()
+    if not (folder / "examples.parquet").is_file():
+        raise InputError(
+            f"{folder}: no examples.parquet in it; give the --workdir of experiments.annotate"
+        )
     table = parquet.read(folder / "examples.parquet")
     facts = files.read_sealed(folder / "annotation.json")
     items = _sample(config, table, facts)

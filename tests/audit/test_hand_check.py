@@ -1,5 +1,6 @@
 """Samples that people check, and what their answers say."""
 
+import dataclasses
 import html.parser
 import re
 
@@ -105,6 +106,7 @@ def test_answers_become_a_confusion_matrix_that_balancing_takes(tmp_path):
         ("uid,question,answer\nu0,height,yes\n", "was not asked"),
         ("uid,question,answer\n{uid},man,perhaps\n", "line 2: expected one of man, woman, unclear"),
         ("uid,question,answer\n{uid},man,\n", "no answers in it yet"),
+        ("uid,question,answer\n{uid},man,man\n{uid},man,woman\n", "line 3: a second answer"),
     ],
 )
 def test_answers_that_can_not_be_are_refused(tmp_path, text, message):
@@ -133,6 +135,12 @@ class _Page(html.parser.HTMLParser):
 
     def handle_data(self, data):
         self.text.append(data)
+
+
+def test_captions_of_several_lines_are_shown_in_lines():
+    (item,) = sampled(examples(), number=1)
+    page = check_page.render([dataclasses.replace(item, caption="a man\n\na dog")], {}, digest="d")
+    assert page.count('class="caption"') == 2 and "\\n" not in page.split("<script")[0]
 
 
 def test_the_page_asks_every_question_once_and_shows_texts_as_texts():

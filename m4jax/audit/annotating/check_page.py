@@ -81,7 +81,11 @@ def _card(number: int, item: Item, picture: bytes | None) -> Markup:
         "article",
         element("h2", str(number)),
         shown,
-        element("p", element("bdi", item.caption), class_="caption") if item.caption else None,
+        *(  # a line each: several captions of a picture are lines of one text
+            element("p", element("bdi", line), class_="caption")
+            for line in item.caption.splitlines()
+            if line.strip()
+        ),
         *questions,
     )
 

@@ -139,8 +139,11 @@ def read_answers(path: Path, items: Sequence[Item]) -> dict[tuple[str, str], str
                 f"{path}: line {rows.line_num}: expected one of {', '.join(asked[key])}, got "
                 f"{answer!r}"
             )
-        if answer:
-            found[key] = answer
+        if answer and found.setdefault(key, answer) != answer:
+            raise InputError(
+                f"{path}: line {rows.line_num}: a second answer to {key[1]!r} of {key[0]!r}, "
+                f"{answer!r} after {found[key]!r}; leave one, or answer {UNCLEAR!r}"
+            )
     if not found:
         raise InputError(f"{path}: no answers in it yet")
     return found
