@@ -6,25 +6,24 @@ Interrupted, the same command does the rest. `--action=show` makes tables and fi
 `results.parquet` alone, `--action=choose` ends after the choice of the learning rate.
 """
 
-import json
 from typing import Any
 
 from absl import flags
 from rich.console import Console
 
 from experiments import command
-from experiments.finetuning import made, pictures, runs, show, table
+from experiments.finetuning import choosing, made, pictures, runs, show, table
 from experiments.finetuning.settings import TuneConfig
-from m4jax import files, settings
+from m4jax import settings
 from m4jax.errors import InputError
 from m4jax.evaluation.prompts import load as load_prompts
 from m4jax.run import model
 from m4jax.run.config import RunConfig
-from m4jax.run.state import RESULTS, Layout
+from m4jax.run.state import Layout
 
 _ACTION = flags.DEFINE_enum("action", "run", ("run", "choose", "show"), "What to do; see above.")
 _WORKERS = flags.DEFINE_integer("workers", 0, "Worker processes; 0: one a core.", lower_bound=0)
-CHOICE, RESULTS_TABLE = "choice.json", "results.parquet"
+RESULTS_TABLE = "results.parquet"
 
 
 def main(console: Console) -> int:
@@ -41,8 +40,8 @@ def main(console: Console) -> int:
         raise InputError("config.seeds: expected the one that chooses the rate, and others")
     if runs.train_bases(bases.cells, layout, workers, console):
         return 1
-    choosing, *confirming = bases.seeds
-    rate = _choose(bases, choosing, tuning, workers, console)
+    first, *confirming = bases.seeds
+    rate = choosing.choose(bases, first, tuning, workers, console)
     if rate is None or _ACTION.value == "choose":
         return int(rate is None)
     by_seed = {seed: runs.conditions(bases, seed, rate, tuning) for seed in confirming}
@@ -70,15 +69,11 @@ def _write_for_audit(bases: runs.Bases, tuned: RunConfig) -> None:
         model.export(tuned, layout, folder, model.HUGGING_FACE)
 
 
-def _results(layout: Layout, run: RunConfig) -> list[dict[str, Any]]:
-    return files.read_jsonl(layout.run(run) / RESULTS)
-
-
 def _rows(bases: runs.Bases, named, seeds, tuning: TuneConfig) -> list[dict[str, Any]]:
     """Returns the rows of `results.parquet`."""
     rows = []
     for (name, seed), run in named.items():
-        found = table.shown(_results(bases.layout, run))
+        found = table.shown(choosing.results(bases.layout, run))
         rows += [{"condition": name, "seed": seed, "run_id": run.id, **row} for row in found]
     longest = f"{runs.BALANCED} {max(tuning.steps)}"
     for seed in seeds:
@@ -86,53 +81,6 @@ def _rows(bases: runs.Bases, named, seeds, tuning: TuneConfig) -> list[dict[str,
             of = {"condition": name, "seed": seed, "run_id": named[longest, seed].id}
             rows += [of | row for row in table.shown(results)]
     return rows
-
-
-def _choose(
-    bases: runs.Bases, seed: int, tuning: TuneConfig, workers: int, console: Console
-) -> float | None:
-    """Returns the learning rate by the rule of the study, with one seed; None if a run failed."""
-    sweep = {
-        (rate, steps): bases.tuned(seed, steps, rate, tuning)
-        for rate in tuning.rates
-        for steps in tuning.steps
-    }
-    titles = {f"rate {rate:g}, {steps} steps": run for (rate, steps), run in sweep.items()}
-    if runs.train(titles, bases.layout, workers, console):
-        return None
-    sweep[0.0, 0] = bases.config(runs.ORIGINAL, seed)
-    study = table.Study(
-        {"condition": f"{rate:g} {steps}", "seed": seed, **row}
-        for (rate, steps), run in sweep.items()
-        for row in table.shown(_results(bases.layout, run))
-    )
-    told = [_judged(study, rate, seed, tuning) for rate in tuning.rates]
-    sound = [one for one in told if one["lost"] <= tuning.loss]
-    best = min(sound, key=lambda one: one["bias"]) if sound else min(told, key=lambda x: x["lost"])
-    files.write_text(
-        bases.layout.root / CHOICE,
-        json.dumps({"seed": seed, "rates": told, "chosen": best["rate"]}, indent=1) + "\n",
-    )
-    console.print(f"Learning rate: {best['rate']:g}")
-    return best["rate"]
-
-
-def _judged(study: table.Study, rate: float, seed: int, tuning: TuneConfig) -> dict[str, float]:
-    """Returns what a rate leaves of bias and quality, means over the numbers of steps."""
-
-    def ratio(name: str, steps: int) -> float:
-        return at(name, rate, steps) / at(name, 0, 0)
-
-    def at(name: str, rate: float, steps: int) -> float:
-        return study.get(f"{rate:g} {steps}", seed, name).value
-
-    count = len(tuning.steps)
-    bias = [ratio("|RB|", steps) + ratio("mean |AB|", steps) for steps in tuning.steps]
-    lost = [
-        sum(at(name, 0, 0) - at(name, rate, steps) for steps in tuning.steps) / count
-        for name in ("gender", "occupations", "things")
-    ]
-    return {"rate": rate, "bias": sum(bias) / count, "lost": max(lost)}
 
 
 if __name__ == "__main__":

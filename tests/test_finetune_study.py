@@ -9,8 +9,7 @@ import pytest
 from scipy import stats
 
 from configs import finetune as configuration
-from experiments import finetune
-from experiments.finetuning import made, pictures, runs, show, table
+from experiments.finetuning import choosing, made, pictures, runs, show, table
 from experiments.finetuning.settings import TuneConfig
 from m4jax.data.readers import open_collection
 from m4jax.errors import InputError
@@ -125,7 +124,7 @@ def test_a_rate_is_judged_by_what_it_leaves_of_bias_and_quality():
         for condition, numbers in values.items()
         for i, metric in enumerate(table.SHOWN)
     )
-    told = finetune._judged(study, 1.0, 0, TUNING)
+    told = choosing.judged(study, 1.0, 0, TUNING)
     assert told["bias"] == pytest.approx(((0.5 + 0.5) + (0.5 + 0.25)) / 2)
     assert told["lost"] == pytest.approx(0.05)
 

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from helpers.balance_words import random_words
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
 
@@ -351,6 +351,7 @@ def test_forty_attributes_by_a_thousand_labels_take_seconds():
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
+@example(seed=1004, other=0)  # the weights drop all of a whole, but for rounding
 def test_nothing_is_said_to_be_balanced_that_is_not(seed, other):
     problem, draw = random_words(seed), np.random.default_rng(other)
     n = len(problem.counts)

@@ -86,6 +86,7 @@ def judge(
     k, r = attribute_and_part(moments)
     kept = divide(found.whole[1], found.whole[0])
     dropped = moments.relative & (kept < DROPPED * found.kept)
+    value[1, dropped] = np.nan  # of rounding, whatever it is
     held = (beyond <= _slack(moments, found, n)) & ~(moment > eps + ROUNDING)
     kinds = np.where(held[1], np.where(held[0], WAS_BALANCED, BALANCED), VIOLATED)
     largest = np.minimum(found.whole[0] / n, problem.keep_rate) * np.maximum(target, 1 - target)
