@@ -258,3 +258,10 @@ def test_the_same_pictures_in_every_form_give_the_same_numbers(tmp_path):
         parts[form] = measure_data(known, FAST, collection=collection)
     assert all(part == parts["folder"] for part in parts.values())
     assert sum(one.told for one in parts["folder"].measures) > 5
+
+
+def test_what_would_be_dropped_agrees_with_what_could_be_kept():
+    found = measure_data(made([0, 1] * 50, {"a": [1, 1, 0, 0] * 25}), FAST)
+    (told,) = [x for x in found.sentences if "keep at most" in x]
+    assert "at most 100.0% of the 100 examples" in told
+    assert "by default, 1% below that, it would drop 1 of them" in told
