@@ -256,7 +256,7 @@ def _told_of_shown(shown: Shown) -> list[str]:
     if 0 < without < n:
         told.append(f"{without:,} of {n:,} examples of {shown.name} have no caption, or none that "
                     "is text in UTF-8")  # fmt: skip
-    if not shown.attributes:
+    if not shown.attributes and not shown.nobody.any():
         told.append(
             f"nothing is known of who is in {shown.name}: there are no captions, or the lexicon is "
             "off, and config.attributes names no column of config.data or config.table"

@@ -196,8 +196,9 @@ def _sentences(
     told = f", of which inside that band {inside[0]:,} now and {inside[1]:,} after balancing"
     sentences = [
         f"Balancing could keep at most {largest:.1%} of the {total:,.0f} examples with every share "
-        f"that can be decided within {100 * points:g} points of its target; by default, {MARGIN:.0%} "
-        f"below that, it would drop {total * (1 - largest * (1 - MARGIN)):,.0f} of them."
+        f"that can be decided within {100 * points:g} points of its target; by default, "
+        f"{MARGIN:.0%} below that, it would drop {total * (1 - largest * (1 - MARGIN)):,.0f} of "
+        "them."
     ]
     if within:
         sentences += [

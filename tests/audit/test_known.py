@@ -44,6 +44,8 @@ def test_that_nothing_is_known_is_told(tmp_path):
     (tmp_path / "c.csv").write_text("caption,x\n,1\n,2\n")
     (told,) = opened(tmp_path / "c.csv").unknown
     assert "nothing is known of who is in c" in told and "config.attributes" in told
+    (tmp_path / "d.csv").write_text("caption,empty\n,1\n,1\n")
+    assert not opened(tmp_path / "d.csv", nobody="empty").unknown  # who is there: nobody
 
 
 def test_a_set_of_shards_is_called_as_their_folder():
