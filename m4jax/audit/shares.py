@@ -189,7 +189,8 @@ class AttributeShares:
     def _undecided(self, found: Rates, place: int, about: dict) -> Measure:
         n, groups = int(found.n[place]), int(found.groups[place])
         known = "" if about["metric"] == "known" else f" with {self.name} known"
-        note = f"can't be: {groups:,} independent examples{known}, expected {self.minimum} or more"
+        some = "1 independent example" if groups == 1 else f"{groups:,} independent examples"
+        note = f"can't be: {some}{known}, expected {self.minimum} or more"
         return Measure(n=n, groups=groups, note=note, **about)
 
     def _about(self, metric: str, **others: str) -> dict:
