@@ -88,8 +88,8 @@ def hidden(
         return Hidden(unknown=(f"Groups that nobody named were not looked for: {few}.",))
     verb = "is" if len(rows) < 2 else "are"
     told = (
-        f"Of {looked.looked_at:,} group{'s' * (looked.looked_at != 1)} with at least {least:g} independent examples of either "
-        f"kind {len(rows) or 'none'} {verb} further from the target than the labels that meet "
+        f"Of {looked.looked_at:,} {'group' if looked.looked_at == 1 else 'groups'} with at least "
+        f"{least:g} independent examples of either kind {len(rows) or 'none'} {verb} further from the target than the labels that meet "
         "there tell. A group of one kind alone, or with fewer of the other, is not among them, "
         "however far off it is."
     )
