@@ -89,9 +89,9 @@ def hidden(
     verb = "is" if len(rows) < 2 else "are"
     told = (
         f"Of {looked.looked_at:,} {'group' if looked.looked_at == 1 else 'groups'} with at least "
-        f"{least:g} independent examples of either kind {len(rows) or 'none'} {verb} further from the target than the labels that meet "
-        "there tell. A group of one kind alone, or with fewer of the other, is not among them, "
-        "however far off it is."
+        f"{least:g} independent examples of either kind {len(rows) or 'none'} {verb} further from "
+        "the target than the labels that meet there tell. A group of one kind alone, or with fewer "
+        "of the other, is not among them, however far off it is."
     )
     return Hidden((_table(rows),) if rows else (), (told,))
 

@@ -189,8 +189,7 @@ class AttributeShares:
     def _undecided(self, found: Rates, place: int, about: dict) -> Measure:
         n, groups = int(found.n[place]), int(found.groups[place])
         known = "" if about["metric"] == "known" else f" with {self.name} known"
-        some = "1 independent example" if groups == 1 else f"{groups:,} independent examples"
-        note = f"can't be: {some}{known}, expected {self.minimum} or more"
+        note = f"can't be: fewer than {self.minimum} independent examples{known}"
         return Measure(n=n, groups=groups, note=note, **about)
 
     def _about(self, metric: str, **others: str) -> dict:
