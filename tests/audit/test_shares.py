@@ -85,7 +85,7 @@ def test_few_examples_are_undecided_and_never_fair():
         assert math.isnan(one.value)
         assert not one.told
         assert (one.n, one.groups) == (3, 3)
-        assert one.note.startswith("can't be: 3 independent examples")
+        assert one.note.startswith("can't be: fewer than 10 independent examples")
     assert ("share", "man", "none") not in found
 
 
