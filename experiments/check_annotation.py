@@ -21,7 +21,7 @@ from experiments import command
 from m4jax import files, settings
 from m4jax.audit.annotating import check_page, hand_check
 from m4jax.audit.annotating.config import CheckConfig
-from m4jax.audit.annotating.thumbnails import thumbnails
+from m4jax.audit.thumbnails import thumbnails
 from m4jax.errors import InputError
 from m4jax.files import parquet
 

@@ -1,14 +1,13 @@
 """Pictures to show on a page, if that was asked for: whom a model takes them for."""
 
-import io
+import contextlib
 from collections.abc import Iterator
 
 import numpy as np
 
 from m4jax.audit.job import Job
 from m4jax.audit.known import Known
-from m4jax.data import pictures
-from m4jax.data.readers.collection import Collection
+from m4jax.audit.thumbnails import thumbnail
 from m4jax.errors import InputError
 from m4jax.evaluation.measures.pictures import PictureSet
 from m4jax.evaluation.ranks import class_embeddings
@@ -16,7 +15,6 @@ from m4jax.report.page.content import Example
 
 EACH = 6  # pictures of a kind
 SIDE = 128  # pixels of a small picture
-QUALITY = 80  # of its JPEG
 
 
 def examples(job: Job) -> list[Example]:
@@ -70,18 +68,6 @@ def _found(
             best = best[np.argsort(-margin[best], kind="stable")][:EACH]
             for row in best.tolist():
                 uid = str(its.uids[row])
-                picture = small(one.collection, place[uid])
-                if picture:
-                    yield Example(picture, uid, title)
-
-
-def small(collection: Collection, row: int) -> bytes:
-    """Returns a small JPEG of a picture; b"" if it can't be read."""
-    try:
-        image = pictures.decode(collection.picture(row))
-    except InputError:
-        return b""
-    image.thumbnail((SIDE, SIDE))
-    written = io.BytesIO()
-    image.convert("RGB").save(written, "JPEG", quality=QUALITY)
-    return written.getvalue()
+                with contextlib.suppress(InputError):
+                    content = one.collection.picture(place[uid])
+                    yield Example(thumbnail(content, SIDE), uid, title)

@@ -12,7 +12,7 @@ from PIL import Image
 from m4jax import files
 from m4jax.audit.annotating import several
 from m4jax.audit.annotating.config import SeveralConfig
-from m4jax.audit.annotating.thumbnails import thumbnail
+from m4jax.audit.thumbnails import thumbnail
 from m4jax.errors import InputError
 from m4jax.evaluation.measures.pictures import Texts
 from m4jax.files import parquet
