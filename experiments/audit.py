@@ -36,9 +36,9 @@ from rich.table import Table
 
 from experiments import command
 from m4jax import files, progress
-from m4jax.audit import limits
 from m4jax.audit.config import audit_config
 from m4jax.audit.job import PAGE, Job
+from m4jax.audit.outcome import limits
 from m4jax.audit.stages import STAGES
 from m4jax.errors import InputError
 from m4jax.report.page import sentences

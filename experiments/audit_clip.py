@@ -18,9 +18,9 @@ from rich.console import Console
 
 from experiments import audit_clip_figures, audit_clip_material, command
 from m4jax import progress, settings
-from m4jax.audit import results
 from m4jax.audit.config import AuditConfig
 from m4jax.audit.job import BEFORE, HISTORY, PAGE, RESULTS, Job
+from m4jax.audit.outcome import results
 from m4jax.audit.stages import STAGES
 
 COMMAND = (

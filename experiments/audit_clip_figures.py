@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from experiments.audit_clip_material import DOGS, FACES, HUNDRED, OTHERS, THOUSAND
 from m4jax import files
-from m4jax.audit.results import pick
+from m4jax.audit.outcome.results import pick
 from m4jax.evaluation.measures.comparison import difference
 from m4jax.evaluation.measures.measure import Measure
 from m4jax.report import style

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from m4jax.audit.joining import Rows
-from m4jax.audit.known import Listed
-from m4jax.audit.shown import by_words
+from m4jax.audit.inputs.joining import Rows
+from m4jax.audit.inputs.known import Listed
+from m4jax.audit.inputs.shown import by_words
 from m4jax.errors import InputError
 
 THOUSAND, HUNDRED = "Flickr8k", "Flickr8k, 100 pictures"

@@ -8,9 +8,9 @@ from typing import Any
 
 from m4jax import files
 from m4jax.audit.config import AuditConfig
-from m4jax.audit.data import DataPart
-from m4jax.audit.known import Known
-from m4jax.audit.results import Results
+from m4jax.audit.data.part import DataPart
+from m4jax.audit.inputs.known import Known
+from m4jax.audit.outcome.results import Results
 from m4jax.evaluation.measures import word_lists
 from m4jax.evaluation.measures.measure import VERSION, Measure
 from m4jax.evaluation.measures.pictures import PictureSet, Texts

@@ -7,22 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from m4jax import files
-from m4jax.audit import (
-    changes,
-    examples,
-    history,
-    known,
-    limits,
-    looking,
-    measuring,
-    results,
-    showing,
-    stored,
-)
-from m4jax.audit.data import DataSettings, measure_data
-from m4jax.audit.history import Entry
+from m4jax.audit.data.part import DataSettings, measure_data
+from m4jax.audit.inputs import known, stored
 from m4jax.audit.job import BEFORE, BEGUN, HISTORY, PAGE, RECORD, RESULTS, Job
-from m4jax.audit.results import Results
+from m4jax.audit.model import examples, looking, measuring
+from m4jax.audit.outcome import changes, history, limits, results, showing
+from m4jax.audit.outcome.history import Entry
+from m4jax.audit.outcome.results import Results
 from m4jax.errors import DamagedError
 from m4jax.evaluation.measures import prompts as audit_prompts
 from m4jax.progress import Progress

@@ -8,7 +8,7 @@ import pytest
 from helpers import commands
 
 from experiments import audit_clip_figures
-from m4jax.audit import results
+from m4jax.audit.outcome import results
 
 FOLDER = Path(commands.ROOT, "results", "audit-clip-b32")
 

@@ -8,7 +8,7 @@ import pytest
 from helpers import audit_material, commands
 
 from m4jax import files
-from m4jax.audit import history, results
+from m4jax.audit.outcome import history, results
 
 DATE = "--config.date=2026-11-27T08:00:00"
 

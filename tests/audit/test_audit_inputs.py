@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.damage import damages
 
-from m4jax.audit import joining, listed, stored, values, vectors
 from m4jax.audit.config import AuditConfig
+from m4jax.audit.inputs import joining, listed, stored, values, vectors
 from m4jax.errors import InputError
 from m4jax.evaluation.measures import prompts
 from m4jax.evaluation.measures.pictures import Attribute

@@ -14,8 +14,8 @@ from helpers import commands
 from PIL import Image
 
 from m4jax import models, training
-from m4jax.audit import model as looking
-from m4jax.audit import results
+from m4jax.audit.model import embedding as looking
+from m4jax.audit.outcome import results
 from m4jax.data import pictures, readers
 from m4jax.data.testbed import catalog
 from m4jax.data.tokenizers import WordTokenizer, open_named

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from helpers import audit_material, commands
 
-from m4jax.audit import results
 from m4jax.audit.config import AuditConfig
+from m4jax.audit.outcome import results
 
 DATE = "--config.date=2026-11-27"
 

@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.damage import flips
 
-from m4jax.audit import changes, history, limits, results
 from m4jax.audit.config import AuditConfig
-from m4jax.audit.history import Entry
-from m4jax.audit.results import Results
+from m4jax.audit.outcome import changes, history, limits, results
+from m4jax.audit.outcome.history import Entry
+from m4jax.audit.outcome.results import Results
 from m4jax.errors import DamagedError, InputError
 from m4jax.evaluation.measures.measure import Measure
 from m4jax.report.page.content import OUTSIDE, UNCLEAR, WITHIN

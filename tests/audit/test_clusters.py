@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse, stats
 
-from m4jax.audit import clusters
-from m4jax.audit.clusters import Groups
+from m4jax.audit.data import clusters
+from m4jax.audit.data.clusters import Groups
 from m4jax.evaluation.resampling import Settings
 
 SETTINGS = Settings(resamples=400)

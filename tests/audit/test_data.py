@@ -10,8 +10,9 @@ from helpers.data_made import made
 from PIL import Image
 from scipy import sparse
 
-from m4jax.audit import coverage, hidden, patterns, reach, shown
-from m4jax.audit.data import DataSettings, measure_data, sample_of
+from m4jax.audit.data import coverage, hidden, patterns, reach
+from m4jax.audit.data.part import DataSettings, measure_data, sample_of
+from m4jax.audit.inputs import shown
 from m4jax.data import readers
 from m4jax.errors import InputError
 from m4jax.evaluation.measures.pictures import Attribute

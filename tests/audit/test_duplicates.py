@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from m4jax.audit import duplicates
+from m4jax.audit.data import duplicates
 
 
 def scene(seed):

@@ -4,8 +4,8 @@ import csv
 
 import pytest
 
-from m4jax.audit import known
 from m4jax.audit.config import AuditConfig
+from m4jax.audit.inputs import known
 from m4jax.errors import InputError
 
 

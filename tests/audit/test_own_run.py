@@ -8,9 +8,10 @@ from PIL import Image
 from configs import audit as audit_file
 from configs import base
 from m4jax import training
-from m4jax.audit import own_run, stages
+from m4jax.audit import stages
 from m4jax.audit.config import audit_config
 from m4jax.audit.job import Job
+from m4jax.audit.model import own_run
 from m4jax.errors import InputError
 from m4jax.grid.cells import merge
 from m4jax.run import model

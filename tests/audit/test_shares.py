@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from helpers.data_made import made
 
-from m4jax.audit.clusters import Groups
-from m4jax.audit.shares import AttributeShares
+from m4jax.audit.data.clusters import Groups
+from m4jax.audit.data.shares import AttributeShares
 from m4jax.evaluation.measures.kinds import KINDS
 from m4jax.evaluation.resampling import Settings
 

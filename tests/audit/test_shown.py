@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from m4jax.audit import shown
+from m4jax.audit.inputs import shown
 from m4jax.errors import InputError
 
 

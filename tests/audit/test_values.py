@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from m4jax.audit import values
+from m4jax.audit.inputs import values
 from m4jax.errors import InputError
 
 GENDER = {"gender": ("woman", "man")}

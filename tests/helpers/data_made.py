@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from m4jax.audit.shown import Shown
+from m4jax.audit.inputs.shown import Shown
 from m4jax.evaluation.measures.pictures import Attribute
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from m4jax.audit import values
 from m4jax.audit.annotating.config import SeveralConfig
-from m4jax.audit.shown import named_by
+from m4jax.audit.inputs import values
+from m4jax.audit.inputs.shown import named_by
 from m4jax.data.annotation import Lexicon, load_lexicon, zero_shot
 from m4jax.data.annotation.union import UNKNOWN, Part
 from m4jax.errors import InputError

@@ -75,9 +75,9 @@ def annotate_all(
     collections = opened(config)
     if not config.model:
         return annotate(config, collections, None, None)
-    from m4jax.audit import model  # which loads JAX: not for columns alone
+    from m4jax.audit.model import embedding  # which loads JAX: not for columns alone
 
-    looker = model.open_model(
+    looker = embedding.open_model(
         config.model, folder, tokenizer=config.tokenizer, batch_size=config.batch_size, tell=tell
     )
     texts = looker.texts()

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
-from m4jax.audit import clusters
-from m4jax.audit.clusters import Groups, Rates
-from m4jax.audit.shown import Shown
+from m4jax.audit.data import clusters
+from m4jax.audit.data.clusters import Groups, Rates
+from m4jax.audit.inputs.shown import Shown
 from m4jax.evaluation import intervals
 from m4jax.evaluation.intervals import Interval
 from m4jax.evaluation.measures.measure import DATA, Measure, measured

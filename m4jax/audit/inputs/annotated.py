@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from m4jax.audit import joining, listed, values
-from m4jax.audit.shown import Shown
+from m4jax.audit.inputs import joining, listed, values
+from m4jax.audit.inputs.shown import Shown
 from m4jax.data.annotation import Lexicon
 from m4jax.errors import InputError
 from m4jax.evaluation.measures.pictures import UNKNOWN, Attribute

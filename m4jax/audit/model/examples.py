@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from m4jax.audit.inputs.known import Known
 from m4jax.audit.job import Job
-from m4jax.audit.known import Known
 from m4jax.audit.thumbnails import thumbnail
 from m4jax.errors import InputError
 from m4jax.evaluation.measures.pictures import PictureSet

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from m4jax import balance
-from m4jax.audit.patterns import Patterns
-from m4jax.audit.shown import Shown
+from m4jax.audit.data.patterns import Patterns
+from m4jax.audit.inputs.shown import Shown
 from m4jax.balance.feasibility import MARGIN
 from m4jax.evaluation.measures.pictures import UNKNOWN
 from m4jax.progress import Progress

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import special
 
 from m4jax import balance
-from m4jax.audit.patterns import Patterns
+from m4jax.audit.data.patterns import Patterns
 from m4jax.balance.constraints.conditions import call
 from m4jax.report.page.content import GROUPS, Table
 

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from m4jax import files
-from m4jax.audit import annotated, joining, listed, values, vectors
 from m4jax.audit.config import AuditConfig, SetConfig
-from m4jax.audit.joining import Rows
-from m4jax.audit.listed import Columns
-from m4jax.audit.shown import Shown, by_words
-from m4jax.audit.vectors import PICTURES, UNUSABLE, Vectors
+from m4jax.audit.inputs import annotated, joining, listed, values, vectors
+from m4jax.audit.inputs.joining import Rows
+from m4jax.audit.inputs.listed import Columns
+from m4jax.audit.inputs.shown import Shown, by_words
+from m4jax.audit.inputs.vectors import PICTURES, UNUSABLE, Vectors
 from m4jax.data import readers
 from m4jax.data.annotation import load_lexicon
 from m4jax.data.readers.collection import CAPTIONS, UID, Collection

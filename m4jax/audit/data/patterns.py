@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from scipy import sparse
 
-from m4jax.audit.shown import Shown
+from m4jax.audit.inputs.shown import Shown
 
 
 @dataclasses.dataclass(frozen=True)

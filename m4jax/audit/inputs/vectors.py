@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from m4jax.audit import listed
+from m4jax.audit.inputs import listed
 from m4jax.errors import InputError
 from m4jax.files import parquet
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from m4jax.audit import changes, history
-from m4jax.audit.history import Row
+from m4jax.audit.inputs.known import Known
 from m4jax.audit.job import Job
-from m4jax.audit.known import Known
+from m4jax.audit.outcome import changes, history
+from m4jax.audit.outcome.history import Row
 from m4jax.evaluation.measures.measure import VERSION, Measure
 from m4jax.evaluation.measures.pictures import PictureSet
 from m4jax.report.page import sentences

@@ -5,14 +5,14 @@ import math
 
 import numpy as np
 
-from m4jax.audit import duplicates
-from m4jax.audit.clusters import BINS, Groups
-from m4jax.audit.coverage import coverage, repeated_captions
-from m4jax.audit.hidden import hidden
-from m4jax.audit.patterns import patterns
-from m4jax.audit.reach import RATES, Reach, reach
-from m4jax.audit.shares import AttributeShares
-from m4jax.audit.shown import Shown
+from m4jax.audit.data import duplicates
+from m4jax.audit.data.clusters import BINS, Groups
+from m4jax.audit.data.coverage import coverage, repeated_captions
+from m4jax.audit.data.hidden import hidden
+from m4jax.audit.data.patterns import patterns
+from m4jax.audit.data.reach import RATES, Reach, reach
+from m4jax.audit.data.shares import AttributeShares
+from m4jax.audit.inputs.shown import Shown
 from m4jax.balance.constraints.bands import LEAST, POINTS
 from m4jax.data.readers.collection import Collection
 from m4jax.errors import InputError

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from m4jax import files
-from m4jax.audit import vectors
 from m4jax.audit.config import AuditConfig
-from m4jax.audit.vectors import TEXTS
+from m4jax.audit.inputs import vectors
+from m4jax.audit.inputs.vectors import TEXTS
 from m4jax.errors import InputError, nearest
 from m4jax.evaluation.measures.pictures import Texts
 from m4jax.evaluation.measures.prompts import AuditPrompts

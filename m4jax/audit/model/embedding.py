@@ -18,8 +18,8 @@ import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFilter
 
 from m4jax import files, models
-from m4jax.audit import own_run
-from m4jax.audit.measuring import Embedded
+from m4jax.audit.model import own_run
+from m4jax.audit.model.measuring import Embedded
 from m4jax.data import pictures, tokenizers
 from m4jax.data.examples import Tokenizer
 from m4jax.data.readers.collection import Collection

@@ -4,7 +4,7 @@ import collections
 
 import numpy as np
 
-from m4jax.audit.shown import Shown
+from m4jax.audit.inputs.shown import Shown
 from m4jax.report.page.content import DATA, DUPLICATES, Table
 
 REPEATED = 10  # captions that are told

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from m4jax.audit.config import AuditConfig
-from m4jax.audit.known import Known
+from m4jax.audit.inputs.known import Known
 from m4jax.errors import InputError
 from m4jax.evaluation.measures import comparison, suite, word_lists
 from m4jax.evaluation.measures.asked import Asked

@@ -5,9 +5,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from m4jax.audit import listed
-from m4jax.audit.listed import Columns
-from m4jax.audit.values import text
+from m4jax.audit.inputs import listed
+from m4jax.audit.inputs.listed import Columns
+from m4jax.audit.inputs.values import text
 from m4jax.errors import InputError
 
 CAPTIONS = ("caption", "captions", "text", "texts", "sentence", "sentences", "raw", "title")

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from m4jax.audit import measuring
+from m4jax.audit.inputs.known import Known
 from m4jax.audit.job import Job
-from m4jax.audit.known import Known
-from m4jax.audit.measuring import Embedded
+from m4jax.audit.model import measuring
+from m4jax.audit.model.measuring import Embedded
 from m4jax.data import readers
 from m4jax.errors import InputError
 from m4jax.evaluation.measures.pictures import PictureSet
@@ -83,6 +83,6 @@ def _renamed(pictures: PictureSet, how: str) -> PictureSet:
 
 
 def _module() -> Any:
-    from m4jax.audit import model
+    from m4jax.audit.model import embedding
 
-    return model
+    return embedding

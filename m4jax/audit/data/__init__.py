@@ -1,0 +1,1 @@
+"""What an audit says of data: `part.measure_data`."""
