@@ -130,6 +130,10 @@ class AuditConfig(SetConfig):
             raise InputError("config.texts: a model embeds its own texts; leave one of them out")
         if self.blurred and not (self.model and self.data):
             raise InputError("config.blurred: of config.data as config.model sees it; set both")
+        if self.show_pictures and not (self.model or any(x.embeddings for x in self.every_set)):
+            raise InputError(
+                "config.show_pictures: shows whom a model takes pictures for; set config.model"
+            )
         if self.batch_size < 1:
             raise InputError(f"config.batch_size: expected 1 or more, got {self.batch_size}")
         if self.logit_scale <= 0:

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 from helpers import audit_material, commands
 
 from m4jax.audit.config import AuditConfig
 from m4jax.audit.outcome import results
+from m4jax.errors import InputError
 
 DATE = "--config.date=2026-11-27"
 
@@ -69,3 +71,8 @@ def test_the_default_configuration_is_that_of_the_class():
     config = AuditConfig(data="x")
     assert config.settings.resamples == 1000 and config.every_set[0].title == "x"
     assert np.isclose(config.level, 0.95) and not config.show_pictures
+
+
+def test_pictures_that_no_model_looks_at_are_not_shown():
+    with pytest.raises(InputError, match="whom a model takes pictures for"):
+        AuditConfig(data="x", show_pictures=True)
