@@ -26,7 +26,6 @@ FORMS = {  # -> what else reads it
     "folder": ("datasets",),  # an imagefolder, with metadata.csv
     "captions": ("datasets",),  # csv
 }
-_FILES = {"parquet": "pairs.parquet", "captions": "captions/captions.csv"}
 _MADE = "made.json"
 _ROWS = 1 << 12
 Example = tuple[str, bytes]  # caption and picture

@@ -57,10 +57,6 @@ class Study:
         moved = np.abs(found.value + found.draws)
         return Value(abs(found.value), moved - moved.mean() if moved.size else moved)
 
-    def seeds_of(self, condition: str) -> tuple[int, ...]:
-        """Returns the seeds of a condition."""
-        return tuple(seed for c, seed, *_ in self._values if c == condition)
-
     def level(self, condition: str, name: str, seeds: Sequence[int]) -> tuple[float, float]:
         """Returns mean and standard deviation over seeds; NaN where it can't be told."""
         values = np.array([self.get(condition, seed, name).value for seed in seeds])

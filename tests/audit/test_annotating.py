@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 import subprocess
 import sys
 
@@ -94,6 +95,15 @@ def test_captions_pictures_and_columns_are_united_and_contradictions_are_unknown
 def test_what_can_not_be_is_told(photos, changes, message):
     with pytest.raises(InputError, match=message):
         annotated(photos, **changes)
+
+
+def test_a_uid_that_stands_in_two_folders_is_refused(photos, tmp_path):
+    shutil.copytree(photos, tmp_path / "again")
+    config = SeveralConfig(
+        files=(str(photos), str(tmp_path / "again")), columns=(("man", "sex", "m"),)
+    )
+    with pytest.raises(InputError, match="the uid 'a' of 'uid' stands twice"):
+        several.annotate(config, several.opened(config), None, None)
 
 
 def test_a_thumbnail_keeps_nothing_but_the_picture():

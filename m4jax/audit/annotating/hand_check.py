@@ -6,7 +6,6 @@ uid, so that it is the same on every machine, and stays as it is when other exam
 
 import csv
 import dataclasses
-import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow as pa
 from m4jax import files
 from m4jax.balance.judging.intervals import wilson
 from m4jax.errors import InputError, nearest
+from m4jax.tables.selection import uniform
 from m4jax.terminal import plain
 
 UNCLEAR, YES, NO = "unclear", "yes", "no"
@@ -50,12 +50,6 @@ class Item:
     uid: str
     caption: str
     questions: tuple[Question, ...]
-
-
-def rank(uids: Sequence[str], seed: int) -> np.ndarray:
-    """Returns the order [n] of uids by SHA-256 of "seed/uid"."""
-    keys = [hashlib.sha256(f"{seed}/{uid}".encode()).digest() for uid in uids]
-    return np.array(sorted(range(len(keys)), key=keys.__getitem__), int)
 
 
 def sample(
@@ -92,7 +86,7 @@ def sample(
         )
     rows = np.flatnonzero(known)
     uids = table["uid"].cast(pa.string()).take(pa.array(rows)).to_pylist()
-    chosen = rows[rank(uids, seed)[:number]]
+    chosen = rows[np.argsort(uniform(uids, seed=seed), kind="stable")[:number]]
     part = table.take(pa.array(chosen)).to_pylist()
     return [_item(row, attributes, labels, place + seed) for place, row in enumerate(part)]
 

@@ -20,6 +20,7 @@ from m4jax.data.annotation import inputs, load_lexicon
 from m4jax.data.annotation.tables import AnnotateConfig
 from m4jax.data.annotation.union import UNKNOWN, Agreement, Part, agreement, united
 from m4jax.data.readers.collection import CAPTIONS, UID, Collection
+from m4jax.data.readers.uids import check
 from m4jax.errors import InputError, nearest
 from m4jax.evaluation.measures.pictures import Texts
 from m4jax.files import atomic, parquet
@@ -133,7 +134,7 @@ def annotate(
             embeddings, faults = embed(collection)
             left_out += faults
             found[PICTURES].append(by_source.by_pictures(lexicon, embeddings, texts, config))
-    _check_unique(uids)
+    check(lambda: iter([uids]), ", ".join(config.files), "uid")
     parts = {name: _one_below_another(x) for name, x in found.items() if x}
     whole = united(list(parts.values()))
     columns = {"uid": pa.array(uids, pa.string()), "caption": pa.array(captions, pa.string())}
@@ -211,13 +212,3 @@ def _agreements(parts: Mapping[str, Part]) -> dict[str, dict[tuple[str, str], Ag
                 pair = agreement(column, parts[other].attributes[name])
                 found.setdefault(name, {})[one, other] = pair
     return found
-
-
-def _check_unique(uids: Sequence[str]) -> None:
-    seen: set[str] = set()
-    for uid in uids:
-        if uid in seen:
-            raise InputError(
-                f"two examples have the uid {uid!r}; name the field of a uid in config.uid"
-            )
-        seen.add(uid)
