@@ -1,7 +1,6 @@
 """The runs: the models that are there, their folders, and what is trained from these."""
 
 import dataclasses
-import functools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from experiments.finetuning.settings import TuneConfig
-from m4jax import progress
-from m4jax.grid import pool, tasks
+from m4jax.grid import pool, tasks, working
 from m4jax.grid.cells import Cell, expand
 from m4jax.run import model
 from m4jax.run.config import RunConfig
@@ -85,37 +83,15 @@ def conditions(bases: Bases, seed: int, rate: float, tuning: TuneConfig) -> dict
 def train(named: Mapping[str, RunConfig], layout: Layout, workers: int, console: Console) -> int:
     """Trains and evaluates what is missing; returns how many runs failed."""
     missing = {name: config for name, config in named.items() if not is_done(config, layout)}
-    return _work(
+    return len(working.work(
         [
             pool.Task(config.id, "run", name, (config.to_json(),))
             for name, config in missing.items()
         ],
         layout, workers, console,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def train_bases(cells: Iterable[Cell], layout: Layout, workers: int, console: Console) -> int:
     """Prepares data and weights, and trains and evaluates the models that are there."""
-    return _work(tasks.pending(list(cells), layout), layout, workers, console)
-
-
-def _work(todo: list[pool.Task], layout: Layout, workers: int, console: Console) -> int:
-    failed = []
-    shares = {task.id: tasks.share(task) for task in todo}
-    display = progress.Display(console, shares, {task.id: task.title for task in todo})
-
-    def report(task: pool.Task, event: dict[str, Any]) -> None:
-        if event["event"] in ("failed", "skipped"):
-            failed.append(task.title)
-        display.show(task.id, event)
-
-    if todo:
-        with display.live():
-            pool.run(
-                todo,
-                root=layout.root,
-                workers=workers,
-                report=report,
-                state=functools.partial(tasks.state_of, layout=layout),
-            )
-    return len(failed)
+    return len(working.work(tasks.pending(list(cells), layout), layout, workers, console))

@@ -20,6 +20,20 @@ def described(cells: Sequence[Cell]) -> dict[str, Any]:
     return json.loads(json.dumps(whole))
 
 
+def enter(cells: Sequence[Cell], layout: Layout) -> int:
+    """Notes the cells in the directory; returns how many others it has already.
+
+    Raises:
+        InputError: as `check`.
+    """
+    with files.locked(layout.root / "locks" / "config"):
+        check(cells, layout)
+        old = files.read_sealed(layout.config) if layout.config.exists() else {}
+        new = described(cells)
+        files.write_sealed(layout.config, old | new)
+    return len(old.keys() - new.keys())
+
+
 def check(cells: Sequence[Cell], layout: Layout) -> None:
     """Raises `InputError` if the directory has a cell as another run, naming the differences.
 

@@ -1,6 +1,5 @@
 """A study from its configuration to tables and figures; it does what is missing."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,8 @@ from rich.table import Table
 
 from m4jax import files, limits
 from m4jax.errors import InputError
-from m4jax.grid import collect, cost, directory, pool, tasks
+from m4jax.grid import collect, cost, directory, pool, tasks, working
 from m4jax.grid.cells import Cell, expand, levels
-from m4jax.progress import Display
 from m4jax.run.config import from_json
 from m4jax.run.state import (
     LOG,
@@ -74,16 +72,11 @@ def main(
         return cost.show(cells, layout, workers=workers, console=console, flops_per_second=flops)
     if action == "figures":
         return _show(config, cells, layout, console)
-    with files.locked(layout.root / "locks" / "config"):
-        directory.check(cells, layout)
-        old = files.read_sealed(layout.config) if layout.config.exists() else {}
-        described = directory.described(cells)
-        files.write_sealed(layout.config, old | described)
-        if action == "retry":
-            _forget_failures(cells, layout)
-    failed = _run(cells, layout, workers, fleet, console)
+    others = directory.enter(cells, layout)
+    if action == "retry":
+        _forget_failures(cells, layout)
+    failed = work(cells, layout, workers, console, fleet=fleet)
     missing = _show(config, cells, layout, console, collecting=True)
-    others = len(old.keys() - described.keys())
     if others:
         console.print(f"{others} more runs of the directory are no part of this configuration")
     return 1 if missing or failed else 0
@@ -96,29 +89,17 @@ def _forget_failures(cells: Sequence[Cell], layout: Layout) -> None:
             clear_failed(config, layout)
 
 
-def _run(cells: Sequence[Cell], layout: Layout, workers: int, fleet: int, console: Console) -> int:
-    """Does what is missing; returns the number of tasks and runs that failed."""
-    pending = tasks.pending(cells, layout, fleet=fleet)
-    shares = {task.id: tasks.share(task) for task in pending}
-    display = Display(console, shares, {task.id: task.title for task in pending})
-    failures = []
+def work(
+    cells: Sequence[Cell], layout: Layout, workers: int, console: Console, *, fleet: int = 1
+) -> int:
+    """Does what is missing, and shows no results; returns the number of failed tasks and runs."""
 
-    def report(task: pool.Task, event: dict[str, Any]) -> None:
-        if event["event"] in ("failed", "skipped"):
-            failures.append((task.title, event["message"]))
-        if event["event"] == "failed" and event["lasting"] and task.kind in ("run", "fleet"):
+    def mark(task: pool.Task, event: dict[str, Any]) -> None:
+        if event["lasting"] and task.kind in ("run", "fleet"):
             _mark_failed(task, event, layout)
-        display.show(task.id, event)
 
-    if pending:
-        with display.live():
-            pool.run(
-                pending,
-                root=layout.root,
-                workers=workers,
-                report=report,
-                state=functools.partial(tasks.state_of, layout=layout),
-            )
+    todo = tasks.pending(cells, layout, fleet=fleet)
+    failures = working.work(todo, layout, workers, console, on_failure=mark)
     old = [cell for cell in cells if state(cell.config, layout) == "failed"]
     if failures or old:
         now = (f"{len(failures)} tasks failed now", "red")

@@ -236,12 +236,15 @@ VARIANTS: dict[str, Variant] = {
         mlp_width=None,
     ),
     # The testbed's own.
+    "emoji-XS/16": _emoji(16, width=32, depth=2, heads=1),
     "emoji-S/16": _emoji(16, width=64, depth=3, heads=2),
     "emoji-S/8": _emoji(8, width=64, depth=3, heads=2),
     "emoji-S/4": _emoji(4, width=64, depth=3, heads=2),
+    "emoji-M/16": _emoji(16, width=96, depth=5, heads=3),  # eleven times XS/16
     "emoji-B/16": _emoji(16, width=128, depth=4, heads=4),
     "emoji-B/8": _emoji(8, width=128, depth=4, heads=4),
     "emoji-B/4": _emoji(4, width=128, depth=4, heads=4),
+    "emoji-SigLIP-S/16": dataclasses.replace(_emoji(16, width=64, depth=3, heads=2), pooling="map"),
     "emoji-SigLIP-S/8": dataclasses.replace(_emoji(8, width=64, depth=3, heads=2), pooling="map"),
     # Of OpenAI-CLIP's own form, which files of transformers and open_clip can hold.
     "emoji-CLIP-S/8": dataclasses.replace(

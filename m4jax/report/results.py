@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import hashlib
 import io
 import json
 import math
@@ -16,12 +15,11 @@ import pyarrow as pa
 from m4jax import files
 from m4jax.errors import DamagedError, InputError, nearest
 from m4jax.files import parquet
+from m4jax.report import content
+from m4jax.report.content import CONTENT, EVALUATIONS, LEVELS, REGISTRATION
 
 ORACLE = "oracle"  # the version trained on a world at parity: what balancing aims at
 Rows = list[dict[str, Any]]
-LEVELS = b"levels"  # in the metadata of the file
-EVALUATIONS = b"evaluations"  # likewise
-CONTENT = b"content"  # likewise: the checksum of all that is read from it
 UNSEALED = ("it has no checksum of its content: damaged, or of an earlier version; run the study's "
             "command again, which collects it anew")  # fmt: skip
 # The columns of every study; those that follow them are its factors other than the version.
@@ -74,11 +72,13 @@ class Results:
         levels: factor -> its levels in their order, the default first; where a table doesn't say,
             they are taken in the order in which its runs have them.
         evaluations: run -> an id of how it was evaluated; none in tables of earlier versions.
+        registration: SHA-256 of the text by which the study was registered; "" if it was not.
     """
 
     columns: Mapping[str, np.ndarray]
     levels: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
     evaluations: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    registration: str = ""
 
     def __len__(self) -> int:
         return len(self.columns["kind"])
@@ -163,6 +163,7 @@ def write(
     rows: Iterable[Mapping[str, Any]],
     levels: Mapping[str, Sequence[str]] | None = None,
     evaluations: Mapping[str, str] | None = None,
+    registration: str = "",
 ) -> None:
     """Writes the rows as parquet, atomically; the same rows give the same bytes.
 
@@ -171,6 +172,7 @@ def write(
         rows: each with the fields of `SCHEMA`, and with the same factors.
         levels: see `Results`.
         evaluations: likewise.
+        registration: likewise.
 
     Raises:
         InputError: for a row whose fields are not those of `SCHEMA` and the first row's factors.
@@ -188,8 +190,12 @@ def write(
         metadata = {LEVELS: json.dumps(levels or {})}
         if evaluations:
             metadata[EVALUATIONS] = json.dumps(evaluations, sort_keys=True)
+        if registration:
+            metadata[REGISTRATION] = registration
         table = table.replace_schema_metadata(metadata)
-        table = table.replace_schema_metadata({**table.schema.metadata, CONTENT: _digest(table)})
+        table = table.replace_schema_metadata(
+            {**table.schema.metadata, CONTENT: content.digest(table)}
+        )
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InputError(f"results: a value is not of its column's type ({error})") from None
     with files.atomic(path) as temporary:
@@ -215,7 +221,7 @@ def read(path: str | os.PathLike) -> Results:
     if CONTENT not in metadata:
         raise DamagedError(f"{path}: {UNSEALED}")
     try:
-        intact = metadata[CONTENT] == _digest(table)
+        intact = metadata[CONTENT] == content.digest(table)
         levels = json.loads(metadata[LEVELS])
         evaluations = json.loads(metadata.get(EVALUATIONS, b"{}"))
     except (pa.ArrowException, LookupError, ValueError, RecursionError):
@@ -223,40 +229,35 @@ def read(path: str | os.PathLike) -> Results:
     if not intact:
         raise DamagedError(f"{path}: damaged (the checksum of its content differs); rebuild it")
     columns = {name: _array(table[name]) for name in table.schema.names}
-    return Results(columns, levels, evaluations)
+    return Results(columns, levels, evaluations, metadata.get(REGISTRATION, b"").decode())
+
+
+def join(parts: Sequence[Results]) -> Results:
+    """Returns the rows of several tables of one study as one table.
+
+    Raises:
+        InputError: if there are none, or they differ in columns, levels or registration, or share
+            a run.
+    """
+    if not parts:
+        raise InputError("results: no parts to be joined")
+    first = parts[0]
+    for part in parts:
+        alike = (list(part.columns), part.levels, part.registration)
+        if alike != (list(first.columns), first.levels, first.registration):
+            raise InputError("results: the parts are of different studies (columns or levels)")
+    runs = [set(part.select(kind="run")["run_id"].tolist()) for part in parts]
+    if sum(map(len, runs)) > len(set().union(*runs)):
+        raise InputError("results: two parts hold the same run")
+    columns = {name: np.concatenate([p.columns[name] for p in parts]) for name in first.columns}
+    evaluations = {run: how for part in parts for run, how in part.evaluations.items()}
+    return dataclasses.replace(first, columns=columns, evaluations=evaluations)
 
 
 def _is_results(schema: pa.Schema) -> bool:
     fixed, factors = pa.schema(list(schema)[: len(SCHEMA)]), list(schema)[len(SCHEMA) :]
     alike = fixed.equals(SCHEMA) and all(field.type == pa.string() for field in factors)
     return alike and len(set(schema.names)) == len(schema)
-
-
-def _digest(table: pa.Table) -> bytes:
-    """Returns the SHA-256 of what is read from a table: levels, evaluations, names, types, values.
-
-    It depends neither on how the file is laid out nor on who writes it.
-    """
-    metadata = table.schema.metadata or {}
-    found = hashlib.sha256(metadata.get(LEVELS, b""))
-    if EVALUATIONS in metadata:
-        found.update(b"\n" + EVALUATIONS + b"\n" + metadata[EVALUATIONS] + b"\n")
-    for field, chunks in zip(table.schema, table.columns, strict=True):
-        column = chunks.combine_chunks()
-        lists = pa.types.is_list(field.type)
-        kind = str(
-            field.type.value_type if lists else field.type
-        )  # its items may be called so or so
-        found.update(json.dumps([field.name, lists, kind, len(column)]).encode())
-        if lists:
-            found.update(column.value_lengths().fill_null(0).to_numpy().astype("<i8").tobytes())
-            column = column.flatten()
-        if pa.types.is_floating(column.type):
-            values = column.to_numpy(zero_copy_only=False).astype("<f8")
-            found.update(np.where(np.isnan(values), np.nan, values).tobytes())
-        else:
-            found.update(json.dumps(column.to_pylist(), default=str).encode())
-    return found.hexdigest().encode()
 
 
 def _array(column: pa.ChunkedArray) -> np.ndarray:

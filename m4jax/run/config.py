@@ -242,7 +242,7 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
         raise InputError("unknown field config.train.seed: set config.seed")
     fields = {name: config[name] for name in ("init_from", "in_memory_gb", "track", "evaluate")}
     fields |= {
-        "source": _source(config),
+        "source": _source(config, seed),
         "filter": chosen if filtered else None,
         "balance": _with_own_seed(balance, seed) if balanced else None,
         "during": during if balanced else (),
@@ -252,8 +252,8 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
     return record(RunConfig, fields, "config")
 
 
-def _source(config: Mapping[str, Any]) -> Source:
-    """Returns the source that `config.source` names; of the others only the names are checked."""
+def _source(config: Mapping[str, Any], seed: int) -> Source:
+    """Returns the source that is named, drawn by the run's seed if its own is `OWN`."""
     for name, kind in SOURCES.items():
         names = [field.name for field in dataclasses.fields(kind)]
         if "enabled" in config[name]:
@@ -262,7 +262,8 @@ def _source(config: Mapping[str, Any]) -> Source:
     name = config["source"]
     if not isinstance(name, str) or name not in SOURCES:
         raise InputError(f"config.source: unknown {name!r}; {nearest(str(name), SOURCES)}")
-    return record(SOURCES[name], config[name], f"config.{name}")
+    own = {"seed": seed} if config[name].get("seed") == OWN else {}
+    return record(SOURCES[name], config[name] | own, f"config.{name}")
 
 
 def _with_own_seed(balance: BalanceConfig, seed: int) -> BalanceConfig:

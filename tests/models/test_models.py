@@ -55,10 +55,13 @@ PARAMETERS = {
     "SigLIP2-g/16": 1_871_393_906,
     "emoji-S/8": 255_489,
     "emoji-S/4": 249_345,
+    "emoji-XS/16": 81_889,
     "emoji-S/16": 291_585,
+    "emoji-M/16": 814_657,
     "emoji-B/8": 1_118_849,
     "emoji-B/4": 1_106_561,
     "emoji-B/16": 1_191_041,
+    "emoji-SigLIP-S/16": 337_409,
     "emoji-SigLIP-S/8": 301_313,
     "emoji-CLIP-S/8": 255_745,  # emoji-S/8 with a class token, its position, and a norm before
 }

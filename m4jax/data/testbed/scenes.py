@@ -32,7 +32,7 @@ class Knobs:
 
     examples: int = 40_000  # size of the training split
     resolution: int = 32  # pixels a side
-    seed: int = 0  # of everything drawn
+    seed: int = 0  # of everything drawn; in a run's configuration -1: the run's own
     men: float = 0.65  # prevalence of men among persons, but where a thing decides
     association: float = 1.0  # b; 0: occupations at parity, 1: the census' shares of women
     company: float = 1.0  # how far things keep company with men; 0: not at all
