@@ -48,13 +48,8 @@ def pytest_runtest_teardown(item, nextitem):
 
 @pytest.fixture(scope="session")
 def sprites():
-    """The testbed's sprites; with it, preparing a world does not read them again."""
-    from m4jax.data.testbed import emoji_scenes
-
-    read = load_sprites()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(emoji_scenes, "load_sprites", lambda: read)
-        yield read
+    """The testbed's sprites."""
+    return load_sprites()
 
 
 @pytest.fixture(scope="session")
@@ -63,13 +58,23 @@ def small_world():
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory, small_world, sprites, worker_id):
+def data_dir(tmp_path_factory, small_world, worker_id):
     """A directory with a small world, prepared; the workers of a test run share it."""
     base = tmp_path_factory.getbasetemp()
     directory = (base if worker_id == "master" else base.parent) / "data"
     with files.locked(directory.with_suffix(".lock")):
         small_world.prepare(directory)
     return directory
+
+
+@pytest.fixture(scope="session")
+def dataset(data_dir, small_world):
+    """The folder of the same world as a TFDS dataset."""
+    from m4jax.data.testbed import emoji_scenes
+
+    made = emoji_scenes.builder(small_world, data_dir)
+    emoji_scenes.prepare(made)
+    return str(made.data_path)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -13,20 +13,18 @@ from m4jax import balance, files
 from m4jax.data import prepared as datasets
 from m4jax.data.annotation import load_lexicon
 from m4jax.data.pairs import Pairs
-from m4jax.data.testbed import emoji_scenes
 from m4jax.data.testbed.world import annotate
 from m4jax.errors import InputError
 
 
 @pytest.fixture(scope="module")
-def some(small_world, data_dir):
+def some(dataset):
     """The training split of the small world, found by its directory."""
-    folder = str(emoji_scenes.builder(small_world, data_dir).data_path)
     return Pairs(
-        dataset=folder, split="train", image="image", caption="caption", resolution=16,
-        lexicon="en_v1", tokenizer="words", faces=(folder, "faces", "image", "gender"),
-        objects=(folder, "objects", "image", "thing"),
-        scenes=(folder, "scenes[:20]", "image", "caption"),
+        dataset=dataset, split="train", image="image", caption="caption", resolution=16,
+        lexicon="en_v1", tokenizer="words", faces=(dataset, "faces", "image", "gender"),
+        objects=(dataset, "objects", "image", "thing"),
+        scenes=(dataset, "scenes[:20]", "image", "caption"),
     )  # fmt: skip
 
 

@@ -223,9 +223,8 @@ def test_pictures_are_read_by_many_threads_and_in_other_processes(tmp_path):
     assert copied.picture(3) == FOUND[3].picture
 
 
-def test_a_dataset_of_tfds(small_world, data_dir):
-    folder = str(emoji_scenes.builder(small_world, data_dir).data_path)
-    collection = readers.open_collection(folder, split="scenes[:20]")
+def test_a_dataset_of_tfds(small_world, data_dir, dataset):
+    collection = readers.open_collection(dataset, split="scenes[:20]")
     columns = small_world.load_split("scenes", data_dir).columns
     table = material.read(collection)
     assert (collection.kind, len(collection)) == ("tfds", 20)
@@ -233,6 +232,6 @@ def test_a_dataset_of_tfds(small_world, data_dir):
     made = emoji_scenes.builder(small_world, data_dir)
     assert table["uid"][3].as_py() == f"{made.info.full_name}/scenes[:20]/0000000003"
     assert table["occupation"].to_pylist() == columns["occupation"][:20].tolist()
-    assert collection.picture(2) == prepared.Records(folder, "scenes", "image")[2]["image"]
+    assert collection.picture(2) == prepared.Records(dataset, "scenes", "image")[2]["image"]
     with pytest.raises(InputError, match="has several splits; say split= one of"):
-        readers.open_collection(folder)
+        readers.open_collection(dataset)

@@ -38,11 +38,11 @@ def test_arrays_equal_the_generator(data_dir, small_world, sprites):
             break
 
 
-def test_it_is_a_tfds_dataset_without_tensorflow(data_dir, small_world):
+def test_it_is_a_tfds_dataset_without_tensorflow(data_dir, small_world, dataset):
     builder = emoji_scenes.builder(small_world, data_dir)
     source = builder.as_data_source("objects")
     split = small_world.load_split("objects", data_dir)
-    assert len(source) == len(split)
+    assert len(source) == len(split) and str(builder.data_path) == dataset
     np.testing.assert_array_equal(source[7]["image"], split.images[7])
 
 
@@ -62,6 +62,50 @@ def test_evaluation_splits_do_not_depend_on_the_bias(tmp_path, data_dir, small_w
         one = small_world.load_split(name, data_dir)
         two = parity.load_split(name, tmp_path)
         np.testing.assert_array_equal(one.images, two.images)
+
+
+@pytest.mark.parametrize("knobs", [{}, {"unseen": "drawings", "pairs": 100}])
+def test_evaluation_has_the_same_emoji_for_every_seed(tmp_path, knobs):
+    worlds = [World(examples=300, seed=seed, **knobs) for seed in (0, 7)]
+    opened = []
+    for world in worlds:
+        world.prepare(tmp_path)
+        opened.append(world.evaluation(tmp_path))
+    for name in splits.EVALUATION:
+        one, two = (found[name] for found in opened)
+        for key in ("gender", "occupation", "thing"):
+            np.testing.assert_array_equal(one[key], two[key])
+        if knobs or name != "scenes":
+            np.testing.assert_array_equal(one["group"], two["group"])
+            assert (np.asarray(one["images"]) != np.asarray(two["images"])).any()
+    pairs = opened[0]["scenes"]
+    assert len(pairs["captions"]) == knobs.get("pairs", 320)
+    assert (pairs["group"] == worlds[0].load_split("scenes", tmp_path).columns["thing_emoji"]).all()
+
+
+def test_emoji_are_the_clusters_of_the_intervals(data_dir, small_world):
+    found = small_world.evaluation(data_dir)
+    groups = {name: len(np.unique(split["group"])) for name, split in found.items()}
+    kinds = catalog.things().values()
+    assert groups["objects"] == sum(max(1, len(emoji) // 3) for emoji in kinds)
+    assert groups["faces"] == 2 * len(catalog.STYLES)
+    assert groups["workers"] == 2 * len(catalog.occupations())
+    for split in found.values():
+        person = split["gender"] if "gender" in split else split["occupation"]
+        of_persons = split["group"][(person >= 0) & (split["thing"] < 0)]
+        assert not np.isin(of_persons, split["group"][split["thing"] >= 0]).any()
+
+
+def test_a_world_without_the_columns_of_today_is_prepared_anew(tmp_path):
+    world = World(examples=20)
+    old = tmp_path / "arrays" / world.id
+    old.mkdir(parents=True)
+    (old / "manifest.json").write_text("{}")
+    assert not world.is_prepared(tmp_path)
+    world.prepare(tmp_path)
+    columns = world.load_split("train", tmp_path).columns
+    assert set(splits.COLUMNS) < set(columns)
+    assert columns["uid"][3] == f"{world.id}/train/00000003"
 
 
 def test_evaluation_is_balanced_by_construction(data_dir, small_world):

@@ -86,6 +86,12 @@ def test_caption_noise_changes_the_stated_share_of_captions():
     assert 0.08 < changed.mean() <= 0.102  # a few captions are exchanged for equal ones
 
 
+def test_knobs_that_are_none_leave_the_name_alone():
+    assert World().id == "5ff2983824c5"  # as before there were such knobs
+    changed = {World().id, World(unseen="drawings").id, World(pairs=320).id}
+    assert len(changed) == 3
+
+
 def test_worlds_are_a_function_of_their_seed():
     small = World(examples=100)
     one, two = sample(small), sample(small)
@@ -101,6 +107,8 @@ def test_worlds_are_a_function_of_their_seed():
         ({"examples": 0}, "world.examples"),
         ({"resolution": 8}, "world.resolution"),
         ({"scenes": (0.5, 0.5)}, "world.scenes"),
+        ({"unseen": "drawing"}, "world.unseen: unknown 'drawing'; did you mean 'drawings'"),
+        ({"pairs": 0}, "world.pairs: expected at least 1"),
     ],
 )
 def test_bad_knobs_are_refused(knob, message):

@@ -9,7 +9,6 @@ from rich.console import Console
 
 from configs import ablation
 from m4jax import files
-from m4jax.data.testbed import emoji_scenes
 from m4jax.grid import study
 from m4jax.grid.cells import expand, merge
 from m4jax.report import results
@@ -18,14 +17,13 @@ from m4jax.run.state import evaluation_id
 
 
 @pytest.fixture(scope="module")
-def config(small_world, data_dir):
+def config(dataset):
     """Two versions, one filtered; the small world's dataset is taken for one of photographs."""
-    folder = str(emoji_scenes.builder(small_world, data_dir).data_path)
     source = {
-        "dataset": folder, "caption": "caption", "resolution": 32,
-        "faces": (folder, "faces", "image", "gender"),
-        "objects": (folder, "objects", "image", "thing"),
-        "scenes": (folder, "scenes", "image", "caption"),
+        "dataset": dataset, "caption": "caption", "resolution": 32,
+        "faces": (dataset, "faces", "image", "gender"),
+        "objects": (dataset, "objects", "image", "thing"),
+        "scenes": (dataset, "scenes", "image", "caption"),
     }  # fmt: skip
     # The captions say less than the generator knows: fewer constraints can hold.
     balanced = {"balance": {"enabled": True, "labels": ("any_thing",)}, "filter": {"enabled": True}}

@@ -12,6 +12,8 @@ from importlib import resources
 
 VENDORS = ("Appl", "FB", "Goog", "Joy", "Sams", "Twtr", "Wind")
 SHIFT_VENDOR = "Wind"  # left out of training and of all splits but `shift`: drawn unlike the others
+HELD_OUT_STYLES = 5  # of 16, where whole drawings of plain persons are held out
+HELD_OUT_VENDORS = 2  # of those that draw an occupation, where its drawings are held out
 TONES = ("", "light_skin_tone", "medium-light_skin_tone", "medium_skin_tone",
          "medium-dark_skin_tone", "dark_skin_tone")  # fmt: skip
 GENDERS = ("woman", "man")  # the index is the value of the attribute "man"
@@ -39,6 +41,7 @@ class Emoji:
 
     name: str  # CLDR short name
     motif: str  # the same for emoji that are drawn alike, in another skin tone
+    style: str  # of a plain person, one of STYLES; else ""
     gender: int  # index into GENDERS
     occupation: int  # index into occupations()
     thing: int  # index into things()
@@ -81,11 +84,33 @@ def load() -> tuple[Emoji, ...]:
             for tone in TONES:
                 name = _person_name(noun, suffix, tone)
                 held_out = f"{noun} {suffix} {tone}" in out
-                result.append(Emoji(name, f"{noun} {suffix}", gender, occupation, -1, held_out))
+                style = suffix if occupation < 0 else ""
+                shows = (gender, occupation, -1)
+                result.append(Emoji(name, f"{noun} {suffix}", style, *shows, held_out))
     for thing, names in enumerate(things().values()):
         out = _ranked(names, max(1, len(names) // 3))
-        result += [Emoji(name, name, -1, -1, thing, name in out) for name in names]
+        result += [Emoji(name, name, "", -1, -1, thing, name in out) for name in names]
     return tuple(result)
+
+
+@functools.cache
+def held_out_styles() -> frozenset[str]:
+    """Returns the styles of plain persons of which training need see no drawing; by hash."""
+    return frozenset(_ranked(STYLES, HELD_OUT_STYLES))
+
+
+def held_out_vendors(occupation: int, vendors: tuple[str, ...]) -> set[str]:
+    """Returns the vendors of whose drawings of an occupation training need see none; by hash.
+
+    They are the same for women and men: a vendor draws both with the same clothes and tools.
+
+    Args:
+        occupation: index into `occupations()`.
+        vendors: those that draw it.
+    """
+    name = occupations()[occupation].emoji
+    out = _ranked([f"{name} {vendor}" for vendor in vendors], HELD_OUT_VENDORS)
+    return {vendor for vendor in vendors if f"{name} {vendor}" in out}
 
 
 def _text(name: str) -> str:

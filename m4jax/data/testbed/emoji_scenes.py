@@ -7,35 +7,30 @@
     source = builder.as_data_source("train")
 
 Integer columns hold what picture and caption show and say, -1 for nothing; `person_drawing` and
-`thing_drawing` are equal for pictures that show the same drawing, be it in another skin tone.
+`thing_drawing` are equal for pictures that show the same drawing, be it in another skin tone;
+`person_emoji` and `thing_emoji` also for the same emoji as other vendors draw it.
 """
 
 import contextlib
 import dataclasses
-import functools
 import io
 import os
+import shutil
 import sys
-import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from m4jax import files
 from m4jax.data.encoded import EncodedPictures
 from m4jax.data.testbed import splits
-from m4jax.data.testbed.scenes import Knobs, write_captions
+from m4jax.data.testbed.scenes import Knobs
 from m4jax.data.testbed.sprites import Sprites, load_sprites
-from m4jax.errors import InputError
 from m4jax.progress import Progress
-
-# TFDS spills a split over 1,000 MB through TensorFlow; a picture of 72 pixels takes up to 12 kB.
-MAX_BYTES = 900e6
-
-COLUMNS = ("gender", "occupation", "thing", "says_gender", "says_occupation", "says_thing",
-           "person_drawing", "thing_drawing")  # fmt: skip
 
 
 @dataclasses.dataclass
@@ -48,8 +43,11 @@ class Config(tfds.core.BuilderConfig):
 class EmojiScenes(tfds.core.GeneratorBasedBuilder):
     """Scenes of persons and things, of known bias, with captions, composed of emoji pictures."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First version."}  # noqa: RUF012 (TFDS reads it off the class)
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES = {  # noqa: RUF012 (TFDS reads it off the class)
+        "1.0.0": "First version.",
+        "1.1.0": "Columns person_emoji and thing_emoji.",
+    }
     BUILDER_CONFIGS = [Config(name="biased", description="The default knobs.")]  # noqa: RUF012
 
     progress: Progress | None = None
@@ -60,7 +58,7 @@ class EmojiScenes(tfds.core.GeneratorBasedBuilder):
             "image": tfds.features.Image(shape=(side, side, 3), encoding_format="png"),
             "caption": tfds.features.Text(),
             "uid": tfds.features.Text(),
-        } | {name: tfds.features.Scalar(np.int32) for name in COLUMNS}
+        } | {name: tfds.features.Scalar(np.int32) for name in splits.COLUMNS}
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(features),
             supervised_keys=None,
@@ -69,46 +67,42 @@ class EmojiScenes(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
         del dl_manager  # the pictures are package data: nothing to download
-        world = self.builder_config.world
-        if world.examples * world.resolution**2 * 3 > MAX_BYTES:
-            raise InputError(
-                f"world.examples: {world.examples:,} pictures of {world.resolution} pixels may "
-                f"exceed the {MAX_BYTES / 1e6:.0f} MB that one split can hold; choose fewer"
-            )
+        splits.check_size(self.builder_config.world)
         names = (splits.TRAIN, *splits.EVALUATION)
         return {name: self._generate_examples(name) for name in names}
 
     def _generate_examples(self, split: str) -> Iterator[tuple[int, dict]]:
         world = self.builder_config.world
         total = world.examples if split == splits.TRAIN else None
-        for key, example in generate(world, split, self._sprites):
+        for key, example in generate(world, split, load_sprites()):
             if self.progress and total and key % 500 == 0:
                 self.progress("compose pictures", key, total)
             yield key, example
 
-    @functools.cached_property
-    def _sprites(self) -> Sprites:
-        return load_sprites()
-
 
 def generate(world: Knobs, split: str, sprites: Sprites) -> Iterator[tuple[int, dict]]:
     """Yields (key, example) of a split; a pure function of the world, the split and the sprites."""
-    rng = np.random.default_rng([world.seed, zlib.crc32(split.encode())])
-    plan = splits.plan(world, split, sprites)
-    texts = write_captions(plan.scenes, rng)
-    columns = dataclasses.asdict(plan.scenes)
-    for shown in ("person", "thing"):
-        sprite = getattr(plan, shown)
-        columns[f"{shown}_drawing"] = np.where(sprite >= 0, sprites.drawing[sprite], -1)
-    prefix = world.id
-    for i, picture in enumerate(splits.render(plan, sprites, world.resolution, rng)):
-        example = {key: int(column[i]) for key, column in columns.items()}
-        example |= {"image": _png(picture), "caption": texts[i], "uid": f"{prefix}/{split}/{i:08d}"}
-        yield i, example
+    columns, pictures = splits.compose(world, split, sprites)
+    for i, picture in enumerate(pictures):
+        example = {name: _plain(column[i]) for name, column in columns.items()}
+        yield i, example | {"image": _png(picture)}
 
 
 def prepare(builder: EmojiScenes, progress: Progress | None = None) -> None:
-    """Prepares the dataset unless it is there; TFDS renames its directory when all is written."""
+    """Prepares the dataset unless it is there; TFDS renames its directory when all is written.
+
+    An interrupted preparation starts again, and what is left of it is removed.
+    """
+    folder = Path(builder.data_path).parent
+    with files.locked(folder.parent / f".{folder.name}.lock"):
+        if Path(builder.data_path).exists():
+            return
+        for path in folder.glob("incomplete.*"):
+            shutil.rmtree(path, ignore_errors=True)
+        _write(builder, progress)
+
+
+def _write(builder: EmojiScenes, progress: Progress | None) -> None:
     tfds.disable_progress_bar()
     stdout = sys.stdout
 
@@ -129,10 +123,16 @@ def builder(world: Knobs, data_dir: str | os.PathLike) -> EmojiScenes:
 
 
 def encoded(world: Knobs, split: str, data_dir: str | os.PathLike) -> EncodedPictures:
-    """Returns the pictures of a prepared split as they lie in its array_record files."""
+    """Returns the pictures of a split as they lie in array_record files; prepares these first."""
+    made = builder(world, data_dir)
+    prepare(made)
     skip = {"image": tfds.decode.SkipDecoding()}
-    records = builder(world, data_dir).as_data_source(split, decoders=skip)
+    records = made.as_data_source(split, decoders=skip)
     return EncodedPictures(records, resolution=world.resolution)
+
+
+def _plain(value: str | np.integer) -> str | int:
+    return value if isinstance(value, str) else int(value)
 
 
 def _png(picture: np.ndarray) -> bytes:

@@ -18,10 +18,11 @@ import numpy as np
 from m4jax import files
 from m4jax.data.annotation import with_article
 from m4jax.data.testbed import catalog
-from m4jax.errors import InputError
+from m4jax.errors import InputError, nearest
 
 SCENES = ("worker", "face", "company", "thing")
 SAYS = ("says_gender", "says_occupation", "says_thing")
+UNSEEN = ("drawings",)  # values of `Knobs.unseen`
 TEMPLATES = ("{}", "a photo of {}", "a picture of {}")
 COMPANY = ("with", "and", "next to")
 
@@ -44,11 +45,16 @@ class Knobs:
     company_hidden: float = 0.5  # scenes of company in which the person is out of the picture
     proxy: float = 0.3  # scenes of company in which the thing goes with the occupation
     caption_noise: float = 0.02  # captions that belong to another example
+    # What evaluation shows and training does not. None: skin tones of persons, kinds of things by
+    # emoji. "drawings": of persons, too, no drawing in any tone; see `Sprites.held_out_drawing`
+    unseen: str | None = None
+    pairs: int | None = None  # pictures of the split `scenes`; None: 320, no two captions alike
 
     @property
     def id(self) -> str:
-        """The world's name: a hash of its knobs."""
-        return files.digest(dataclasses.asdict(self))
+        """The world's name: a hash of its knobs; those that are None are left out."""
+        knobs = dataclasses.asdict(self)
+        return files.digest({name: value for name, value in knobs.items() if value is not None})
 
     def __post_init__(self):
         if self.examples < 1:
@@ -63,6 +69,11 @@ class Knobs:
                 raise InputError(f"world.{field}: expected 0 to 1, got {getattr(self, field)}")
         if len(self.scenes) != len(SCENES) or abs(sum(self.scenes) - 1) > 1e-9:
             raise InputError(f"world.scenes: expected {len(SCENES)} shares with sum 1")
+        if self.unseen is not None and self.unseen not in UNSEEN:
+            hint = nearest(self.unseen, UNSEEN)
+            raise InputError(f"world.unseen: unknown {self.unseen!r}; {hint}")
+        if self.pairs is not None and self.pairs < 1:
+            raise InputError(f"world.pairs: expected at least 1, or None, got {self.pairs}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The testbed's sprites: distinct emoji pictures, cut to a square, at any size."""
 
 import dataclasses
+import functools
 import hashlib
 import importlib.util
 from collections import defaultdict
@@ -26,7 +27,12 @@ class Sprites:
         vendor: int [k], index into `catalog.VENDORS`.
         gender, occupation, thing: int [k], as in `catalog.Emoji`.
         drawing: int [k], equal for sprites of one motif by one vendor, in other skin tones.
+        motif: int [k], equal for sprites of one motif, whatever its vendor and skin tone; counted
+            in the catalogue's order, so that it is the same in all worlds.
         held_out: bool [k], the emoji is for evaluation.
+        held_out_drawing: bool [k], the same by whole drawings: of plain persons 5 of 16 styles, of
+            workers the drawings of 2 vendors for each occupation (those of the shift vendor apart),
+            in all tones; of things as `held_out`.
         dropped: how many files were left out because their picture stands for two things.
     """
 
@@ -37,7 +43,9 @@ class Sprites:
     occupation: np.ndarray
     thing: np.ndarray
     drawing: np.ndarray
+    motif: np.ndarray
     held_out: np.ndarray
+    held_out_drawing: np.ndarray
     dropped: int
     _scaled: dict[tuple[int, int], np.ndarray] = dataclasses.field(default_factory=dict, repr=False)
 
@@ -54,8 +62,9 @@ class Sprites:
         return self._scaled[sprite, size]
 
 
+@functools.cache
 def load_sprites() -> Sprites:
-    """Reads the catalogue's pictures and keeps one sprite for each distinct content.
+    """Reads the catalogue's pictures, once, and keeps one sprite for each distinct content.
 
     Vendors share pictures: equal content under one emoji name is kept once. Equal content under
     two names (all skin tones drawn as one yellow hand, a man and a woman drawn alike) has no
@@ -74,6 +83,7 @@ def load_sprites() -> Sprites:
     clear = [same for same in seen.values() if len({index for index, _, _ in same}) == 1]
     index, vendor, pixels = zip(*(same[0] for same in clear), strict=True)
     shown = [entries[i] for i in index]
+    motifs = {motif: i for i, motif in enumerate(dict.fromkeys(e.motif for e in entries))}
     return Sprites(
         pixels=np.stack(pixels),
         emoji=np.array(index),
@@ -82,7 +92,9 @@ def load_sprites() -> Sprites:
         occupation=np.array([entry.occupation for entry in shown]),
         thing=np.array([entry.thing for entry in shown]),
         drawing=_number([(v, entry.motif) for v, entry in zip(vendor, shown, strict=True)]),
+        motif=np.array([motifs[entry.motif] for entry in shown]),
         held_out=np.array([entry.held_out for entry in shown]),
+        held_out_drawing=_held_out_drawings(shown, [catalog.VENDORS[v] for v in vendor]),
         dropped=len(files) - sum(map(len, clear)),
     )
 
@@ -91,6 +103,23 @@ def _number(keys: list) -> np.ndarray:
     """Returns a number [k] for each key, equal for equal ones."""
     numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
     return np.array([numbers[key] for key in keys])
+
+
+def _held_out_drawings(shown: list[catalog.Emoji], vendor: list[str]) -> np.ndarray:
+    """Returns `Sprites.held_out_drawing`, [k]."""
+    drawn = defaultdict(set)  # occupation -> vendors that draw it, but the one of `shift`
+    for entry, name in zip(shown, vendor, strict=True):
+        if entry.occupation >= 0 and name != catalog.SHIFT_VENDOR:
+            drawn[entry.occupation].add(name)
+    out = {r: catalog.held_out_vendors(r, tuple(sorted(names))) for r, names in drawn.items()}
+    styles = catalog.held_out_styles()
+
+    def is_out(entry: catalog.Emoji, name: str) -> bool:
+        if entry.thing >= 0:
+            return entry.held_out
+        return name in out[entry.occupation] if entry.occupation >= 0 else entry.style in styles
+
+    return np.array([is_out(entry, name) for entry, name in zip(shown, vendor, strict=True)])
 
 
 def _files(index: dict[str, int]) -> list[tuple[int, int, Path]]:

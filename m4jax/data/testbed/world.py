@@ -1,8 +1,8 @@
 """The testbed as a source of examples: worlds of known bias, composed of emoji pictures.
 
-`DIR/emoji_scenes/<world>/` is the TFDS dataset; `DIR/arrays/<world>/` holds each split decoded:
-`<split>.npy` (uint8 [n, r, r, 3]), `<split>.parquet` (the columns) and, written last,
-`manifest.json` with their sizes and SHA-256.
+`DIR/arrays/<world>-v2/` holds each split: `<split>.npy` (uint8 [n, r, r, 3]), `<split>.parquet`
+(the columns) and, written last, `manifest.json` with their sizes and SHA-256. `emoji_scenes` makes
+the same pictures a TFDS dataset, `DIR/emoji_scenes/<world>/`; it is written where it is asked for.
 """
 
 import dataclasses
@@ -22,12 +22,14 @@ from m4jax.data.encoded import EncodedPictures
 from m4jax.data.examples import Splits, Training
 from m4jax.data.testbed import catalog
 from m4jax.data.testbed.scenes import Knobs, wrong_captions
-from m4jax.data.testbed.splits import EVALUATION, TRAIN
+from m4jax.data.testbed.splits import EVALUATION, TRAIN, check_size, compose
+from m4jax.data.testbed.sprites import load_sprites
 from m4jax.data.tokenizers import WordTokenizer
 from m4jax.errors import InputError
 from m4jax.files import parquet
 from m4jax.progress import Progress
 
+COLUMNS = 2  # version of the splits' columns; those of 1 lacked person_emoji and thing_emoji
 SHOTS = 10  # of each class; where the training pictures have fewer, all of them
 
 
@@ -68,35 +70,34 @@ class World(Knobs):
         return dataclasses.replace(self, examples=examples)
 
     def directory(self, data_dir: str | os.PathLike) -> Path:
-        """Returns where the arrays lie."""
-        return Path(data_dir) / "arrays" / self.id
+        """Returns where the arrays lie; what lacks columns is elsewhere, and made anew."""
+        return Path(data_dir) / "arrays" / f"{self.id}-v{COLUMNS}"
 
     def is_prepared(self, data_dir: str | os.PathLike) -> bool:
         """Tells whether `prepare` has finished."""
         return (self.directory(data_dir) / files.MANIFEST).exists()
 
     def prepare(self, data_dir: str | os.PathLike, progress: Progress | None = None) -> None:
-        """Prepares the dataset and its arrays unless that is done.
+        """Prepares the arrays unless that is done.
 
         An interrupted preparation leaves nothing that counts: it starts again, and what is left of
         it is removed.
+
+        Raises:
+            InputError: if there would be too many pictures, see `splits.check_size`.
         """
         if self.is_prepared(data_dir):
             return
-        # Here: importing TFDS takes seconds, and opening what is prepared needs none.
-        from m4jax.data.testbed import emoji_scenes
-
+        check_size(self)
         folder = self.directory(data_dir)
-        with files.locked(folder.parent / f".{self.id}.lock"):
+        with files.locked(folder.parent / f".{folder.name}.lock"):
             if self.is_prepared(data_dir):  # by another process, meanwhile
                 return
-            builder = emoji_scenes.builder(self, data_dir)
-            _sweep(Path(builder.data_path).parent, "incomplete.*")
-            _sweep(folder.parent, f".{self.id}.[0-9]*")
-            emoji_scenes.prepare(builder, progress)
+            for path in folder.parent.glob(f".{folder.name}.[0-9]*"):  # nobody else prepares here
+                shutil.rmtree(path, ignore_errors=True)
             with files.new_directory(folder) as unfinished:
                 for split in (TRAIN, *EVALUATION):
-                    _decode(builder, split, unfinished, progress)
+                    _write(self, split, unfinished, progress)
                 files.write_manifest(unfinished, world=dataclasses.asdict(self))
 
     def load_split(
@@ -107,7 +108,8 @@ class World(Knobs):
         Args:
             split: its name.
             data_dir: where it was prepared.
-            in_memory_gb: gigabytes; if the decoded pictures take more, they are decoded on demand.
+            in_memory_gb: gigabytes; if the decoded pictures take more, they are decoded on demand,
+                from the TFDS dataset.
 
         Raises:
             InputError: if the split is not prepared, or a file is missing or damaged.
@@ -118,6 +120,7 @@ class World(Knobs):
             raise InputError(f"no split {split!r} in {folder}")
         table = parquet.read(files.intact(folder, f"{split}.parquet"))
         if sizes[images]["bytes"] > in_memory_gb * 1e9:
+            # Here: importing TFDS takes seconds, and nothing else needs it.
             from m4jax.data.testbed import emoji_scenes
 
             pictures = emoji_scenes.encoded(self, split, data_dir)
@@ -149,9 +152,9 @@ class World(Knobs):
         for name in EVALUATION:
             split = self.load_split(name, data_dir)
             columns = split.columns
-            # Pictures of one drawing, in other skin tones or places, are not independent of each
-            # other: they are resampled together. A pair counts to its thing.
-            person, thing = columns["person_drawing"], columns["thing_drawing"]
+            # Pictures of one emoji, by other vendors, in other skin tones or places, are not
+            # independent of each other: they are resampled together. A pair counts to its thing.
+            person, thing = columns["person_emoji"], columns["thing_emoji"]
             group = np.where(thing >= 0, thing, person)
             splits[name] = {"images": split.images, "group": group}
             splits[name] |= {key: columns[key] for key in ("gender", "occupation", "thing")}
@@ -210,10 +213,10 @@ def choose_shots(train: Split) -> dict[str, np.ndarray]:
             candidates = np.flatnonzero(plain & (columns[name] == k))
             rows.append(rng.permutation(candidates)[:SHOTS])
     chosen = np.sort(np.concatenate(rows))
-    drawing = np.where(alone[1], columns["thing_drawing"], columns["person_drawing"])
+    emoji = np.where(alone[1], columns["thing_emoji"], columns["person_emoji"])
     return {
         "images": train.images[chosen],
-        "group": drawing[chosen],
+        "group": emoji[chosen],
         "occupation": np.where(alone[0], columns["occupation"], -1)[chosen],
         "thing": np.where(alone[1], columns["thing"], -1)[chosen],
     }
@@ -227,28 +230,16 @@ def _either(columns: dict[str, np.ndarray], name: str, count: int) -> np.ndarray
     return (shown | said).astype(np.float64)
 
 
-def _decode(builder, split: str, folder: Path, progress: Progress | None) -> None:
-    """Decodes a split of the TFDS dataset into `folder`."""
-    source = builder.as_data_source(split)
-    side = builder.builder_config.world.resolution
-    shape, rows = (len(source), side, side, 3), []
+def _write(world: World, split: str, folder: Path, progress: Progress | None) -> None:
+    """Composes a split into `folder`."""
+    columns, pictures = compose(world, split, load_sprites())
+    side, count = world.resolution, len(columns["uid"])
     # Written in sequence, not through a memory map: a full disk is then an error, not a SIGBUS.
     with open(folder / f"{split}.npy", "wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        header = {"descr": "|u1", "fortran_order": False, "shape": (count, side, side, 3)}
         np.lib.format.write_array_header_1_0(file, header)
-        for i, example in enumerate(source):
-            file.write(example.pop("image").tobytes())
-            rows.append({name: _plain(value) for name, value in example.items()})
+        for i, picture in enumerate(pictures):
+            file.write(picture.tobytes())
             if progress and i % 500 == 0:
-                progress(f"decode {split}", i, len(source))
-    parquet.write(pa.Table.from_pylist(rows), folder / f"{split}.parquet")
-
-
-def _sweep(folder: Path, pattern: str) -> None:
-    """Removes the folders that a preparation left when it was killed; nobody else prepares here."""
-    for path in folder.glob(pattern):
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _plain(value: bytes | np.integer) -> str | int:
-    return value.decode() if isinstance(value, bytes) else int(value)
+                progress("compose pictures" if split == TRAIN else f"compose {split}", i, count)
+    parquet.write(pa.table(columns), folder / f"{split}.parquet")
