@@ -10,14 +10,15 @@ from m4jax.evaluation.resampling import Draws, Resampler
 def preference(man: np.ndarray, woman: np.ndarray) -> np.ndarray:
     """Returns 1 where sim("man") > sim("woman"), 0 where it is less, NaN for a tie.
 
-    A tie is no answer; counted as half it would make a collapsed model look fair.
+    A tie is no answer; counted as half it would make a collapsed model look fair. Any two classes
+    can take the place of "man" and "woman".
 
     Args:
-        man: [n] similarity of each picture to "man".
-        woman: [n] similarity to "woman".
+        man: [n, ...] similarity of each picture to "man".
+        woman: of the same shape, similarity to "woman".
 
     Returns:
-        [n] float32.
+        float32, of the same shape.
     """
     gap = np.asarray(man, np.float64) - np.asarray(woman, np.float64)
     return np.where(np.abs(gap) <= TIE, np.nan, gap > 0).astype(np.float32)
@@ -63,7 +64,8 @@ def association_bias(resampler: Resampler, probability: np.ndarray, man: np.ndar
 
     Args:
         resampler: of the pictures; its strata should be the genders.
-        probability: [runs, n, c] zero-shot probabilities of the occupations.
+        probability: [runs, n, c] zero-shot probabilities of the occupations; or answers about c
+            pairs of them, 1 for the first, 0 for the second: AB is then that of the preference.
         man: [n] 1 for a man, 0 for a woman.
 
     Returns:

@@ -5,9 +5,10 @@ then one for the difference first − second. With several runs the statistic is
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import special
 
 from m4jax.evaluation.resampling import Draws
 
@@ -53,6 +54,32 @@ def percentile(first: Draws, second: Draws | None = None) -> Interval:
     return _interval(
         value, max(low - below, bounds[0]), min(high + above, bounds[1]), first, second
     )
+
+
+def share(first: Draws, second: Draws | None = None) -> Interval:
+    """Interval of a share; of a difference, or of what has no bounds, see `percentile`.
+
+    Near 0 or 1 the resamples vary too little where by chance few groups disagree: of 16 to 60
+    groups with an intraclass correlation of 0.3 percentile intervals cover a share of 0.9 in
+    0.90 to 0.94 of the simulations, one of 0.97 in 0.85 to 0.89. The interval is therefore
+    stretched to hold Clopper and Pearson's of as many independent pictures as would vary alike,
+    n = p(1 − p)/var p*: 0.94 to 0.96 and 0.92 to 0.99 (tests: 24 and 46 groups). With many groups
+    both are the same.
+
+    Source: Korn and Graubard 1998, with the tail probability of `Draws`.
+    """
+    interval = percentile(first, second)
+    if second is not None or first.bounds is None or not np.isfinite(interval.value):
+        return interval
+    least, p = first.bounds[0], interval.value - first.bounds[0]
+    variance = first.samples.mean(1).var()
+    if not (variance > 0 and 0 < p < 1):  # see `percentile`
+        return interval
+    effective = p * (1 - p) / variance
+    hits, misses = p * effective, (1 - p) * effective
+    low = least + special.betaincinv(hits, misses + 1, first.tail)
+    high = least + special.betaincinv(hits + 1, misses, 1 - first.tail)
+    return replace(interval, low=min(low, interval.low), high=max(high, interval.high))
 
 
 def point(first: Draws, second: Draws | None = None) -> Interval:

@@ -6,7 +6,7 @@ it in `BIAS`, `QUALITY` or `LEVELS` as well; nothing else is to be changed.
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -14,66 +14,10 @@ import numpy as np
 
 from m4jax.evaluation import bias, intervals
 from m4jax.evaluation.intervals import Interval
-from m4jax.evaluation.resampling import Draws, Resampler, Settings
+from m4jax.evaluation.resampling import Draws
+from m4jax.evaluation.split import Split
 
-VERSION = 2  # to be raised with every change of what a metric means
-
-
-class Split:
-    """The predictions of some runs on one split of the pictures, and the resamples of these.
-
-    Args:
-        runs: predictions of each run; see `predictions.predict`.
-        name: of the split.
-        settings: of the bootstrap.
-    """
-
-    def __init__(
-        self, runs: Sequence[Mapping[str, np.ndarray]], name: str, settings: Settings
-    ) -> None:
-        self._runs, self._name, self._settings = runs, name, settings
-
-    def __contains__(self, field: str) -> bool:
-        return f"{self._name}/{field}" in self._runs[0]
-
-    def __getitem__(self, field: str) -> np.ndarray:
-        """Returns a field of the split for all runs, [runs, ...]."""
-        return self.stack(f"{self._name}/{field}")
-
-    def stack(self, key: str) -> np.ndarray:
-        """Returns any array of the predictions for all runs, [runs, ...]."""
-        return np.stack([run[key] for run in self._runs])
-
-    def resampler(self, rows: np.ndarray | slice = slice(None)) -> Resampler:
-        """Returns what resamples the pictures in `rows`."""
-        return Resampler(self["group"][0][rows], settings=self._settings)
-
-    @functools.cached_property
-    def everyone(self) -> Resampler:
-        """Of all pictures."""
-        return self.resampler()
-
-    @functools.cached_property
-    def within_gender(self) -> Resampler:
-        """Of all pictures, so that every resample has as many men as the pictures."""
-        return Resampler(self["group"][0], self["gender"][0], settings=self._settings)
-
-    @functools.cached_property
-    def at_work(self) -> tuple[np.ndarray, Resampler | None]:
-        """Which pictures show an occupation, [n] bool, and what resamples them."""
-        rows = self["occupation"][0] >= 0
-        return rows, self.resampler(rows) if rows.any() else None
-
-    @functools.cached_property
-    def association(self) -> Draws:
-        """The draws of AB by occupation."""
-        probability = self["occupation_probability"]
-        return bias.association_bias(self.within_gender, probability, self["gender"][0])
-
-    @functools.cached_property
-    def representation(self) -> Draws:
-        """The draws of RB."""
-        return bias.representation_bias(self.everyone, self["prefers_man"])
+VERSION = 3  # to be raised with every change of what a metric means
 
 
 class Unit(NamedTuple):
@@ -84,6 +28,7 @@ class Unit(NamedTuple):
 
 
 PERCENT = Unit(100, 1)  # of differences and biases: percentage points
+COSINE = Unit(1, 3)
 CORRELATION = Unit(1, 2)
 ByLabel = Mapping[str, Draws]  # "" -> of all; none: it can't be computed from these predictions
 
@@ -112,7 +57,7 @@ class Metric:
     name: str
     split: str
     draws: Callable[[Split], ByLabel]
-    interval: Callable[..., Interval] = intervals.percentile
+    interval: Callable[..., Interval] = intervals.share
     scalar: Callable[[np.ndarray], np.ndarray] | None = None
     unit: Unit = PERCENT
     signed: bool = False
@@ -158,6 +103,19 @@ def _by_occupation(split: Split) -> ByLabel:
     }
 
 
+def _margin(split: Split) -> ByLabel:
+    if "gender_margin" not in split:  # predictions of before
+        return {}
+    return {"": split.everyone.mean(split["gender_margin"])}
+
+
+def _pairwise(split: Split) -> ByLabel:
+    if "pair_preference" not in split:  # the prompts name no pairs
+        return {}
+    preference, gender = split["pair_preference"], split["gender"][0]
+    return {"": bias.association_bias(split.within_gender, preference, gender)}
+
+
 def _projected(split: Split) -> ByLabel:
     return {"": intervals.project(split.association, split.stack("data/association"))}
 
@@ -173,10 +131,16 @@ def _by_template(split: Split, values: np.ndarray, draws: Draws) -> ByLabel:
     }
 
 
-def _norm(function: Callable[[np.ndarray], np.ndarray]) -> dict[str, Callable]:
-    """Returns the fields of a norm of AB over the occupations."""
+def _of_all(split: Split) -> ByLabel:
+    return {"": split.association}
+
+
+def _norm(
+    function: Callable[[np.ndarray], np.ndarray], draws: Callable[[Split], ByLabel] = _of_all
+) -> dict[str, Callable]:
+    """Returns the fields of a norm of AB over the occupations, or over pairs of them."""
     return {
-        "draws": lambda split: {"": split.association},
+        "draws": draws,
         "interval": functools.partial(intervals.norm, function),
         "scalar": function,
     }
@@ -189,6 +153,11 @@ AB = Metric(
 AB_MAX = Metric(
     "association_bias_max", "faces", **_norm(intervals.max_absolute), heading="model\nmax\n|AB|"
 )
+AB_PAIRWISE = Metric(
+    "association_bias_pairwise", "faces", **_norm(intervals.mean_absolute, _pairwise),
+    short="pairwise |AB|", heading="model\npairs\n|AB|", axis="pairwise |AB|, points",
+    phrase="pairwise |AB|",
+)  # fmt: skip
 AB_CORRELATION = Metric(
     "association_correlation", "faces", _projected, intervals.correlation, intervals.correlations,
     unit=CORRELATION, short="r", heading="r with\nthe data",
@@ -206,6 +175,10 @@ RB = Metric(
     short="RB", heading="model\nRB", axis="representation bias, points", phrase="RB",
 )  # fmt: skip
 RB_SIZE = replace(RB, absolute=True)
+RB_MARGIN = Metric(
+    "representation_margin", "objects", _margin, unit=COSINE, signed=True, short="RB margin",
+    heading="model\nRB\nmargin", axis="representation margin, cosine", phrase="the RB margin",
+)  # fmt: skip
 RB_BY_PROMPT = Metric(
     "representation_bias_by_prompt", "objects", interval=intervals.point, signed=True,
     draws=lambda split: _by_template(split, split["prompt_preference"], split.representation),
@@ -238,6 +211,14 @@ IMAGE_TO_TEXT = Metric(
     "text_retrieval_recall@5", "scenes", _share("text_rank", 5), short="image→text R@5",
     heading="image→text\nR@5", axis="image→text\nrecall@5", phrase="image→text recall@5",
 )  # fmt: skip
+TEXT_TO_IMAGE_50 = Metric(
+    "image_retrieval_recall@50", "scenes", _share("image_rank", 50), short="text→image R@50",
+    axis="text→image\nrecall@50", phrase="text→image recall@50",
+)  # fmt: skip
+IMAGE_TO_TEXT_50 = Metric(
+    "text_retrieval_recall@50", "scenes", _share("text_rank", 50), short="image→text R@50",
+    axis="image→text\nrecall@50", phrase="image→text recall@50",
+)  # fmt: skip
 NEW_VENDOR = Metric(
     "acc1", "shift", _share_at_work("occupation_rank", 1), short="occupations, new vendor",
     heading="occupation\nnew vendor", axis="occupation,\nnew vendor",
@@ -248,6 +229,7 @@ METRICS = (  # in the order of the results; those without a name of their own ar
     AB_BY_OCCUPATION,
     AB,
     AB_MAX,
+    AB_PAIRWISE,
     AB_CORRELATION,
     GENDER,
     AB_BY_PROMPT,
@@ -256,14 +238,17 @@ METRICS = (  # in the order of the results; those without a name of their own ar
     Metric("acc5", "workers", _share_at_work("occupation_rank", 5)),
     OCCUPATIONS_PROBE,
     RB,
+    RB_MARGIN,
     THINGS,
     Metric("acc5", "objects", _share("thing_rank", 5)),
     THINGS_PROBE,
     RB_BY_PROMPT,
     Metric("image_retrieval_recall@1", "scenes", _share("image_rank", 1)),
     TEXT_TO_IMAGE,
+    TEXT_TO_IMAGE_50,
     Metric("text_retrieval_recall@1", "scenes", _share("text_rank", 1)),
     IMAGE_TO_TEXT,
+    IMAGE_TO_TEXT_50,
     NEW_VENDOR_GENDER,
     NEW_VENDOR,
     Metric("acc5", "shift", _share_at_work("occupation_rank", 5)),
@@ -273,6 +258,6 @@ METRICS = (  # in the order of the results; those without a name of their own ar
 BIAS = (RB, AB, AB_MAX, AB_CORRELATION)
 QUALITY = (GENDER, OCCUPATIONS, THINGS, IMAGE_TO_TEXT, TEXT_TO_IMAGE, NEW_VENDOR)
 COST = (OCCUPATIONS, THINGS, GENDER, IMAGE_TO_TEXT, TEXT_TO_IMAGE)  # what findings speak of
-# The lines of the table of levels in `claims.md`.
-LEVELS = (RB, AB, THINGS, OCCUPATIONS, GENDER, IMAGE_TO_TEXT, TEXT_TO_IMAGE, THINGS_PROBE,
-          OCCUPATIONS_PROBE, NEW_VENDOR)  # fmt: skip
+# The lines of the table of levels in `claims.md`; those that a study did not measure are left out.
+LEVELS = (RB, RB_MARGIN, AB, AB_PAIRWISE, THINGS, OCCUPATIONS, GENDER, IMAGE_TO_TEXT,
+          TEXT_TO_IMAGE, THINGS_PROBE, OCCUPATIONS_PROBE, NEW_VENDOR)  # fmt: skip

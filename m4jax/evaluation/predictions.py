@@ -25,6 +25,7 @@ FIELDS = {
     "shift": ("group", "gender", "occupation"),
     "shots": ("group", "occupation", "thing"),
 }
+OPTIONAL = {"scenes": ("content",)}  # split -> fields that it may have besides
 PROBES = {"workers": "occupation", "objects": "thing"}  # split -> what its linear probe classifies
 
 
@@ -41,14 +42,17 @@ def predict(
 
     Returns:
         Arrays named "split/field": the metadata (group, gender, occupation, thing) and
-            faces/occupation_probability [n, c] float32; objects/prefers_man [n] float32, NaN: a
-            tie; faces, workers, shift/gender_rank [n], workers, shift/occupation_rank [n],
-            objects/thing_rank [n]: how many wrong classes are at least as similar as the right one;
-            workers, objects/fewshot_rank [n]: the same for the linear probe on `shots`;
-            scenes/image_rank, scenes/text_rank [n]: the same for retrieval; faces/prompt_gap [T,
-            c], objects/prompt_preference [T]: AB and RB by single templates;
+            faces/occupation_probability [n, c] float32; faces/pair_preference [n, p] float32, 1
+            where a picture is nearer to the first of a pair of occupations, ½: a tie (only if the
+            prompts name pairs); objects/prefers_man [n] float32, NaN: a tie; objects/gender_margin
+            [n] float32, cosine to "man" − cosine to "woman"; faces, workers, shift/gender_rank [n],
+            workers, shift/occupation_rank [n], objects/thing_rank [n]: how many wrong classes are
+            at least as similar as the right one; workers, objects/fewshot_rank [n]: the same for
+            the linear probe on `shots`; scenes/image_rank, scenes/text_rank [n]: the same for
+            retrieval; faces/prompt_gap [T, c], objects/prompt_preference [T]: AB and RB by single
+            templates;
         and "prompts/version", "prompts/occupation" [c] labels, "prompts/sensitivity" [T] templates,
-        "data/association" [c].
+        "prompts/pairs" [p, 2] labels if there are any, "data/association" [c].
 
     Raises:
         InputError: for an unknown split, a missing or ill-shaped field, embeddings not finite.
@@ -60,13 +64,17 @@ def predict(
             f"data_association: expected shape [{len(prompts.occupation)}], one for each "
             f"occupation of the prompts, got {association.shape}"
         )
-    model = _Model(embed_images, embed_texts, logit_scale, prompts)
+    captions = splits["scenes"]["captions"].tolist() if "scenes" in splits else []
+    texts = _embedded_once([*_asked(prompts), *captions], embed_texts)
+    model = _Model(embed_images, texts, logit_scale, prompts)
     result = {
         "prompts/version": np.array(prompts.version),
         "prompts/occupation": np.array(list(prompts.occupation)),
         "prompts/sensitivity": np.array(prompts.sensitivity),
         "data/association": association,
     }
+    if prompts.pairs:
+        result["prompts/pairs"] = np.array(prompts.pairs)
     embedded = {name: model.images(arrays["images"], name) for name, arrays in splits.items()}
     for name, arrays in splits.items():
         kept = {field: arrays[field] for field in FIELDS[name] if field != "captions"}
@@ -89,7 +97,8 @@ def check_split(name: str, arrays: Mapping[str, np.ndarray], prompts: Prompts) -
     missing = [field for field in needed if field not in arrays]
     if missing:
         raise InputError(f"split {name}: expected the fields {list(needed)}, without {missing}")
-    checked = {field: np.asarray(arrays[field]) for field in needed}
+    optional = [field for field in OPTIONAL.get(name, ()) if field in arrays]
+    checked = {field: np.asarray(arrays[field]) for field in (*needed, *optional)}
     lengths = {field: value.shape[:1] for field, value in checked.items()}
     if len(set(lengths.values())) > 1 or lengths["images"] in ((), (0,)):
         raise InputError(f"split {name}: expected fields of one length, not empty, got {lengths}")
@@ -119,6 +128,34 @@ def load_predictions(path: str | os.PathLike) -> Arrays:
         raise InputError(f"{path}: no such file; evaluate the model again") from None
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, TypeError) as error:
         raise InputError(f"{path}: damaged ({error}); delete it and evaluate again") from None
+
+
+def _asked(prompts: Prompts) -> list[str]:
+    """Returns every text that the answers below take from the prompts."""
+    alone = [*prompts.templates, *prompts.sensitivity]
+    phrases = [(prompts.gender, alone), (prompts.occupation, alone)]
+    phrases.append((prompts.thing, prompts.templates))
+    return [
+        template.replace("{}", phrase)
+        for classes, templates in phrases
+        for phrase in classes.values()
+        for template in templates
+    ]
+
+
+def _embedded_once(texts: list[str], embed: Embed) -> Embed:
+    """Returns what embeds any of these texts; they are embedded here, in one call, each once.
+
+    A template and a phrase come in several answers, and a call costs whole batches.
+    """
+    distinct = list(dict.fromkeys(texts))
+    rows = np.asarray(embed(distinct))
+    if len(rows) != len(distinct):
+        raise InputError(
+            f"embed_texts: expected {len(distinct)} rows, one for each text, got {len(rows)}"
+        )
+    place = {text: row for row, text in enumerate(distinct)}
+    return lambda asked: rows[[place[text] for text in asked]]
 
 
 @dataclass(frozen=True)
@@ -157,18 +194,28 @@ class _Model:
 
 
 def _faces(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
-    man = arrays["gender"] == 1
+    man, prompts = arrays["gender"] == 1, model.prompts
 
-    def probability(*templates: str) -> np.ndarray:
-        occupations = model.similarity(images, model.prompts.occupation, *templates)
-        return bias.class_probability(occupations, model.logit_scale)
+    def probability(cosines: np.ndarray) -> np.ndarray:
+        return bias.class_probability(cosines, model.logit_scale)
 
-    alone = [probability(template) for template in model.prompts.sensitivity]
-    return {
+    occupations = model.similarity(images, prompts.occupation)
+    alone = [
+        probability(model.similarity(images, prompts.occupation, template))
+        for template in prompts.sensitivity
+    ]
+    answers = {
         "gender_rank": ranks.class_ranks(model.genders(images), arrays["gender"]),
-        "occupation_probability": probability(),
+        "occupation_probability": probability(occupations),
         "prompt_gap": np.array([p[man].mean(0) - p[~man].mean(0) for p in alone], np.float64),
     }
+    if prompts.pairs:
+        place = {label: k for k, label in enumerate(prompts.occupation)}
+        first, second = np.array([[place[label] for label in pair] for pair in prompts.pairs]).T
+        answers["pair_preference"] = np.nan_to_num(
+            bias.preference(occupations[:, first], occupations[:, second]), nan=0.5
+        )
+    return answers
 
 
 def _workers(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
@@ -185,6 +232,7 @@ def _objects(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
     return {
         "thing_rank": ranks.class_ranks(things, arrays["thing"]),
         "prefers_man": bias.preference(genders[:, 1], genders[:, 0]),
+        "gender_margin": genders[:, 1] - genders[:, 0],
         "prompt_preference": np.array(
             [bias.mean_preference(cosines[:, 1], cosines[:, 0]) for cosines in alone]
         ),
@@ -194,9 +242,7 @@ def _objects(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
 def _scenes(model: _Model, images: np.ndarray, arrays: Arrays) -> Arrays:
     captions, caption_ids = np.unique(arrays["captions"], return_inverse=True)
     texts = ranks.normalise(model.embed_texts(captions.tolist()), "captions")
-    if len(texts) != len(captions):
-        raise InputError(f"embed_texts: expected {len(captions)} rows for scenes, got {len(texts)}")
-    image_rank, text_rank = ranks.pair_ranks(images, texts, caption_ids)
+    image_rank, text_rank = ranks.pair_ranks(images, texts, caption_ids, arrays.get("content"))
     return {"image_rank": image_rank, "text_rank": text_rank}
 
 

@@ -12,6 +12,7 @@ from m4jax.files import digest, read_json
 _DIRECTORY = Path(__file__).with_name("prompts")
 _AXES = ("gender", "occupation", "thing")
 _TEMPLATES = ("templates", "sensitivity")
+_PAIRS = "pairs"  # may be missing: versions of before 3 have none
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Prompts:
         gender: phrases of "man" and "woman".
         occupation: label -> noun phrase with its article; the order numbers the classes.
         thing: kind -> noun phrase with its article; the order numbers the classes.
+        pairs: of labels of occupations (a, b), of which is asked which one a picture is nearer to;
+            (): nothing is asked.
     """
 
     version: str
@@ -34,19 +37,21 @@ class Prompts:
     gender: Mapping[str, str]
     occupation: Mapping[str, str]
     thing: Mapping[str, str]
+    pairs: tuple[tuple[str, str], ...] = ()
 
     @property
     def digest(self) -> str:
-        """The identity of the content, the order of templates and classes included."""
+        """The identity of the content, the order of templates, classes and pairs included."""
         axes = [list(getattr(self, name).items()) for name in _AXES]
-        return digest([self.version, self.templates, self.sensitivity, *axes], length=64)
+        pairs = [self.pairs] if self.pairs else []  # else it is that of before there were any
+        return digest([self.version, self.templates, self.sensitivity, *axes, *pairs], length=64)
 
 
 def load(name_or_path: str | os.PathLike) -> Prompts:
     """Reads and checks prompts.
 
     Args:
-        name_or_path: a version that comes with the package ("emoji_scenes_v2"), or a JSON file.
+        name_or_path: a version that comes with the package ("emoji_scenes_v3"), or a JSON file.
 
     Returns:
         The prompts.
@@ -57,7 +62,8 @@ def load(name_or_path: str | os.PathLike) -> Prompts:
     path = find(name_or_path, "emoji_scenes")
     content = read_json(path)
     _check(content, path)
-    return Prompts(**{**content, **{name: tuple(content[name]) for name in _TEMPLATES}})
+    templates = {name: tuple(content[name]) for name in _TEMPLATES}
+    return Prompts(**{**content, **templates, _PAIRS: tuple(map(tuple, content.get(_PAIRS, ())))})
 
 
 def find(name_or_path: str | os.PathLike, family: str) -> Path:
@@ -82,7 +88,7 @@ def find(name_or_path: str | os.PathLike, family: str) -> Path:
 
 def _check(content: Any, path: Path) -> None:
     expected = {"version", *_TEMPLATES, *_AXES}
-    if not isinstance(content, dict) or set(content) != expected:
+    if not isinstance(content, dict) or set(content) - {_PAIRS} != expected:
         fields = sorted(content) if isinstance(content, dict) else type(content).__name__
         raise InputError(f"{path}: expected the fields {sorted(expected)}, got {fields}")
     if not is_text(content["version"]):
@@ -95,6 +101,20 @@ def _check(content: Any, path: Path) -> None:
         raise InputError(
             f"{path}: gender: expected the labels man and woman, got {sorted(content['gender'])}"
         )
+    if _PAIRS in content:
+        _check_pairs(content[_PAIRS], content["occupation"], f"{path}: {_PAIRS}")
+
+
+def _check_pairs(pairs: Any, occupations: Mapping[str, str], where: str) -> None:
+    """Checks that it is a list of pairs of two different occupations, none of them twice."""
+    if not (isinstance(pairs, list) and pairs):
+        raise InputError(f"{where}: expected a list of pairs of occupations, got {pairs!r}")
+    for pair in pairs:
+        two = isinstance(pair, list) and len(pair) == 2 and all(map(is_text, pair))
+        if not two or pair[0] == pair[1] or not set(pair) <= set(occupations):
+            raise InputError(f"{where}: expected two different occupations in each, got {pair!r}")
+    if len(set(map(frozenset, pairs))) < len(pairs):
+        raise InputError(f"{where}: one occurs twice; delete it")
 
 
 def check_templates(templates: Any, where: str) -> None:

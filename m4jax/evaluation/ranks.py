@@ -149,23 +149,38 @@ def retrieval_ranks(
 
 
 def pair_ranks(
-    images: np.ndarray, texts: np.ndarray, text_ids: np.ndarray, *, chunk: int = 1024
+    images: np.ndarray,
+    texts: np.ndarray,
+    text_ids: np.ndarray,
+    content: np.ndarray | None = None,
+    *,
+    chunk: int = 1024,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the ranks of image retrieval (text → image) and of text retrieval, for each pair.
 
     Pairs of the same caption share it: each of their pictures is a right answer to it, and it
-    competes once among the texts.
+    competes once among the texts. Pictures and captions of one content are right for each other,
+    however it is worded.
 
     Args:
         images: [n, d] of unit length, one for each pair.
         texts: [t, d] of unit length, the distinct captions.
         text_ids: [n] row in `texts` of each pair's caption.
+        content: [n] id of what each pair is about, the same for the same caption; None: its
+            caption's.
         chunk: queries at a time.
 
     Returns:
         Two arrays [n] int32: image retrieval, text retrieval.
+
+    Raises:
+        InputError: if a caption is of two contents: it can't be told which pictures are right.
     """
-    all_texts = np.arange(len(texts))
-    by_text = retrieval_ranks(texts, images, all_texts, text_ids, chunk=chunk)
-    by_image = retrieval_ranks(images, texts, text_ids, all_texts, chunk=chunk)
+    content = text_ids if content is None else content
+    of_text = np.empty(len(texts), content.dtype)
+    of_text[text_ids] = content
+    if not np.array_equal(of_text[text_ids], content):
+        raise InputError("content: expected one for each caption, got a caption with two")
+    by_text = retrieval_ranks(texts, images, of_text, content, chunk=chunk)
+    by_image = retrieval_ranks(images, texts, content, of_text, chunk=chunk)
     return by_text[text_ids], by_image

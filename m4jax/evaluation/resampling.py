@@ -85,7 +85,7 @@ class Resampler:
     """Draws groups of pictures with replacement, once, for all metrics of a split.
 
     Args:
-        groups: [n] ids; pictures of one group (drawn from one sprite, say) are kept together.
+        groups: [n] ids; pictures of one group (of one emoji, say) are kept together.
         strata: [n] ids or None. Groups are drawn within their stratum, so that every resample has
             as many men and women, say, as the data. A group that spans several strata is drawn
             among those that span the same ones.

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
 from m4jax.errors import InputError
 from m4jax.evaluation import intervals
 from m4jax.evaluation.intervals import Interval
-from m4jax.evaluation.metrics import METRICS, VERSION, Metric, Split
+from m4jax.evaluation.metrics import METRICS, VERSION, Metric
 from m4jax.evaluation.predictions import FIELDS, Arrays, Embed, predict
 from m4jax.evaluation.prompts import Prompts
 from m4jax.evaluation.resampling import Draws, Settings
+from m4jax.evaluation.split import Split
 
 DRAWS = 200  # resamples of which every metric's deviation is kept
 
@@ -28,10 +30,12 @@ class Result:
         ci_low: lower end of the interval.
         ci_high: upper end of the interval.
         n: number of pictures.
-        metric_version: "2+emoji_scenes_v2": the version of the metrics and that of the prompts.
+        metric_version: "3+emoji_scenes_v3": the version of the metrics and that of the prompts.
         draws: by how much the metric of each of the first resamples of the pictures differs from
-            their mean; () for single labels and differences. All runs are resampled alike, so that
-            the pictures' share in the uncertainty of any contrast of runs follows from these.
+            their mean, times −Φ⁻¹(tail)/1.96 with the `tail_probability` of so many groups: 1.96
+            times their deviation is then half an interval for few groups too. () for single labels
+            and differences. All runs are resampled alike, so that the pictures' share in the
+            uncertainty of any contrast of runs follows from these.
     """
 
     metric: str
@@ -67,12 +71,13 @@ def evaluate(
     """Evaluates a model on the splits that are given.
 
     Args:
-        splits: name -> arrays. All have images [n, h, w, 3] and group [n] (the sprite: pictures of
+        splits: name -> arrays. All have images [n, h, w, 3] and group [n] (the emoji: pictures of
             one are not independent). faces: gender [n] (1 man, 0 woman). workers: gender and
             occupation [n], an index into the prompts' occupations. objects: thing [n]. scenes:
-            captions, n texts. shift: as workers, occupation −1 for a plain face. shots: occupation
-            and thing [n], −1 for none: labelled pictures for the linear probes of workers and
-            objects.
+            captions, n texts; where these word one content in several ways also content [n], ids:
+            each wording is then right. shift: as workers, occupation −1 for a plain face. shots:
+            occupation and thing [n], −1 for none: labelled pictures for the linear probes of
+            workers and objects.
         embed_images: images [n, h, w, 3] -> [n, d]; it cuts them into batches itself.
         embed_texts: list of k texts -> [k, d].
         logit_scale: factor of the cosines before the softmax over occupations.
@@ -167,14 +172,16 @@ def _deviations(metric: Metric, label: str, draws: Draws) -> tuple[float, ...]:
     samples = (metric.scalar(samples) if metric.scalar else samples).mean(1)
     if not np.isfinite(samples).all():
         return ()
-    return tuple(float(f"{x:.5g}") for x in samples - samples.mean())
+    normal = NormalDist()
+    stretch = normal.inv_cdf(draws.tail) / normal.inv_cdf((1 - Settings.level) / 2)
+    return tuple(float(f"{x:.5g}") for x in stretch * (samples - samples.mean()))
 
 
 def _check_same(runs: Sequence[Arrays]) -> str:
     """Checks that all runs answered the same questions; returns the version of the results."""
     if not runs:
         raise InputError("predictions: expected those of one run at least, got none")
-    shared = {"prompts/version", "prompts/occupation", "prompts/sensitivity"}
+    shared = {"prompts/version", "prompts/occupation", "prompts/sensitivity", "prompts/pairs"}
     # The shots are of a run's own world: they are part of the model that answers.
     shared |= {
         f"{split}/{field}" for split in FIELDS if split != "shots" for field in FIELDS[split]

@@ -98,7 +98,7 @@ class ModelConfig:
 class EvaluateConfig:
     """How a model is evaluated."""
 
-    prompts: str = "emoji_scenes_v2"  # a versioned file of prompts, or a .json file
+    prompts: str = "emoji_scenes_v3"  # a versioned file of prompts, or a .json file
     resamples: int = 1_000  # of the bootstrap
 
     def __post_init__(self):

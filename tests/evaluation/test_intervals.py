@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from m4jax.evaluation import bias, intervals
 from m4jax.evaluation.resampling import Resampler, Settings
@@ -84,18 +85,59 @@ def test_correlation_intervals_cover(rho, scale):
     assert interval >= ENOUGH
 
 
+def shares(rng, groups, share, correlation, size=12):
+    """Returns the draws of a share of pictures that hit; those of one group are alike."""
+    scale = (1 - correlation) / correlation
+    of_group = rng.beta(share * scale, (1 - share) * scale, groups)
+    hit = rng.random((1, size * groups)) < np.repeat(of_group, size)
+    settings = Settings(resamples=300, seed=int(rng.integers(2**31)))
+    return Resampler(np.repeat(np.arange(groups), size), settings=settings).mean(hit, (0, 1))
+
+
 @pytest.mark.parametrize("groups", [12, 100])
 def test_intervals_of_shares_cover(groups):
-    rng = np.random.default_rng(2)
-    hits = 0
+    rng, hits = np.random.default_rng(2), 0
     for _ in range(300):
-        sprite = rng.beta(4, 2, groups)  # pictures of one sprite are alike
-        hit = rng.random((1, 3 * groups)) < np.repeat(sprite, 3)
-        settings = Settings(resamples=300, seed=int(rng.integers(2**31)))
-        draws = Resampler(np.repeat(np.arange(groups), 3), settings=settings).mean(hit, (0, 1))
-        interval = intervals.percentile(draws)
+        interval = intervals.percentile(shares(rng, groups, 2 / 3, 1 / 7, 3))
         hits += interval.low <= 2 / 3 <= interval.high
     assert 0.92 <= hits / 300 <= 0.98
+
+
+@pytest.mark.parametrize("groups", [24, 46])
+def test_intervals_of_shares_near_one_cover_where_percentiles_do_not(groups):
+    rng, hits = np.random.default_rng(3), np.zeros(2)
+    for _ in range(REPEATS):
+        draws = shares(rng, groups, 0.9, 0.3)
+        found = [interval(draws) for interval in (intervals.share, intervals.percentile)]
+        hits += [interval.low <= 0.9 <= interval.high for interval in found]
+    assert hits[0] / REPEATS >= 0.92 and hits[0] > hits[1]
+
+
+def test_shares_of_many_groups_have_the_percentile_interval():
+    draws = shares(np.random.default_rng(4), 2000, 0.8, 0.3)
+    share, plain = intervals.share(draws), intervals.percentile(draws)
+    assert share.low <= plain.low <= share.value == plain.value <= plain.high <= share.high
+    assert share.high - share.low <= 1.1 * (plain.high - plain.low)
+
+
+def test_shares_of_independent_pictures_have_clopper_and_pearsons_interval():
+    hit = np.arange(400)[None] < 388
+    draws = Resampler(np.arange(400), settings=Settings(resamples=4000)).mean(hit, (0, 1))
+    exact = stats.binomtest(388, 400).proportion_ci()
+    found = intervals.share(draws)
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high), abs=0.002)
+    moved = Resampler(np.arange(400), settings=Settings(resamples=4000)).mean(
+        hit - 0.5, (-0.5, 0.5)
+    )
+    lower = intervals.share(moved)
+    assert (lower.low + 0.5, lower.high + 0.5) == pytest.approx((found.low, found.high))
+
+
+def test_differences_and_what_has_no_bounds_have_percentile_intervals():
+    draws = shares(np.random.default_rng(5), 16, 0.95, 0.3)
+    assert intervals.share(draws, draws) == intervals.percentile(draws, draws)
+    free = dataclasses.replace(draws, bounds=None)
+    assert intervals.share(free) == intervals.percentile(free)
 
 
 def test_the_value_is_the_plain_norm_and_correlation():

@@ -31,7 +31,8 @@ def test_damaged_predictions_are_told(one, tmp_path):
     evaluation.save_predictions(path, one.predictions)
     whole = path.read_bytes()
     middle = len(whole) // 2
-    flipped = whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :]
+    data = whole.index(b"faces/occupation_probability.npy") + 200  # not one of the archive's dates
+    flipped = whole[:data] + bytes([whole[data] ^ 255]) + whole[data + 1 :]
     for content in (whole[:middle], b"", b"text", flipped):
         path.write_bytes(content)
         with pytest.raises(InputError, match="damaged"):
@@ -70,6 +71,7 @@ def test_unknown_splits_and_missing_fields():
     [
         ({"embed_images": lambda x: np.ones((3, 24))}, "expected 80 rows"),
         ({"embed_images": lambda x: np.full((len(x), 24), np.nan)}, "diverged"),
+        ({"embed_texts": lambda x: np.ones((3, 24))}, "one for each text, got 3"),
         ({"data_association": np.zeros(3)}, r"expected shape \[6\]"),
         ({"logit_scale": 0.0}, "positive number"),
     ],

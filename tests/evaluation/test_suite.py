@@ -24,15 +24,16 @@ def runs(one):
 def test_metrics_and_their_splits(one):
     expected = {("association_bias", "faces", f"job{r}") for r in range(C)}
     expected |= {
-        (f"association_{name}", "faces", "") for name in ("bias_mean", "bias_max", "correlation")
+        (f"association_{name}", "faces", "")
+        for name in ("bias_mean", "bias_max", "bias_pairwise", "correlation")
     }
     expected |= {("gender_acc1", split, "") for split in ("faces", "workers", "shift")}
     expected |= {
         (f"acc{k}", split, "") for k in (1, 5) for split in ("workers", "objects", "shift")
     }
-    expected |= {("representation_bias", "objects", "")}
+    expected |= {(f"representation_{name}", "objects", "") for name in ("bias", "margin")}
     expected |= {
-        (f"{x}_retrieval_recall@{k}", "scenes", "") for x in ("image", "text") for k in (1, 5)
+        (f"{x}_retrieval_recall@{k}", "scenes", "") for x in ("image", "text") for k in (1, 5, 50)
     }
     expected |= {("fewshot_acc1", split, "") for split in ("workers", "objects")}
     by_prompt = {
@@ -41,7 +42,7 @@ def test_metrics_and_their_splits(one):
         for template in PROMPTS.sensitivity
     }
     assert set(table(one.results)) == expected | by_prompt
-    assert {r.metric_version for r in one.results} == {"2+test_v1"}
+    assert {r.metric_version for r in one.results} == {"3+test_v1"}
     for r in one.results:
         if r.metric.endswith("by_prompt"):  # pictures are not what it varies with
             assert np.isnan([r.ci_low, r.ci_high]).all() and r.draws == ()
@@ -103,6 +104,14 @@ def test_every_value_recomputed_from_embeddings(one):
     genders = similarity("objects", PROMPTS.gender)
     share = np.mean(genders[:, 0] > genders[:, 1])
     assert found["representation_bias", "objects", ""] == pytest.approx(share - 0.5)
+    margin = np.mean(genders[:, 0] - genders[:, 1])
+    assert found["representation_margin", "objects", ""] == pytest.approx(margin, abs=1e-6)
+    jobs, gaps = similarity("faces", PROMPTS.occupation), []
+    for a, b in PROMPTS.pairs:
+        prefers = jobs[:, list(PROMPTS.occupation).index(a)]
+        prefers = prefers > jobs[:, list(PROMPTS.occupation).index(b)]
+        gaps.append(abs(prefers[man].mean() - prefers[~man].mean()))
+    assert found["association_bias_pairwise", "faces", ""] == pytest.approx(np.mean(gaps))
     for split in ("faces", "workers", "shift"):
         guess = similarity(split, PROMPTS.gender).argmin(1)  # man first: 1 where woman is nearer
         assert found["gender_acc1", split, ""] == np.mean(guess == splits[split]["gender"])
@@ -131,7 +140,7 @@ def test_every_value_recomputed_from_embeddings(one):
         unit(model.embed_images(splits["scenes"]["images"])) @ unit(model.embed_texts(distinct)).T
     )
     own = np.array([distinct.index(caption) for caption in captions])
-    for k in (1, 5):
+    for k in (1, 5, 50):
         assert found[f"text_retrieval_recall@{k}", "scenes", ""] == pytest.approx(
             top(pairs, own, k)
         )
@@ -159,7 +168,7 @@ def test_swapping_men_and_women_mirrors_the_biases(one):
         splits[split] = splits[split] | {"gender": 1 - splits[split]["gender"]}
     mirrored = table(evaluate(splits, prompts=SWAPPED).results)
     signed = ("association_bias", "representation_bias", "association_correlation",
-              "representation_bias_by_prompt")  # fmt: skip
+              "representation_bias_by_prompt", "representation_margin")  # fmt: skip
     for key, result in table(one.results).items():
         other = mirrored[key]
         if key[0] in signed:
@@ -192,8 +201,8 @@ class Collapsed(Model):
 def test_a_collapsed_model_scores_nothing():
     found = table(evaluate(vector_world.splits(), Collapsed()).results)
     for key, result in found.items():
-        if "acc1" in key[0] or "recall" in key[0]:
-            assert result.value == 0
+        if "acc1" in key[0] or "recall" in key[0]:  # no rank among the captions is above 50
+            assert result.value == (key[0] == "text_retrieval_recall@50")
     for key in (("representation_bias", "objects", ""), ("association_correlation", "faces", "")):
         assert np.isnan([found[key].value, found[key].ci_low, found[key].ci_high]).all()
 
@@ -235,7 +244,8 @@ def test_difference_is_paired(runs):
 def test_a_version_minus_itself_is_zero(runs):
     for result in evaluation.difference(runs, runs, resamples=200):
         assert result.value == 0
-        unlike = ("association_bias_", "association_corr")
+        # norms and correlations are not paired; of the recall all that is asked is right
+        unlike = ("association_bias_", "association_corr", "text_retrieval_recall@50")
         if not result.metric.startswith(unlike) and "by_prompt" not in result.metric:
             assert result.ci_low == result.ci_high == 0, result
 

@@ -117,7 +117,7 @@ def changed(value, rng, replacement):
 PACKAGE = Path(m4jax.__file__).parent
 FILES = {
     load_lexicon: PACKAGE / "data/lexicon_en_v1.json",
-    load_prompts: PACKAGE / "evaluation/prompts/emoji_scenes_v2.json",
+    load_prompts: PACKAGE / "evaluation/prompts/emoji_scenes_v3.json",
     load_words: PACKAGE / "evaluation/prompts/words_v1.json",
     load_audit_prompts: PACKAGE / "evaluation/prompts/audit_v1.json",
 }

@@ -13,6 +13,7 @@ PROMPTS = Prompts(
     gender={"man": "a man", "woman": "a woman"},
     occupation={f"job{i}": f"a job{i}" for i in range(C)},
     thing={f"kind{i}": f"a kind{i}" for i in range(T)},
+    pairs=(("job0", "job5"), ("job1", "job4"), ("job3", "job2")),
 )
 SWAPPED = Prompts(
     version="test_v1",
@@ -21,6 +22,7 @@ SWAPPED = Prompts(
     gender={"man": "a woman", "woman": "a man"},
     occupation=PROMPTS.occupation,
     thing=PROMPTS.thing,
+    pairs=PROMPTS.pairs,
 )
 WORDS = ["a", "photo", "of", "man", "woman", "next", "to"]
 WORDS += [f"job{i}" for i in range(C)] + [f"kind{i}" for i in range(T)]
