@@ -80,6 +80,10 @@ def test_evaluation_has_the_same_emoji_for_every_seed(tmp_path, knobs):
             assert (np.asarray(one["images"]) != np.asarray(two["images"])).any()
     pairs = opened[0]["scenes"]
     assert len(pairs["captions"]) == knobs.get("pairs", 320)
+    # A content may be worded in several ways, but no wording has two contents.
+    worded = set(zip(pairs["captions"], pairs["content"].tolist(), strict=True))
+    assert len(worded) == len(set(pairs["captions"]))
+    assert len(set(pairs["content"].tolist())) == knobs.get("pairs", 320)
     assert (pairs["group"] == worlds[0].load_split("scenes", tmp_path).columns["thing_emoji"]).all()
 
 

@@ -159,6 +159,9 @@ class World(Knobs):
             splits[name] = {"images": split.images, "group": group}
             splits[name] |= {key: columns[key] for key in ("gender", "occupation", "thing")}
             splits[name]["captions"] = columns["caption"].tolist()
+            # What the captions say: with many pairs one content comes in several wordings.
+            said = [columns[f"says_{key}"] for key in ("gender", "occupation", "thing")]
+            splits[name]["content"] = np.unique(said, axis=1, return_inverse=True)[1].reshape(-1)
         train = self.load_split(TRAIN, data_dir, in_memory_gb=in_memory_gb)
         return splits | {"shots": choose_shots(train)}
 
