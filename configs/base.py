@@ -10,12 +10,13 @@ import ml_collections
 
 from m4jax import settings
 from m4jax.data.sources import SOURCES
-from m4jax.run.config import BalanceConfig, EvaluateConfig, FilterConfig, ModelConfig, RunConfig
+from m4jax.run.config import EvaluateConfig, ModelConfig, RunConfig
+from m4jax.run.data_version import BalanceConfig, FilterConfig
 from m4jax.training import TrainConfig
 
 SECTIONS = SOURCES | {  # the sources: m4jax/data/testbed/world.py, m4jax/data/pairs.py
-    "filter": FilterConfig,  # leaving out pairs that don't fit (m4jax/run/config.py)
-    "balance": BalanceConfig,  # the paper's M4 (m4jax/run/config.py, m4jax/tables/request.py)
+    "filter": FilterConfig,  # leaving out pairs that don't fit (m4jax/run/data_version.py)
+    "balance": BalanceConfig,  # the paper's M4 (m4jax/run/data_version.py, m4jax/tables/request.py)
     "model": ModelConfig,  # m4jax/run/config.py
     "train": TrainConfig,  # m4jax/training/config.py
     "evaluate": EvaluateConfig,  # m4jax/run/config.py

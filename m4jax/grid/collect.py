@@ -111,7 +111,7 @@ def _distinct_data(done: Sequence[Cell]) -> list[Cell]:
         balance, filter_ = cell.config.balance, cell.config.filter
         balance = balance and dataclasses.replace(balance, seed=0)
         scorer_balanced = filter_ is not None and filter_.balance is not None
-        filter_ = filter_ and dataclasses.replace(filter_, scorer_seed=0, balance=None)
+        filter_ = filter_ and dataclasses.replace(filter_, scorer_seed=0, seed=None, balance=None)
         source = cell.config.source.id
         cells.setdefault((cell.version, source, balance, filter_, scorer_balanced), cell)
     return list(cells.values())

@@ -120,7 +120,7 @@ def _in_fleets(tasks: Sequence[Task], size: int) -> list[Task]:
 
 
 def _scored(task: Task) -> bool:
-    return "filter" in task.configs[0]
+    return from_json(task.configs[0]).scorer is not None
 
 
 def _fleet(members: Sequence[Task]) -> Task:

@@ -7,72 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from m4jax import files, models
-from m4jax.data.annotation import LABEL_SETS
 from m4jax.data.examples import Source
 from m4jax.data.sources import SOURCES
 from m4jax.data.testbed.world import World
 from m4jax.errors import InputError, nearest
 from m4jax.evaluation.prompts import load as load_prompts
-from m4jax.run import start
+from m4jax.run import start, streams
+from m4jax.run.data_version import OWN, BalanceConfig, FilterConfig, filter_of_run, of_run
 from m4jax.settings import check_keys, convert, record
-from m4jax.tables.request import Request
 from m4jax.training import TrainConfig
-
-CENSUS = "census"  # a target: the census' shares instead of a number for all labels
-CONTROLS = ("none", "subsample", "shuffle")
-OWN = -1  # a seed: that of the run, so that what is drawn differs from run to run
-
-
-@dataclasses.dataclass(frozen=True)
-class BalanceConfig(Request):
-    """How the training data are balanced."""
-
-    target: float | str = 0.5  # prevalence of men that is aimed at; "census": each label's own
-    labels: tuple[str, ...] = ("occupations", "any_thing")  # label sets; "things" are the proxies
-    attribute_noise: float = 0.0  # share of the known attributes that is flipped before balancing
-    # "none"; "subsample": in place of the weights q, equal weights of round(Σq) examples drawn at
-    # random; "shuffle": the weights q, permuted at random over the examples
-    control: str = "none"
-    seed: int = OWN  # of the noise and the control; -1: the run's own; 0 where nothing is drawn
-
-    def __post_init__(self):
-        try:
-            super().__post_init__()
-        except InputError as error:
-            raise InputError(f"balance.{error}") from None
-        for name in self.labels:
-            if name not in LABEL_SETS:
-                raise InputError(f"balance.labels: unknown {name!r}; {nearest(name, LABEL_SETS)}")
-        target = self.target
-        if target != CENSUS and (isinstance(target, str) or not 0 <= target <= 1):
-            raise InputError(f"balance.target: expected 0 to 1, or {CENSUS!r}, got {target!r}")
-        for name in ("penalty", "eps_representation", "eps_association"):
-            if math.isinf(getattr(self, name)):
-                raise InputError(f"balance.{name}: expected a finite number in a run; 1e6 say")
-        if not 0 <= self.attribute_noise < 0.5:
-            raise InputError(
-                f"balance.attribute_noise: expected in [0, 0.5), got {self.attribute_noise}"
-            )
-        if self.control not in CONTROLS:
-            hint = nearest(self.control, CONTROLS)
-            raise InputError(f"balance.control: unknown {self.control!r}; {hint}")
-
-
-@dataclasses.dataclass(frozen=True)
-class FilterConfig:
-    """Which training pairs are left out for their low image–text similarity."""
-
-    drop: float = 0.3  # share of the pairs that is left out, those of the lowest cosine
-    scorer: str = "emoji-S/8"  # variant of the model that scores, trained with the softmax loss
-    scorer_seed: int = OWN  # of that model; -1: the run's own
-    balance: BalanceConfig | None = None  # of the pairs that the scorer is trained on; None: not
-
-    def __post_init__(self):
-        if not 0 <= self.drop < 1:
-            raise InputError(f"filter.drop: expected in [0, 1), got {self.drop}")
-        if self.scorer not in models.names():
-            hint = nearest(self.scorer, models.names())
-            raise InputError(f"filter.scorer: unknown {self.scorer!r}; {hint}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +80,8 @@ class RunConfig:
                 f"balance.during: none of the {self.train.steps} steps lies in {self.during}, "
                 "rounded to whole steps; the weights would never act"
             )
+        if self.filter and self.filter.draws and self.filter.seed is None:
+            raise InputError(f"filter.seed: expected a seed for {self.filter.kind!r}, got None")
         if not 0 <= self.in_memory_gb < math.inf:
             raise InputError(
                 f"in_memory_gb: expected a finite number from 0 on, got {self.in_memory_gb}"
@@ -159,7 +104,7 @@ class RunConfig:
         fields = {k: v for k, v in self.to_json().items() if k not in skipped}
         fields |= {self.source.kind: self.data, "init_from": start.identity(self.init_from)}
         fields["model"] = start.read_of(fields["model"], self.init_from)
-        return files.digest(fields)
+        return files.digest(fields | ({"streams": streams.VERSION} if self._draws else {}))
 
     @property
     def balanced_steps(self) -> range:
@@ -184,6 +129,11 @@ class RunConfig:
         return self.filter is not None or self.balance is not None
 
     @property
+    def _draws(self) -> bool:
+        """Whether a balancing of its own data or of the scorer's draws anything."""
+        return any(x.draws for x in (self.balance, self.filter and self.filter.balance) if x)
+
+    @property
     def weights_id(self) -> str | None:
         """The name of the run's weights: a hash of all that they follow from."""
         if not self.weighted:
@@ -191,13 +141,13 @@ class RunConfig:
         fields = self.to_json()
         parts = [self.data, fields.get("balance")]
         if self.filter:
-            parts += [fields["filter"], self.scorer.id]
-        return files.digest(parts)
+            parts += [fields["filter"]] + ([self.scorer.id] if self.scorer else [])
+        return files.digest(parts + ([streams.VERSION] if self._draws else []))
 
     @property
     def scorer(self) -> "RunConfig | None":
-        """The run whose model scores the pairs for the filter: CLIP without one."""
-        if self.filter is None:
+        """The run whose model scores the pairs for a filter that needs it: CLIP without one."""
+        if self.filter is None or not self.filter.scored:
             return None
         balance = self.filter.balance
         train = dataclasses.replace(self.train, loss="softmax", seed=self.filter.scorer_seed)
@@ -233,18 +183,16 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
     during = _take(config, "balance.during", tuple[float, ...])
     seed = convert(int, config["seed"], "config.seed")
     balance = record(BalanceConfig, config["balance"], "config.balance")
-    of_scorer = _with_own_seed(dataclasses.replace(balance, control="none"), seed)
+    of_scorer = of_run(dataclasses.replace(balance, control="none"), seed)
     chosen = config["filter"] | {"balance": of_scorer if scorer_balanced else None}
-    chosen = record(FilterConfig, chosen, "config.filter")
-    if chosen.scorer_seed == OWN:
-        chosen = dataclasses.replace(chosen, scorer_seed=seed)
+    chosen = filter_of_run(record(FilterConfig, chosen, "config.filter"), seed)
     if "seed" in config["train"]:
         raise InputError("unknown field config.train.seed: set config.seed")
     fields = {name: config[name] for name in ("init_from", "in_memory_gb", "track", "evaluate")}
     fields |= {
         "source": _source(config, seed),
         "filter": chosen if filtered else None,
-        "balance": _with_own_seed(balance, seed) if balanced else None,
+        "balance": of_run(balance, seed) if balanced else None,
         "during": during if balanced else (),
         "model": config["model"],
         "train": config["train"] | {"seed": seed},
@@ -264,16 +212,6 @@ def _source(config: Mapping[str, Any], seed: int) -> Source:
         raise InputError(f"config.source: unknown {name!r}; {nearest(str(name), SOURCES)}")
     own = {"seed": seed} if config[name].get("seed") == OWN else {}
     return record(SOURCES[name], config[name] | own, f"config.{name}")
-
-
-def _with_own_seed(balance: BalanceConfig, seed: int) -> BalanceConfig:
-    """Returns the settings with the seed of what is drawn; 0 if nothing is.
-
-    Runs whose weights need no chance thus share them, whatever their seed.
-    """
-    if balance.control == "none" and not balance.attribute_noise:
-        return dataclasses.replace(balance, seed=0)
-    return dataclasses.replace(balance, seed=seed) if balance.seed == OWN else balance
 
 
 def from_json(value: Mapping[str, Any]) -> RunConfig:

@@ -5,8 +5,9 @@ import numpy as np
 from m4jax import files, training
 from m4jax.data.annotation import MAN
 from m4jax.data.encoded import EncodedPictures
+from m4jax.data.examples import Training
 from m4jax.progress import Progress
-from m4jax.run import model, start, weights
+from m4jax.run import filtering, model, start, weights
 from m4jax.run.config import RunConfig
 from m4jax.run.evaluate import Tracker
 from m4jax.run.state import Layout
@@ -54,20 +55,20 @@ def train_data(config: RunConfig, layout: Layout) -> training.TrainData:
         attributes=notes.attributes,
         labels=notes.labels,
         target=weights.targets(config.balance, notes)[:, 0],
-        stages=stages(config, layout, train.uids),
+        stages=stages(config, layout, train),
     )
 
 
-def stages(config: RunConfig, layout: Layout, uids: np.ndarray) -> tuple[training.Stage, ...]:
+def stages(config: RunConfig, layout: Layout, train: Training) -> tuple[training.Stage, ...]:
     """Returns the data versions of a run, one after another.
 
     Before and after the balanced stage all pairs that the filter leaves weigh the same.
     """
-    weighted, plain = weights.read(config, layout, uids), None
+    weighted, plain = weights.read(config, layout, train.uids), None
     if config.balance is None:
         return (training.Stage(0, weighted),)
     if config.filter:
-        plain = weights.filtered(config, layout, uids).astype(np.float64)
+        plain = filtering.kept(config, layout, train).astype(np.float64)
     steps, acting = config.train.steps, config.balanced_steps
     start, stop = acting.start, acting.stop
     before = (training.Stage(0, plain),) if start > 0 else ()

@@ -1,25 +1,42 @@
 """The weights of a run's training data: quality filter, then balancing, or a control of it."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from m4jax import balance, files, training
+from m4jax import balance
+from m4jax.balance import baselines
 from m4jax.data import quality
 from m4jax.data.annotation import MAN, Annotation
-from m4jax.data.examples import Training
 from m4jax.data.testbed import catalog
 from m4jax.errors import InputError
-from m4jax.files import parquet
 from m4jax.progress import Progress
-from m4jax.run import model
-from m4jax.run.config import CENSUS, BalanceConfig, RunConfig
+from m4jax.run import filtering
+from m4jax.run.config import RunConfig
+from m4jax.run.data_version import ALONE, CENSUS, PARITY, BalanceConfig
 from m4jax.run.state import Layout
+from m4jax.run.streams import stream
 from m4jax.tables import request
 from m4jax.tables import weights as disk
+
+CONCEPTS = ("occupations", "things")  # label sets: what MetaCLIP's caps count
+CHECKED = 1e9  # examples of a confusion matrix whose rates are known: their intervals are points
+
+
+@dataclasses.dataclass(frozen=True)
+class Cap:
+    """MetaCLIP's cap on concepts.
+
+    Attributes:
+        threshold: t, the number of examples of each concept.
+        labels: [n, c] 0 or 1, the concepts.
+        names: c of them.
+    """
+
+    threshold: float
+    labels: np.ndarray
+    names: tuple[str, ...]
 
 
 def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
@@ -36,8 +53,8 @@ def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
     train = config.source.train(layout.data, config.in_memory_gb)
     weight, certificate = np.ones(len(train)), {}
     if config.filter:
-        _score(config, layout, train, progress)
-        kept = filtered(config, layout, train.uids)
+        filtering.score(config, layout, train, progress)
+        kept = filtering.kept(config, layout, train)
         if train.wrong:
             detection = quality.detection(kept, train.wrong())._asdict()
             certificate = {f"filter_{name}": _json(value) for name, value in detection.items()}
@@ -46,7 +63,8 @@ def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
         progress("balance", 0, 1)
         rows = np.flatnonzero(weight)
         notes = train.annotate(config.balance.labels).rows(rows)
-        weight[rows], of_balance = _balance(config.balance, notes)
+        concepts = train.annotate(CONCEPTS).rows(rows) if config.balance.caps else None
+        weight[rows], of_balance = _balance(config.balance, notes, concepts)
         certificate |= of_balance
     disk.write(folder, uids=train.uids, weights=weight, certificate=certificate | _kept(weight))
 
@@ -54,16 +72,6 @@ def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
 def read(config: RunConfig, layout: Layout, uids: np.ndarray) -> np.ndarray | None:
     """Returns the weights [n] of a run's examples, or None if they all weigh the same."""
     return disk.read(layout.weights(config), uids) if config.weighted else None
-
-
-def filtered(config: RunConfig, layout: Layout, uids: np.ndarray) -> np.ndarray:
-    """Returns which of a filtered run's examples the filter leaves, bool [n]."""
-    path = layout.scores(config.scorer)
-    files.sealed_file(path)
-    table = parquet.read(path)
-    if table["uid"].to_pylist() != list(uids):
-        raise InputError(f"{path}: made for other data; delete it and run again")
-    return quality.keep(table["similarity"].to_numpy(), drop=config.filter.drop)
 
 
 def targets(config: BalanceConfig | None, notes: Annotation) -> np.ndarray:
@@ -85,20 +93,36 @@ def targets(config: BalanceConfig | None, notes: Annotation) -> np.ndarray:
 
 
 def make_problem(
-    config: BalanceConfig, notes: Annotation
+    config: BalanceConfig, notes: Annotation, cap: Cap | None = None
 ) -> tuple[balance.Problem, dict[str, Any]]:
     """Returns the balancing problem of annotated data, and facts for the certificate.
+
+    Where the share of errors is known the attributes are P(true attribute | annotated one, labels),
+    so that the bounds are on E[q (s - π) y] with the true s, in expectation.
+
+    Args:
+        config: what is asked.
+        notes: with the attributes as the weights see them.
+        cap: of concepts, if these have one.
 
     Raises:
         InputError: if the problem can't be stated, or has no weights at all.
     """
+    attributes, capped = notes.attributes, {}
+    if config.error_known:
+        attributes = likely(attributes, notes.labels, config.attribute_noise)
+    if cap:
+        columns = dict(zip(map("cap on {}".format, cap.names), cap.labels.T, strict=True))
+        words = [balance.budget(name, at_most=cap.threshold) for name in columns]
+        capped = {"columns": columns, "constraints": words}
     problem = request.pose(
         config,
-        notes.attributes,
+        attributes,
         notes.labels,
         target=targets(config, notes),
         attribute_names=notes.attribute_names,
         label_names=notes.label_names,
+        **capped,
     )
     try:
         return request.at_keep_rate(config, problem)
@@ -106,15 +130,38 @@ def make_problem(
         raise InputError(f"balance.{error}") from None  # it begins with the field's name
 
 
+def likely(attributes: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:
+    """Returns P(true attribute | annotated one, labels) [n, m], NaN where unknown.
+
+    Args:
+        attributes: [n, m] as annotated, 0 or 1, NaN where unknown.
+        labels: [n, c].
+        share: of the attributes that are wrong, the same for both values and all labels.
+    """
+    confusion = CHECKED * np.array([[1 - share, share], [share, 1 - share]])
+    found = [balance.posterior(s, labels, confusion).middle for s in attributes.T]
+    return np.stack(found, axis=1)
+
+
+def cap_of(concepts: Annotation, keep_rate: float) -> Cap:
+    """Returns the cap with which MetaCLIP keeps the share `keep_rate` of the examples.
+
+    Raises:
+        InputError: if fewer examples have a concept.
+    """
+    threshold = baselines.metaclip_threshold(concepts.labels, keep_rate * len(concepts.labels))
+    return Cap(threshold, concepts.labels, concepts.label_names)
+
+
 def flip(attributes: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Returns the attributes [n, m] with a share of the known ones flipped, drawn by `seed`."""
-    flipped = np.random.default_rng([seed, 1]).random(attributes.shape) < share
+    flipped = stream("flipped attributes", seed).random(attributes.shape) < share
     return np.where(flipped, 1 - attributes, attributes)
 
 
 def control(weight: np.ndarray, kind: str, seed: int) -> np.ndarray:
     """Returns what a control puts in place of weights [n]; see `BalanceConfig`."""
-    rng = np.random.default_rng([seed, 2])
+    rng = stream("control", seed)
     if kind == "shuffle":
         return rng.permutation(weight)
     if kind == "subsample":
@@ -123,38 +170,26 @@ def control(weight: np.ndarray, kind: str, seed: int) -> np.ndarray:
     return weight
 
 
-def _balance(config: BalanceConfig, notes: Annotation) -> tuple[np.ndarray, dict[str, object]]:
-    noisy = flip(notes.attributes, config.attribute_noise, config.seed)
-    problem, binding = make_problem(config, dataclasses.replace(notes, attributes=noisy))
-    solution = request.solve(config, problem)
-    request.require(problem, solution)
-    certificate = balance.certificate(problem, solution) | binding
-    return control(solution.weights, config.control, config.seed), certificate
-
-
-def _score(config: RunConfig, layout: Layout, train: Training, progress: Progress) -> None:
-    """Writes the cosine of every training pair by the scorer, unless it is there."""
-    path = layout.scores(config.scorer)
-    if _is_scored(path):
-        return
-    progress("score pairs", 0, 1)
-    folder, steps = layout.run(config.scorer), config.scorer.train.steps
-    if training.latest_step(folder) != steps:
-        raise InputError(f"{folder}: the filter's scorer is not trained to its end; run it first")
-    embedder, words = model.embedder(config.scorer, layout)
-    embedded = embedder.tokens(words(train.texts))
-    cosine = np.einsum("nd,nd->n", embedder.images(train.images), embedded[train.caption_id])
-    with files.atomic(path) as temporary:
-        parquet.write(pa.table({"uid": train.uids, "similarity": cosine}), temporary)
-    files.seal_file(path)
-
-
-def _is_scored(path: Path) -> bool:
-    try:
-        files.sealed_file(path)
-    except InputError:  # missing or damaged
-        return False
-    return True
+def _balance(
+    config: BalanceConfig, notes: Annotation, concepts: Annotation | None
+) -> tuple[np.ndarray, dict[str, object]]:
+    """Returns weights [n] and their certificate; `concepts` are what caps are on, if any."""
+    if config.attribute_noise:
+        noisy = flip(notes.attributes, config.attribute_noise, config.seed)
+        notes = dataclasses.replace(notes, attributes=noisy)
+    problem, certificate = make_problem(config, notes)
+    cap = cap_of(concepts, problem.keep_rate) if config.caps else None
+    if config.caps == ALONE:
+        weight, certificate = baselines.metaclip(cap.labels, cap.threshold), {}
+    else:
+        if config.caps == PARITY:
+            problem, certificate = make_problem(config, notes, cap)
+        solution = request.solve(config, problem)
+        request.require(problem, solution)
+        weight = solution.weights
+        certificate = balance.certificate(problem, solution) | certificate
+    facts = {"cap": cap.threshold} if cap else {}
+    return control(weight, config.control, config.seed), certificate | facts
 
 
 def _kept(weight: np.ndarray) -> dict[str, float]:

@@ -46,11 +46,11 @@ def run_fleet(configs: Sequence[RunConfig], layout: Layout, progress: Progress) 
         _discard_damaged(config, layout)
     started, trackers = _Times.now(), [Tracker(config, layout) for config in configs]
     shared, members = train_data(configs[0], layout), []
-    uids = configs[0].source.uids(layout.data)
+    train = configs[0].source.train(layout.data, configs[0].in_memory_gb)
     for config in configs:
         folder = layout.run(config)
         files.write_sealed(folder / "config.json", config.to_json())
-        data = dataclasses.replace(shared, stages=stages(config, layout, uids))
+        data = dataclasses.replace(shared, stages=stages(config, layout, train))
         members.append(training.Member(config.train, data, folder))
     steps, what = configs[0].train.steps, f"train {len(configs)}"
     results = training.train_fleet(

@@ -14,6 +14,7 @@ from m4jax.data.testbed.scenes import wrong_captions
 from m4jax.data.testbed.world import annotate
 from m4jax.errors import InputError
 from m4jax.grid.cells import merge
+from m4jax.run import filtering
 from m4jax.run import weights as weighting
 from m4jax.run.config import run_config
 from m4jax.run.state import Layout
@@ -107,7 +108,7 @@ def test_the_census_is_met_label_by_label(layout):
 def test_pairs_that_the_filter_leaves_out_weigh_nothing(layout):
     config = run(filter={"enabled": True, "drop": 0.3})
     weight, train = weigh(config, layout)
-    kept = weighting.filtered(config, layout, train.columns["uid"])
+    kept = filtering.kept(config, layout, config.source.train(layout.data))
     assert (~kept).sum() == 450 and (weight[~kept] == 0).all() and (weight[kept] > 0).any()
     assert bias_of(weight, train).representation_max < 1e-3
     known = weights.certificate(layout.weights(config))
@@ -122,10 +123,10 @@ def test_a_filter_alone_keeps_the_rest_alike(layout):
 
 def test_before_and_after_the_balanced_stage_the_filter_stays(layout):
     config = run(filter={"enabled": True}, balance={"during": (0.25, 0.75)})
-    weight, train = weigh(config, layout)
-    stages = stages_of(config, layout, config.source.uids(layout.data))
+    weight, _ = weigh(config, layout)
+    stages = stages_of(config, layout, config.source.train(layout.data))
     assert [stage.start for stage in stages] == [0, 500, 1500]
-    kept = weighting.filtered(config, layout, train.columns["uid"])
+    kept = filtering.kept(config, layout, config.source.train(layout.data))
     for stage in (stages[0], stages[2]):
         np.testing.assert_array_equal(stage.weights, kept)
     np.testing.assert_array_equal(stages[1].weights, weight)
