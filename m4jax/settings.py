@@ -39,7 +39,7 @@ def fields(kind: type, *without: str, **changes: Any) -> ml_collections.ConfigDi
         options = typing.get_args(hints[name]) if union else ()
         if types.NoneType in options:
             (of,) = (option for option in options if option is not types.NoneType)
-            config[name] = config_dict.placeholder(of)
+            config[name] = config_dict.placeholder(typing.get_origin(of) or of)
         elif union:
             config[name] = config_dict.placeholder(object)
         if dataclasses.is_dataclass(value):

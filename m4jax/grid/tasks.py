@@ -7,6 +7,7 @@ from typing import Any
 from m4jax import files
 from m4jax.grid.cells import Cell
 from m4jax.grid.pool import Task
+from m4jax.grid.sharing import in_order
 from m4jax.run.config import RunConfig, from_json
 from m4jax.run.state import Layout, is_done, state
 from m4jax.tables import weights
@@ -30,7 +31,8 @@ def pending(cells: Sequence[Cell], layout: Layout, *, fleet: int = 1) -> list[Ta
         _add(tasks, cell.config, cell.name, layout, wanted=state(cell.config, layout) != "failed")
     # The worlds first: all else waits for them.
     ordered = sorted(tasks.values(), key=lambda task: task.kind != "world")
-    return _in_fleets(ordered, fleet) if fleet > 1 else ordered
+    # Fleets take every step: what a member begins with, all of them would have to.
+    return _in_fleets(ordered, fleet) if fleet > 1 else in_order(ordered)
 
 
 def state_of(task: Task, layout: Layout) -> str:
@@ -59,7 +61,7 @@ def share(task: Task) -> float:
 
 def fleet_key(config: RunConfig) -> str:
     """Returns what runs that train in one program have in common."""
-    train = dataclasses.replace(config.train, **dict.fromkeys(OWN, 1))
+    train = dataclasses.replace(config.train, share_at=None, **dict.fromkeys(OWN, 1))
     alone = {"filter": None, "balance": None, "during": ()}
     return files.digest(dataclasses.replace(config, train=train, **alone).to_json())
 

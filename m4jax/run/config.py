@@ -100,10 +100,10 @@ class RunConfig:
         How it is looked at is not part of it (the evaluation, the source's fields `looked_at`):
         another evaluation needs no other training.
         """
-        skipped = ("evaluate", "in_memory_gb")
-        fields = {k: v for k, v in self.to_json().items() if k not in skipped}
+        fields = {k: v for k, v in self.to_json().items() if k not in ("evaluate", "in_memory_gb")}
         fields |= {self.source.kind: self.data, "init_from": start.identity(self.init_from)}
         fields["model"] = start.read_of(fields["model"], self.init_from)
+        fields["train"].pop("share_at", None)
         return files.digest(fields | ({"streams": streams.VERSION} if self._draws else {}))
 
     @property
@@ -203,10 +203,9 @@ def run_config(config: Mapping[str, Any]) -> RunConfig:
 def _source(config: Mapping[str, Any], seed: int) -> Source:
     """Returns the source that is named, drawn by the run's seed if its own is `OWN`."""
     for name, kind in SOURCES.items():
-        names = [field.name for field in dataclasses.fields(kind)]
         if "enabled" in config[name]:
             raise InputError(f"unknown field config.{name}.enabled: set config.source to {name!r}")
-        check_keys(config[name], names, f"config.{name}")
+        check_keys(config[name], [x.name for x in dataclasses.fields(kind)], f"config.{name}")
     name = config["source"]
     if not isinstance(name, str) or name not in SOURCES:
         raise InputError(f"config.source: unknown {name!r}; {nearest(str(name), SOURCES)}")

@@ -48,6 +48,11 @@ class Layout:
         """The table from which everything that is shown is made."""
         return self.root / "results.parquet"
 
+    @property
+    def forks(self) -> Path:
+        """States of first steps that runs share."""
+        return self.root / "forks"
+
     def weights(self, config: RunConfig) -> Path:
         """The directory of a balanced run's weights."""
         return self.root / "weights" / config.weights_id

@@ -24,6 +24,7 @@ def train_run(config: RunConfig, layout: Layout, progress: Progress) -> None:
         folder,
         model=module,
         init=(lambda: start.parameters(config.init_from, module)) if config.init_from else None,
+        forks=layout.forks,
         on_progress=lambda record: progress("train", record["step"], steps),
         on_checkpoint=Tracker(config, layout).measure if config.track else None,
     )

@@ -51,7 +51,9 @@ def run_fleet(configs: Sequence[RunConfig], layout: Layout, progress: Progress) 
         folder = layout.run(config)
         files.write_sealed(folder / "config.json", config.to_json())
         data = dataclasses.replace(shared, stages=stages(config, layout, train))
-        members.append(training.Member(config.train, data, folder))
+        # A fleet takes every step: it begins at no shared state, and leaves none.
+        settings = dataclasses.replace(config.train, share_at=None)
+        members.append(training.Member(settings, data, folder))
     steps, what = configs[0].train.steps, f"train {len(configs)}"
     results = training.train_fleet(
         members,

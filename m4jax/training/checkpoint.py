@@ -177,8 +177,8 @@ def alone(run_dir: str | os.PathLike) -> Iterator[None]:
 
 
 def _items(state: TrainState) -> dict[str, Any]:
-    """Splits a state into what evaluation needs and the rest."""
-    rest = state._asdict()
+    """Splits a state into what evaluation needs and the rest, which has no fields that are None."""
+    rest = {name: part for name, part in state._asdict().items() if part is not None}
     return {"params": rest.pop("params"), "rest": rest}
 
 

@@ -3,11 +3,9 @@
 import dataclasses
 import itertools
 import typing
-from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
-import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh
@@ -18,6 +16,7 @@ from m4jax.models import check_tokens
 from m4jax.settings import convert
 from m4jax.training.losses import LOSSES
 from m4jax.training.mesh import DATA
+from m4jax.training.rates import SCHEDULES, restarted
 
 WEIGHTINGS = ("sample", "loss")
 TOWERS = ("image", "text")  # a model's two; the scale of the similarities belongs to neither
@@ -39,7 +38,7 @@ class TrainConfig:
     steps: int = 2_000  # 128,000 examples seen
     learning_rate: float = 1.5e-3  # the peak
     warmup_steps: int = 50  # linear, fewer than `steps`
-    schedule: str = "cosine"  # after the warm-up: "cosine" to zero, or "rsqrt", see `SCHEDULES`
+    schedule: str = "cosine"  # after the warm-up: "cosine" to zero, or "rsqrt", see `rates`
     cooldown_steps: int = 0  # of "rsqrt": the last steps, linearly to zero
     weight_decay: float = 1e-4  # decoupled, on matrices only
     # Of fine-tuning. None leaves a field out of the run's name, so that old names stay what they
@@ -47,6 +46,12 @@ class TrainConfig:
     freeze: str | None = None  # "image" or "text": the tower that stays as it is; None: neither
     image_rate: float | None = None  # factor of the image tower's learning rate; None: 1
     text_rate: float | None = None  # factor of the text tower's learning rate; None: 1
+    # From this step on the learning rate warms up anew over a tenth of the steps that are left, to
+    # `restart_peak`, and falls linearly to zero, see `rates.restarted`; None: it does not.
+    restart_at: int | None = None
+    restart_peak: float | None = None  # None: `learning_rate`
+    # The model is the mean of the parameters after each of so many last steps; None: the last ones.
+    average: int | None = None
     b1: float = 0.9  # decay of AdamW's first moment
     b2: float = 0.98  # decay of AdamW's second moment
     clip_norm: float = 1.0  # the gradient's norm is clipped to this
@@ -56,6 +61,9 @@ class TrainConfig:
     input_workers: int = 0  # processes that decode pictures on disk; 0: threads
     log_every: int = 50  # steps between two records of `metrics.jsonl`
     checkpoint_every: int = 500  # steps between two checkpoints
+    # Steps at which the state is left for runs with the same first steps, which then begin there,
+    # see `forks`; None: it is not. No part of a run's name, and without effect on what comes of it.
+    share_at: tuple[int, ...] | None = None
 
     def __post_init__(self):
         for field, kind in typing.get_type_hints(type(self)).items():
@@ -63,6 +71,7 @@ class TrainConfig:
             value = value.item() if isinstance(value, np.generic) else value
             object.__setattr__(self, field, convert(kind, value, field))
         self._check_towers()
+        self._check_late()
         for field in ("batch_size", "steps", "microbatches", "log_every", "checkpoint_every"):
             if getattr(self, field) < 1:
                 raise InputError(f"{field} must be at least 1, got {getattr(self, field)}")
@@ -105,6 +114,28 @@ class TrainConfig:
                 f"{self.batch_size}"
             )
 
+    def _check_late(self) -> None:
+        """Checks the settings of what acts late in a run."""
+        if self.average is not None and not 1 <= self.average <= self.steps:
+            raise InputError(f"average: expected 1 to steps ({self.steps}), got {self.average}")
+        # What is left has at least two steps: the rate of the first is 0.
+        most = min(self.steps - 2, self.steps - self.cooldown_steps)
+        if self.restart_at is not None and not 1 <= self.restart_at <= most:
+            raise InputError(
+                f"restart_at: expected 1 to {most}, got {self.restart_at}: two of the {self.steps} "
+                f"steps must be left, and a cooldown ({self.cooldown_steps} steps) not have begun"
+            )
+        if self.restart_peak is not None and not self.restart_peak > 0:
+            raise InputError(f"restart_peak must be positive, got {self.restart_peak}")
+        if self.restart_peak is not None and self.restart_at is None:
+            raise InputError("restart_peak is set, but restart_at is not: say where to restart")
+        shared = tuple(sorted(set(self.share_at or ())))
+        if not all(1 <= step < self.steps for step in shared):
+            raise InputError(
+                f"share_at: expected steps from 1 to {self.steps - 1}, got {self.share_at}"
+            )
+        object.__setattr__(self, "share_at", shared or None)
+
     def _check_towers(self) -> None:
         """Checks the settings of single towers; what changes nothing becomes None."""
         if self.freeze not in (None, "", *TOWERS):
@@ -124,40 +155,18 @@ class TrainConfig:
         object.__setattr__(self, "freeze", self.freeze or None)
 
 
-def _cosine(config: TrainConfig) -> optax.Schedule:
-    """Linear from 0 to the peak, then half a cosine to 0."""
-    peak, warmup = config.learning_rate, config.warmup_steps
-    return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, config.steps)
-
-
-def _rsqrt(config: TrainConfig) -> optax.Schedule:
-    """Linear from 0 to the peak, then peak · √(τ / max(τ, t)) and linearly to 0.
-
-    τ is a tenth of the steps, and the fall to 0 takes the last `cooldown_steps`. The last tenth of
-    training has 5% of the sum of the learning rates, by the cosine 0.2%: what comes last is hardly
-    learnt (1,500 steps, 50 of them warm-up, 75 cooldown; derived). Source: Zhai et al. 2022,
-    Scaling Vision Transformers, section 3.5.
-    """
-    steps, warmup, cooldown = config.steps, config.warmup_steps, config.cooldown_steps
-    peak, scale = config.learning_rate, max(steps / 10, 1.0)
-
-    def rate(step):
-        warm = jnp.minimum(1.0, step / warmup) if warmup else 1.0
-        cool = jnp.clip((steps - step) / cooldown, 0.0, 1.0) if cooldown else 1.0
-        return peak * warm * cool * jnp.sqrt(scale / jnp.maximum(step, scale))
-
-    return rate
-
-
-SCHEDULES: dict[str, Callable[[TrainConfig], optax.Schedule]] = {
-    "cosine": _cosine,
-    "rsqrt": _rsqrt,
-}
-
-
 def schedule(config: TrainConfig) -> optax.Schedule:
-    """Returns the learning rate of a run, step ↦ rate."""
-    return SCHEDULES[config.schedule](config)
+    """Returns the learning rate of a run, step ↦ rate; `restarted` takes over at `restart_at`."""
+    rate = SCHEDULES[config.schedule](
+        config.learning_rate,
+        steps=config.steps,
+        warmup=config.warmup_steps,
+        cooldown=config.cooldown_steps,
+    )
+    if config.restart_at is None:
+        return rate
+    peak = config.restart_peak or config.learning_rate
+    return restarted(rate, peak, start=config.restart_at, steps=config.steps)
 
 
 class Stage(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from m4jax import files, stopping
@@ -18,10 +19,19 @@ from m4jax.training import identity
 from m4jax.training.checkpoint import Checkpoints, alone
 from m4jax.training.config import TrainConfig, schedule, tokens_for_model
 from m4jax.training.log import Journal, fetch
-from m4jax.training.loop import shared
 from m4jax.training.members import FAILED, OWN, Member, check_members, failure_of
 from m4jax.training.mesh import like, make_mesh, replicated, split_rows, state_shardings
-from m4jax.training.step import Batch, TrainState, init_state, make_optimizer, make_train_step
+from m4jax.training.program import shared
+from m4jax.training.step import (
+    Batch,
+    TrainState,
+    averaged,
+    finished,
+    init_state,
+    make_optimizer,
+    make_train_step,
+    with_average,
+)
 
 
 def train_fleet(
@@ -134,7 +144,7 @@ class _Fleet:
                 raise stopping.Terminated
         if any(failures):
             return failures
-        return [_member(states.params, k) for k in range(len(self._members))]
+        return [_member(finished(states).params, k) for k in range(len(self._members))]
 
     def _save(
         self, states: TrainState, step: int, checkpoints: list[Checkpoints], *, measured: bool
@@ -142,7 +152,9 @@ class _Fleet:
         for k, (journal, kept) in enumerate(zip(self._journals, checkpoints, strict=True)):
             if measured and self._on_checkpoint[k]:
                 self._on_checkpoint[k](step, _member(states.params, k))
-            kept.save(_member(states, k), journal.position(step))
+            state = _member(states, k)
+            state = finished(state) if step == self._config.steps else state
+            kept.save(state, journal.position(step))
 
     def _begin(self, checkpoints: list[Checkpoints]) -> tuple[TrainState, int]:
         """Returns the stacked states of the newest step that all members have, and that step."""
@@ -205,7 +217,7 @@ def _program(config: TrainConfig, model: nn.Module, spread: jax.sharding.Shardin
     optimizer = make_optimizer(config, schedule(config))
 
     def init(seed):
-        return init_state(model, optimizer, seed=seed)
+        return with_average(init_state(model, optimizer, seed=seed), config)
 
     shapes = jax.eval_shape(init, 0)
     here = make_mesh(jax.local_devices()[:1])
@@ -223,12 +235,18 @@ def chunk(config: TrainConfig, model: nn.Module) -> Callable[..., tuple[TrainSta
     rates [K], images uint8 [n, h, w, 3], tokens [n, L]) to the states after S steps and their
     metrics [S, K].
     """
-    unit = schedule(dataclasses.replace(config, learning_rate=1.0))
+    unit = schedule(dataclasses.replace(config, learning_rate=1.0, restart_peak=None))
+
+    def rate(peak, count):
+        if config.restart_peak is not None:  # the same for all members
+            peak = jnp.where(count < config.restart_at, peak, config.restart_peak)
+        return peak * unit(count)
 
     def one(state, rows, factor, peak, images, tokens):
-        optimizer = make_optimizer(config, lambda count: peak * unit(count))
+        optimizer = make_optimizer(config, lambda count: rate(peak, count))
         step = make_train_step(config, model, optimizer)
-        return step(state, Batch(images[rows], tokens[rows], factor))
+        state, metrics = step(state, Batch(images[rows], tokens[rows], factor))
+        return averaged(state, config), metrics
 
     def steps(states, drawn, peaks, images, tokens):
         weighted = 0 if drawn[1] is not None else None

@@ -35,7 +35,9 @@ UNSEEN = ("heads", "text_heads", "pooling", "text_pooling", "text_mask", "activa
 # Fields of a model that came later: left out where they are None, as older runs have them.
 LATER = ("mlp_width", "text_mlp_width", "text_activation")
 # They change how a run is carried out, not what comes of it.
-FREE = ("input_workers", "checkpoint_every")
+FREE = ("input_workers", "checkpoint_every", "share_at")
+# What acts late in a run; left out where it is None, as older runs have it.
+LATE = ("restart_at", "restart_peak", "average")
 
 
 def of(
@@ -50,6 +52,7 @@ def of(
         pictures: what `pictures_of` says of the data's, if that is known.
     """
     settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in FREE}
+    settings = {k: v for k, v in settings.items() if v is not None or k not in LATE}
     fields = dataclasses.asdict(model.variant)
     fields = {k: v for k, v in fields.items() if v is not None or k not in LATER}
     return {

@@ -1,5 +1,6 @@
 """What a run writes to `metrics.jsonl`: metrics, the stream of examples so far, and speed."""
 
+import collections
 import math
 import time
 import warnings
@@ -59,11 +60,29 @@ class Journal:
         """
         position = position or {"step": 0, "pending": []}
         step, self.pending = position["step"], list(position["pending"])
-        self._tracker = StreamTracker(self._data, self.draw, step=step)
-        self.clock = Clock()
+        self._tracker = StreamTracker(self._data, self.draw)
+        told = position.get("records")
+        records = self._told_anew(told or [], step)
         if self._path:
-            files.write_jsonl(self._path, [x for x in self._earlier() if x["step"] <= step])
+            files.write_jsonl(self._path, self.records(step) if told is None else records)
+        self.clock = Clock()
         return step
+
+    def records(self, step: int) -> list[dict[str, Any]]:
+        """Returns the records up to `step`."""
+        return [record for record in self._earlier() if record["step"] <= step]
+
+    def _told_anew(self, records: list[dict[str, Any]], step: int) -> list[dict[str, Any]]:
+        """Counts the first `step` batches; returns another run's records of them as this one's.
+
+        The steps are the same; what they are measured by, the data's annotation, need not be.
+        """
+        own, left = [], collections.deque(records)
+        for number in range(1, step + 1):
+            self._tracker.add(number - 1, self.draw.indices(number - 1))
+            if left and left[0]["step"] == number:
+                own.append(left.popleft() | self._tracker.record())
+        return own
 
     def _earlier(self) -> list[dict[str, Any]]:
         """Returns the records so far; a log that is damaged is put aside, with a warning."""
@@ -151,15 +170,12 @@ class StreamTracker:
     Args:
         data: the examples.
         draw: of the run.
-        step: number of batches drawn so far.
     """
 
-    def __init__(self, data: TrainData, draw: Draw, *, step: int):
+    def __init__(self, data: TrainData, draw: Draw):
         self._data, self._draw, self._stage = data, draw, 0
         self._seen, self._drawn = np.zeros(len(data.images), bool), 0
         self._begin(0)
-        for earlier in range(step):
-            self.add(earlier, draw.indices(earlier))
 
     def add(self, step: int, indices: np.ndarray) -> None:
         """Counts batch `step`, made of the examples [B]."""

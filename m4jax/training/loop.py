@@ -1,7 +1,5 @@
 """Training from the first step, or from the newest checkpoint, to the last step."""
 
-import dataclasses
-import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,26 +7,19 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from m4jax import limits, stopping
-from m4jax.errors import InputError
 from m4jax.training import identity
 from m4jax.training.batches import batches
 from m4jax.training.checkpoint import Checkpoints, alone
-from m4jax.training.config import TrainConfig, TrainData, check_fit, schedule
+from m4jax.training.config import TrainConfig, TrainData, check_fit
+from m4jax.training.forks import Forks
 from m4jax.training.log import Journal
-from m4jax.training.mesh import like, make_mesh, place, replicated, split_rows, state_shardings
-from m4jax.training.step import (
-    Batch,
-    TrainState,
-    init_state,
-    make_optimizer,
-    make_train_step,
-    new_state,
-)
+from m4jax.training.mesh import make_mesh
+from m4jax.training.program import Programs
+from m4jax.training.step import TrainState, finished
 
 
 def train(
@@ -39,6 +30,7 @@ def train(
     model: nn.Module,
     mesh: Mesh | None = None,
     init: Callable[[], Any] | None = None,
+    forks: str | os.PathLike | None = None,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
     on_checkpoint: Callable[[int, Any], None] | None = None,
 ) -> Any:
@@ -61,12 +53,19 @@ def train(
         init: returns the parameters to start from, those of `load_params(another_run, model)` say;
             also called where a run goes on, which must have started from the same ones. By default
             they are random and follow from the seed.
+        forks: directory in which runs leave their states at the steps `share_at` (see `forks`).
+            Without a checkpoint, and without `on_checkpoint`, which is to see all steps, the run
+            begins at the latest state there that it would come to, with the same bits; its records
+            up to there have the timings of the run that left it. With several processes it is not
+            used.
         on_progress: called with each record of `metrics.jsonl` when it is written.
         on_checkpoint: called with the step and the parameters before each checkpoint is written, so
-            that what it has done is never behind: after an interruption it may be called again.
+            that what it has done is never behind: after an interruption it may be called again. It
+            is given those of the step, never a mean.
 
     Returns:
-        The parameters after the last step, spread over the mesh.
+        The parameters after the last step, spread over the mesh; with `average`, their mean after
+        each of the last so many steps, which is also what the last checkpoint has as `params`.
 
     Raises:
         NonFiniteError: if the loss or the gradient becomes infinite or NaN; the last good
@@ -79,48 +78,56 @@ def train(
     mesh = make_mesh() if mesh is None else mesh
     check_fit(config, data, model, mesh)
     limits.check_threads(config.input_workers, "input_workers")
-    program, what = _program(shared(config, seed=0), model, mesh), identity.of(config, data, model)
-    params = init and program.place(init())
+    programs, what = Programs(config, model, mesh), identity.of(config, data, model)
+    params = init and programs.place(init())
     if init:
         what["start"] = identity.start_of(params)
     journal = Journal(config, data, Path(run_dir), on_progress, what)
+    alike = Forks(forks, config, what, mesh) if forks and jax.process_count() == 1 else None
     with (
         stopping.later(),
         alone(run_dir),
         Checkpoints(Path(run_dir) / "checkpoints") as checkpoints,
     ):
-        restored = checkpoints.restore_latest(program.abstract, check=journal.check)
-        state, position = restored or (program.begin(config.seed, params), None)
+        restored = checkpoints.restore_latest(programs.abstract, check=journal.check)
+        if alike and not restored and not on_checkpoint:
+            restored = alike.take(programs.unaveraged)
+        state, position = restored or (programs.begin(params), None)
         start = journal.open(position)
         if start < config.steps:
             checkpoints.get_ready(state)
-        run = _finish(program, config, data, state, start, journal, checkpoints, on_checkpoint)
-        return run.params
+        kept = (journal, checkpoints, alike)
+        return _finish(programs, config, data, state, start, *kept, on_checkpoint).params
 
 
-def _finish(program, config, data, state, start, journal, checkpoints, on_checkpoint) -> TrainState:
+def _finish(
+    programs, config, data, state, start, journal, checkpoints, alike, on_checkpoint
+) -> TrainState:
     """Takes the steps that are left, records them, and writes the checkpoints."""
     stream = batches(
         data,
         journal.draw,
-        program.mesh,
+        programs.mesh,
         start=start,
         stop=config.steps,
-        trimmed=program.trimmed,
+        trimmed=programs.trimmed,
         workers=config.input_workers,
     )
     for step in range(start + 1, config.steps + 1):
         if journal.pending:  # from here on the device is idle: waiting for data counts
             jax.block_until_ready(journal.pending[-1]["loss"])
         indices, batch = journal.clock.wait(stream)
-        state, metrics = program.step(state, batch)
+        state, metrics = programs.step(state, batch, step)
         journal.add(step, indices, metrics)
+        if alike:
+            alike.give(state, step, journal)
         due = step == config.steps or step % config.checkpoint_every == 0
         stop = step < config.steps and _must_stop(step)
         if due or stop:
             position = journal.position(step)  # raises if the loss is not finite
             if due and on_checkpoint:
                 on_checkpoint(step, state.params)
+            state = finished(state) if step == config.steps else state
             checkpoints.save(state, position)
         if stop:
             raise stopping.Terminated
@@ -132,79 +139,3 @@ def _must_stop(step: int) -> bool:
     if jax.process_count() == 1 or not jax.config.jax_enable_preemption_service:
         return stopping.asked()
     return multihost_utils.reached_preemption_sync_point(step)
-
-
-class _Program:
-    """The compiled functions of runs that differ in nothing but the seed: how they begin, the step.
-
-    `abstract` has the shapes, types and shardings of their state.
-    """
-
-    def __init__(self, config: TrainConfig, model: nn.Module, mesh: Mesh):
-        self.mesh = mesh
-        self.trimmed = model.variant.text_mask != "none"  # otherwise padding is attended to
-        optimizer = make_optimizer(config, schedule(config))
-
-        def init(seed):
-            return init_state(model, optimizer, seed=seed)
-
-        def start(params, seed):
-            return new_state(params, optimizer, seed=seed)
-
-        shapes = jax.eval_shape(init, np.uint32(0))
-        self._shardings = state_shardings(shapes, mesh)
-        self.abstract = like(shapes, self._shardings)
-        # They run once: compiling them fast is worth more than running them fast.
-        options = {
-            "out_shardings": self._shardings,
-            "compiler_options": {"xla_backend_optimization_level": 0},
-        }
-        self._init, self._start = jax.jit(init, **options), jax.jit(start, **options)
-        self._step = jax.jit(
-            make_train_step(config, model, optimizer, mesh),
-            donate_argnums=0,
-            in_shardings=(self._shardings, split_rows(mesh)),
-            out_shardings=(self._shardings, replicated(mesh)),
-        )
-
-    def place(self, params: Any) -> Any:
-        """Returns parameters to start from on the mesh; see `train`."""
-        _check_same_model(params, self.abstract.params)
-        return place(params, self._shardings.params)
-
-    def begin(self, seed: int, params: Any | None) -> TrainState:
-        """Returns the state before the first step, of random parameters if none are given."""
-        if params is None:
-            return self._init(np.uint32(seed))
-        return self._start(params, np.uint32(seed))
-
-    def step(self, state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
-        """Takes a step; what it returns may still be on its way."""
-        with jax.transfer_guard("disallow"):
-            state, metrics = self._step(state, batch)
-        if self.mesh.size > 1 and self.mesh.devices.flat[0].platform == "cpu":
-            jax.block_until_ready(metrics)  # simulated devices hang with two steps under way
-        return state, metrics
-
-
-_program = functools.lru_cache(maxsize=8)(_Program)  # a grid's worker trains many runs of a shape
-
-
-def shared(config: TrainConfig, **fixed: Any) -> TrainConfig:
-    """Returns the configuration of a compiled program, equal for all runs that may share it."""
-    return dataclasses.replace(config, log_every=1, checkpoint_every=1, input_workers=0, **fixed)
-
-
-def _check_same_model(params: Any, abstract: Any) -> None:
-    """Raises `InputError` if the `params` to start from are not those of the model."""
-    given, expected = (
-        {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(x)}
-        for x in (params, abstract)
-    )
-    for name in sorted(given.keys() | expected.keys()):
-        shapes = [tuple(x[name].shape) if name in x else "nothing" for x in (expected, given)]
-        if shapes[0] != shapes[1]:
-            raise InputError(
-                f"init: the model has {shapes[0]} at {name}, given was {shapes[1]}; use "
-                "parameters of the same model"
-            )

@@ -26,12 +26,14 @@ class TrainState(NamedTuple):
         opt_state: of the optimiser.
         step: number of steps taken, int32.
         seed: of augmentation, uint32.
+        average: mean of the parameters so far, of a run that averages them; zeros before it does.
     """
 
     params: Any
     opt_state: Any
     step: jax.Array
     seed: jax.Array
+    average: Any = None
 
 
 class Batch(NamedTuple):
@@ -215,9 +217,40 @@ def make_train_step(
             "logit_scale": logit_scale,
             "logit_bias": logit_bias,
         }
-        return TrainState(params, opt_state, state.step + 1, state.seed), metrics
+        taken = state._replace(params=params, opt_state=opt_state, step=state.step + 1)
+        return taken, metrics
 
     return train_step
+
+
+def mean_with(mean: Any, params: Any, k: jax.Array) -> Any:
+    """Returns the mean of k parameters, given that of the k − 1 before: m + (θ − m)/k."""
+    return jax.tree.map(lambda m, x: m + (x - m) / k, mean, params)
+
+
+def averaged(state: TrainState, config: TrainConfig) -> TrainState:
+    """Takes the parameters after a step into the mean, in the last `average` steps alone."""
+    if state.average is None:
+        return state
+    k = state.step - (config.steps - config.average)
+    mean = jax.lax.cond(
+        k > 0,
+        lambda: mean_with(state.average, state.params, k),
+        lambda: state.average,
+    )
+    return state._replace(average=mean)
+
+
+def with_average(state: TrainState, config: TrainConfig) -> TrainState:
+    """Returns the state with a mean of no parameters yet, if the run averages them."""
+    if config.average is None:
+        return state
+    return state._replace(average=jax.tree.map(jnp.zeros_like, state.params))
+
+
+def finished(state: TrainState) -> TrainState:
+    """Returns the state after the last step: its parameters are the mean, if the run has one."""
+    return state if state.average is None else state._replace(params=state.average)
 
 
 def embed_in_parts(embed: Callable[..., Any], parts: int) -> Callable[..., Any]:

@@ -28,12 +28,12 @@ WEIGHTS = np.array([1.0] * 16 + [0.0] * 16)
 CONFIG = dataclasses.replace(CONFIG, log_every=2, learning_rate=3e-3)
 
 
-def make(folder, *, weighting="sample", rates=(3e-3, 3e-3, 1e-3)):
+def make(folder, *, rates=(3e-3, 3e-3, 1e-3), **changes):
     """Three members: other seeds, stages and learning rates."""
     stages = ((Stage(0),), (Stage(0), Stage(4, WEIGHTS)), (Stage(0, WEIGHTS),))
     return [
         Member(
-            dataclasses.replace(CONFIG, seed=seed, learning_rate=rate, weighting=weighting),
+            dataclasses.replace(CONFIG, seed=seed, learning_rate=rate, **changes),
             dataclasses.replace(DATA, stages=stages[k]),
             folder / str(k),
         )
@@ -71,9 +71,17 @@ def assert_equal(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
-@pytest.mark.parametrize("weighting", ["sample", pytest.param("loss", marks=pytest.mark.slow)])
-def test_each_member_equals_its_run_alone(tmp_path, weighting):
-    members = make(tmp_path / "fleet", weighting=weighting)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        pytest.param({"weighting": "loss"}, marks=pytest.mark.slow),
+        {"average": 4, "restart_at": 5},
+        {"average": 3, "restart_at": 6, "restart_peak": 2e-3},
+    ],
+)
+def test_each_member_equals_its_run_alone(tmp_path, changes):
+    members = make(tmp_path / "fleet", **changes)
     found = train_fleet(members, model=tiny_model())
     for k, member in enumerate(members):
         alone = train(member.config, member.data, tmp_path / str(k), model=tiny_model())

@@ -1,0 +1,75 @@
+"""Runs of a grid that share their first steps (`training.forks`): who leaves them to whom."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from m4jax.grid.pool import Task
+from m4jax.run.config import RunConfig, from_json
+from m4jax.training.forks import last_shared
+from m4jax.training.identity import LATE
+
+
+def in_order(tasks: Sequence[Task]) -> list[Task]:
+    """Returns the tasks with the runs that leave their states before those that may take them.
+
+    A run then needs the one that leaves it the most steps, so that no two workers take the same
+    ones. Fewer stages come first, and of as many the runs without a restart.
+    """
+    configs = {task.id: from_json(task.configs[0]) for task in tasks if task.kind == "run"}
+    if not any(config.train.share_at for config in configs.values()):
+        return list(tasks)
+    runs = [task for task in tasks if task.kind == "run"]
+    runs.sort(key=lambda task: _rank(configs[task.id]))
+    alike: dict[str, list[Task]] = {}
+    ordered = []
+    for task in runs:
+        before = alike.setdefault(_name(configs[task.id]), [])
+        steps = [shared_steps(configs[giver.id], configs[task.id]) for giver in before]
+        if any(steps):
+            giver = before[steps.index(max(steps))]
+            task = dataclasses.replace(task, needs=(*task.needs, giver.id))
+        before.append(task)
+        ordered.append(task)
+    left = iter(ordered)
+    return [next(left) if task.kind == "run" else task for task in tasks]
+
+
+def shared_steps(giver: RunConfig, taker: RunConfig) -> int:
+    """Returns how many steps of a run another one can begin with; 0 if none.
+
+    Both are alike in what `_name` tells. A run whose bias is tracked takes all its steps.
+    """
+    if taker.track:
+        return 0
+    ours, theirs = (dict(_versions(config)) for config in (giver, taker))
+    last, now = min(last_shared(giver.train), last_shared(taker.train)), (None, None)
+    for start in sorted(ours | theirs):
+        now = ours.get(start, now[0]), theirs.get(start, now[1])
+        if now[0] != now[1]:
+            last = min(last, start)
+            break
+    return max((step for step in giver.train.share_at or () if step <= last), default=0)
+
+
+def _versions(config: RunConfig) -> list[tuple[int, str | None]]:
+    """Returns from which step on which weights act, as `run.train.stages` has them."""
+    if config.balance is None:
+        return [(0, config.weights_id)]
+    plain = dataclasses.replace(config, balance=None, during=()).weights_id
+    acting = config.balanced_steps
+    before = [(0, plain)] if acting.start > 0 else []
+    after = [(acting.stop, plain)] if acting.stop < config.train.steps else []
+    return [*before, (acting.start, config.weights_id), *after]
+
+
+def _rank(config: RunConfig) -> tuple[int, bool]:
+    return len(_versions(config)), config.train.restart_at is not None
+
+
+def _name(config: RunConfig) -> str:
+    """Returns what two runs with the same first steps have in common, besides their data."""
+    train = dataclasses.replace(
+        config.train, checkpoint_every=1, **dict.fromkeys(LATE), share_at=None
+    )
+    plain = {"filter": None, "balance": None, "during": ()}
+    return dataclasses.replace(config, train=train, **plain).id
