@@ -16,11 +16,13 @@ from m4jax import files, models
 from m4jax.errors import InputError
 from m4jax.grid import pool
 from m4jax.grid.cells import Cell
+from m4jax.grid.sharing import begun
 from m4jax.progress import Display, Progress
 from m4jax.run import model, start, work
 from m4jax.run.config import RunConfig
 from m4jax.run.state import Layout, is_done
 from m4jax.terminal import text
+from m4jax.training.forks import plain
 
 EXAMPLES, STEPS, POINTS = 500, 60, 3  # of the short run that is timed
 BACKWARD = 3  # a training step costs three forward passes
@@ -105,17 +107,18 @@ def show(
 def shape(config: RunConfig) -> str:
     """Returns the name of what determines how fast a run is."""
     steps = config.train.warmup_steps + 1
-    train = dataclasses.replace(config.train, seed=0, steps=steps, cooldown_steps=0)
+    train = plain(config.train, seed=0, steps=steps, cooldown_steps=0)
     resolution = config.source.resolution
     return files.digest(
         [dataclasses.asdict(config.model), dataclasses.asdict(train), resolution, config.track]
     )
 
 
-def seconds(config: RunConfig, rate: Rate) -> float:
-    """Returns the estimated time of a run, of one process."""
-    points = -(-config.train.steps // config.train.checkpoint_every)
-    return rate.rest + points * rate.checkpoint + config.train.steps * rate.step
+def seconds(config: RunConfig, rate: Rate, skipped: int = 0) -> float:
+    """Returns the estimated time of a run, of one process, that skips so many first steps."""
+    every = config.train.checkpoint_every
+    points = -(-config.train.steps // every) - skipped // every
+    return rate.rest + points * rate.checkpoint + (config.train.steps - skipped) * rate.step
 
 
 def flops(config: RunConfig) -> float:
@@ -140,7 +143,11 @@ def total(
     if flops_per_second:
         duration = operations / flops_per_second
     elif all(each):
-        duration = sum(seconds(config, rate) for config, rate in zip(configs, each, strict=True))
+        shared = {run: step for run, (_, step) in begun(configs).items()}
+        duration = sum(
+            seconds(config, rate, shared.get(config.id, 0))
+            for config, rate in zip(configs, each, strict=True)
+        )
     examples = sum(config.train.steps * config.train.batch_size for config in configs)
     return Total(examples, operations, duration)
 
@@ -195,7 +202,7 @@ def _rate_path(layout: Layout, config: RunConfig) -> Path:
 
 
 def _short(config: RunConfig, seed: int, points: int) -> RunConfig:
-    train = dataclasses.replace(
+    train = plain(
         config.train,
         seed=seed,
         steps=STEPS,
@@ -204,10 +211,10 @@ def _short(config: RunConfig, seed: int, points: int) -> RunConfig:
         log_every=STEPS // POINTS,
         checkpoint_every=STEPS // points,
     )
-    plain = {"filter": None, "balance": None, "during": ()}
+    alone = {"filter": None, "balance": None, "during": ()}
     if not start.given(config.init_from):  # a folder may bring another model
-        plain["init_from"] = ""
-    return dataclasses.replace(config, train=train, **plain)
+        alone["init_from"] = ""
+    return dataclasses.replace(config, train=train, **alone)
 
 
 def _examples_per_second(folder: Path) -> float:

@@ -5,33 +5,45 @@ from collections.abc import Sequence
 
 from m4jax.grid.pool import Task
 from m4jax.run.config import RunConfig, from_json
-from m4jax.training.forks import last_shared
-from m4jax.training.identity import LATE
+from m4jax.training.forks import last_shared, plain
 
 
 def in_order(tasks: Sequence[Task]) -> list[Task]:
     """Returns the tasks with the runs that leave their states before those that may take them.
 
     A run then needs the one that leaves it the most steps, so that no two workers take the same
-    ones. Fewer stages come first, and of as many the runs without a restart.
+    ones.
     """
     configs = {task.id: from_json(task.configs[0]) for task in tasks if task.kind == "run"}
     if not any(config.train.share_at for config in configs.values()):
         return list(tasks)
+    found = begun(list(configs.values()))
     runs = [task for task in tasks if task.kind == "run"]
     runs.sort(key=lambda task: _rank(configs[task.id]))
-    alike: dict[str, list[Task]] = {}
-    ordered = []
-    for task in runs:
-        before = alike.setdefault(_name(configs[task.id]), [])
-        steps = [shared_steps(configs[giver.id], configs[task.id]) for giver in before]
-        if any(steps):
-            giver = before[steps.index(max(steps))]
-            task = dataclasses.replace(task, needs=(*task.needs, giver.id))
-        before.append(task)
-        ordered.append(task)
-    left = iter(ordered)
+    left = iter(
+        dataclasses.replace(task, needs=(*task.needs, found[task.id][0]))
+        if task.id in found
+        else task
+        for task in runs
+    )
     return [next(left) if task.kind == "run" else task for task in tasks]
+
+
+def begun(configs: Sequence[RunConfig]) -> dict[str, tuple[str, int]]:
+    """Returns run id ↦ (id of the run at whose state it begins, step), of runs that do so.
+
+    Those that leave states come before those that take them: runs of fewer stages first, and of as
+    many the ones without a restart.
+    """
+    alike: dict[str, list[RunConfig]] = {}
+    found = {}
+    for config in sorted(configs, key=_rank):
+        before = alike.setdefault(_name(config), [])
+        steps = [shared_steps(giver, config) for giver in before]
+        if any(steps):
+            found[config.id] = before[steps.index(max(steps))].id, max(steps)
+        before.append(config)
+    return found
 
 
 def shared_steps(giver: RunConfig, taker: RunConfig) -> int:
@@ -55,10 +67,10 @@ def _versions(config: RunConfig) -> list[tuple[int, str | None]]:
     """Returns from which step on which weights act, as `run.train.stages` has them."""
     if config.balance is None:
         return [(0, config.weights_id)]
-    plain = dataclasses.replace(config, balance=None, during=()).weights_id
+    others = dataclasses.replace(config, balance=None, during=()).weights_id
     acting = config.balanced_steps
-    before = [(0, plain)] if acting.start > 0 else []
-    after = [(acting.stop, plain)] if acting.stop < config.train.steps else []
+    before = [(0, others)] if acting.start > 0 else []
+    after = [(acting.stop, others)] if acting.stop < config.train.steps else []
     return [*before, (acting.start, config.weights_id), *after]
 
 
@@ -68,8 +80,6 @@ def _rank(config: RunConfig) -> tuple[int, bool]:
 
 def _name(config: RunConfig) -> str:
     """Returns what two runs with the same first steps have in common, besides their data."""
-    train = dataclasses.replace(
-        config.train, checkpoint_every=1, **dict.fromkeys(LATE), share_at=None
-    )
-    plain = {"filter": None, "balance": None, "during": ()}
-    return dataclasses.replace(config, train=train, **plain).id
+    train = plain(config.train, checkpoint_every=1)
+    data = {"filter": None, "balance": None, "during": ()}
+    return dataclasses.replace(config, train=train, **data).id

@@ -8,6 +8,7 @@ part of it. The first steps of runs that differ in nothing else are taken by one
     <directory>/<step>-<hash>/checkpoints/<step>/    as of a run, with its `checksums/`
 """
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,11 @@ from m4jax.training.checkpoint import Checkpoints
 from m4jax.training.config import TrainConfig
 from m4jax.training.identity import LATE
 from m4jax.training.step import TrainState, with_average
+
+
+def plain(config: TrainConfig, **changes: Any) -> TrainConfig:
+    """Returns the settings without what acts late in a run, and without what it leaves."""
+    return dataclasses.replace(config, **dict.fromkeys((*LATE, "share_at")), **changes)
 
 
 def last_shared(config: TrainConfig) -> int:

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from m4jax.grid import cost
 from m4jax.grid.cells import Cell
 from m4jax.grid.sharing import shared_steps
 from m4jax.grid.tasks import pending
@@ -77,6 +78,14 @@ def test_trunks_come_first_and_branches_need_them(tmp_path):
     assert all(order.index(x) < order.index(task) for task in order for x in needs[task])
     fleets = tasks_of(configs, tmp_path, fleet=8)
     assert not any(x in order for task in fleets for x in task.needs)
+
+
+def test_what_it_costs_counts_shared_steps_once():
+    rate = cost.Rate(step=1.0, checkpoint=0.0, rest=10.0, picture=0.0)
+    configs = [made((0.9, 1.0), RESTARTED), LAST, ORIGINAL]
+    rates = {cost.shape(config): rate for config in configs}
+    assert len(rates) == 1
+    assert cost.total(configs, rates).seconds == 3 * 10 + 1_200 + 2 * 120
 
 
 def test_where_nothing_is_shared_the_order_stays(tmp_path):
