@@ -16,7 +16,13 @@ from m4jax.run.state import MEASURED, PREDICTIONS, RESULTS, Layout, evaluation_i
 from m4jax.tables.weights import certificate
 
 
-def rows(done: Sequence[Cell], levels: Mapping[str, Sequence[str]], layout: Layout) -> Rows:
+def rows(
+    done: Sequence[Cell],
+    levels: Mapping[str, Sequence[str]],
+    layout: Layout,
+    *,
+    pooled: bool = True,
+) -> Rows:
     """Returns the rows of the cells that are `done`; see `results.SCHEMA` for their fields.
 
     kinds: `run` (as evaluated), `along` (at a step of its training), `version` (pooled over the
@@ -28,6 +34,7 @@ def rows(done: Sequence[Cell], levels: Mapping[str, Sequence[str]], layout: Layo
         done: cells with results.
         levels: factor -> its levels, the default first; see `cells.levels`.
         layout: where they lie.
+        pooled: whether rows of the kinds `version` and `difference` are wanted.
     """
     default = {factor: names[0] for factor, names in levels.items() if factor != VERSION}
     plain = [cell for cell in done if default.items() <= cell.factors.items()]
@@ -37,7 +44,7 @@ def rows(done: Sequence[Cell], levels: Mapping[str, Sequence[str]], layout: Layo
     testbed = any(cell.config.source.kind == World.kind for cell in done)
     return [
         *(row for cell in done for row in _run_rows(cell, layout)),
-        *_pooled_rows(plain, versions, layout),
+        *(_pooled_rows(plain, versions, layout) if pooled else ()),
         *(row for cell in _distinct_data(done) for row in _data_rows(cell, layout)),
         *(
             _row("world", census, metric="women_share", label=job.name, value=job.women_share)

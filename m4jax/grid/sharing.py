@@ -12,7 +12,7 @@ def in_order(tasks: Sequence[Task]) -> list[Task]:
     """Returns the tasks with the runs that leave their states before those that may take them.
 
     A run then needs the one that leaves it the most steps, so that no two workers take the same
-    ones.
+    ones. Runs from which none of the others takes any are not asked to leave them.
     """
     configs = {task.id: from_json(task.configs[0]) for task in tasks if task.kind == "run"}
     if not any(config.train.share_at for config in configs.values()):
@@ -20,13 +20,19 @@ def in_order(tasks: Sequence[Task]) -> list[Task]:
     found = begun(list(configs.values()))
     runs = [task for task in tasks if task.kind == "run"]
     runs.sort(key=lambda task: _rank(configs[task.id]))
-    left = iter(
-        dataclasses.replace(task, needs=(*task.needs, found[task.id][0]))
-        if task.id in found
-        else task
-        for task in runs
-    )
+    givers = {giver for giver, _ in found.values()}
+    for i, task in enumerate(runs):
+        if task.id in found:
+            runs[i] = task = dataclasses.replace(task, needs=(*task.needs, found[task.id][0]))
+        if task.id not in givers:
+            runs[i] = dataclasses.replace(task, configs=(_keeping(configs[task.id]).to_json(),))
+    left = iter(runs)
     return [next(left) if task.kind == "run" else task for task in tasks]
+
+
+def _keeping(config: RunConfig) -> RunConfig:
+    """Returns the run as one that leaves no states."""
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, share_at=None))
 
 
 def begun(configs: Sequence[RunConfig]) -> dict[str, tuple[str, int]]:

@@ -90,15 +90,31 @@ def _forget_failures(cells: Sequence[Cell], layout: Layout) -> None:
 
 
 def work(
-    cells: Sequence[Cell], layout: Layout, workers: int, console: Console, *, fleet: int = 1
+    cells: Sequence[Cell],
+    layout: Layout,
+    workers: int,
+    console: Console,
+    *,
+    fleet: int = 1,
+    by_seed: bool = False,
 ) -> int:
-    """Does what is missing, and shows no results; returns the number of failed tasks and runs."""
+    """Does what is missing, and shows no results; returns the number of failed tasks and runs.
+
+    `by_seed`: all runs of a seed before those of the next; seeds must share neither data nor runs.
+    """
 
     def mark(task: pool.Task, event: dict[str, Any]) -> None:
         if event["lasting"] and task.kind in ("run", "fleet"):
             _mark_failed(task, event, layout)
 
-    todo = tasks.pending(cells, layout, fleet=fleet)
+    seeds = dict.fromkeys(cell.seed for cell in cells) if by_seed else (None,)
+    todo = [
+        task
+        for seed in seeds
+        for task in tasks.pending(
+            [cell for cell in cells if seed in (None, cell.seed)], layout, fleet=fleet
+        )
+    ]
     failures = working.work(todo, layout, workers, console, on_failure=mark)
     old = [cell for cell in cells if state(cell.config, layout) == "failed"]
     if failures or old:
@@ -150,11 +166,11 @@ def _show(
             files.sweep(layout.root, deep=False)
             with console.status("collecting results"):
                 order = levels(config)
-                found, how = collect.rows(done, order, layout), dict(_evaluations(done))
+                found, how = collect.rows(done, order, layout), dict(evaluations(done))
                 results.write(layout.results, found, order, how)
             _tell_of_left_out(done, layout, console)
         if done or not collecting:
-            shown = show.show(layout.root, console, runs=_evaluations(cells))
+            shown = show.show(layout.root, console, runs=evaluations(cells))
     if shown < len(cells):
         console.print(
             f"{len(cells) - shown} of {len(cells)} runs are missing; --action=status lists them"
@@ -162,7 +178,7 @@ def _show(
     return int(shown < len(cells))
 
 
-def _evaluations(cells: Sequence[Cell]) -> set[tuple[str, str]]:
+def evaluations(cells: Sequence[Cell]) -> set[tuple[str, str]]:
     """Returns the ids of the cells' runs, each with that of how it is to be evaluated."""
     return {(cell.config.id, evaluation_settings(cell.config)) for cell in cells}
 

@@ -12,7 +12,7 @@ from importlib import resources
 
 VENDORS = ("Appl", "FB", "Goog", "Joy", "Sams", "Twtr", "Wind")
 SHIFT_VENDOR = "Wind"  # left out of training and of all splits but `shift`: drawn unlike the others
-HELD_OUT_STYLES = 5  # of 16, where whole drawings of plain persons are held out
+HELD_OUT_STYLES = 10  # of 16, where whole drawings of plain persons are held out
 HELD_OUT_VENDORS = 2  # of those that draw an occupation, where its drawings are held out
 TONES = ("", "light_skin_tone", "medium-light_skin_tone", "medium_skin_tone",
          "medium-dark_skin_tone", "dark_skin_tone")  # fmt: skip

@@ -31,7 +31,7 @@ class Sprites:
         motif: int [k], equal for sprites of one motif, whatever its vendor and skin tone; counted
             in the catalogue's order, so that it is the same in all worlds.
         held_out: bool [k], the emoji is for evaluation.
-        held_out_drawing: bool [k], the same by whole drawings: of plain persons 5 of 16 styles, of
+        held_out_drawing: bool [k], the same by whole drawings: of plain persons 10 of 16 styles, of
             workers the drawings of 2 vendors for each occupation (those of the shift vendor apart),
             in all tones; of things as `held_out`.
         dropped: how many files were left out because their picture stands for two things.
