@@ -11,7 +11,7 @@ from helpers.tolerance import rounding
 
 from m4jax.errors import InputError
 from m4jax.run.config import RunConfig, from_json
-from m4jax.training import TrainConfig, identity, load_params, make_mesh, train
+from m4jax.training import TrainConfig, identity, load_params, train
 from m4jax.training.config import schedule
 
 AVERAGED = {"average": 4, "checkpoint_every": 1}
@@ -81,17 +81,6 @@ def test_resumed_the_mean_is_that_of_an_uninterrupted_run(averaged, tmp_path, at
 def test_another_average_is_another_run(averaged):
     with pytest.raises(InputError, match="settings: average: 4 → 3"):
         run(averaged[0], replace(**AVERAGED | {"average": 3}))
-
-
-def test_on_two_devices_the_mean_is_the_same(averaged, tmp_path):
-    devices = jax.devices()
-    if len(devices) < 2:
-        pytest.skip("one device")
-    params = run(tmp_path, replace(average=4), mesh=make_mesh(devices[:2]))
-    close = rounding(np.float32, 4000)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=close, atol=close), params, averaged[1]
-    )
 
 
 @pytest.mark.parametrize("kind", [{}, {"schedule": "rsqrt", "cooldown_steps": 20}])
