@@ -4,7 +4,7 @@ Bias by condition, differences as a forest plot, bias along training, and bias a
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from m4jax.evaluation import paired
-from m4jax.evaluation.metrics import AB, GENDER, RB, Metric
+from m4jax.evaluation.metrics import AB, GENDER, RB, RB_SIZE, Metric
 from m4jax.report import contrasts, panels, style
 from m4jax.report.contrasts import Contrast, Pairs, Runs
 from m4jax.report.results import Estimate, Results, Rows
@@ -21,9 +21,10 @@ Drawn = tuple[Figure, Rows]
 Conditions = dict[str, dict[str, str]]  # name of a line -> its levels
 NARROW = {GENDER: "perceived\ngender"}  # beside many other groups
 ByMetric = Mapping[Metric, Pairs]
-BIAS_LABELS = {
-    RB: "representation bias: share of pictures without\na person that prefer “man” − 50%, points",
-    AB: "association bias: mean over occupations of\nthe gap between men and women, points",
+BIAS = {  # title and unit of a panel
+    RB: ("RB", "share of pictures without a\nperson that prefer “man”\n− 50%, points"),
+    RB_SIZE: ("|RB|", "|RB| of each model, points"),
+    AB: ("mean |AB|", "gap between men and\nwomen, mean over\noccupations, points"),
 }
 
 
@@ -35,7 +36,10 @@ def bias(
     free: tuple[str, ...] = (),
     **fixed: str,
 ) -> Drawn | None:
-    """Draws RB and mean |AB| by condition, one line each: mean of its runs, interval, single runs.
+    """Draws RB, |RB| and mean |AB| by condition, one line each: mean, interval, single runs.
+
+    Each line is of all the runs that there are. Averaged over models it is of the seeds and models
+    that all lines have: else a difference between lines could be one of models.
 
     Args:
         results: of a study.
@@ -51,48 +55,52 @@ def bias(
     lines: dict[str, ByMetric] = {}
     for name, levels in conditions.items():
         contrast = contrasts.single(levels, free=free, **fixed)
-        by_metric = {metric: runs.pairs(contrast, metric) for metric in BIAS_LABELS}
+        by_metric = {metric: runs.pairs(contrast, metric) for metric in BIAS}
         if all(len(pairs.values) for pairs in by_metric.values()):
             lines[name] = by_metric
     if len(lines) < 2:
         return None
-    lines = _shared_units(lines)
-    first = next(iter(lines.values()))
-    few = any(np.unique(pairs.seeds).size < contrasts.ENOUGH for pairs in first.values())
-    figure = Figure(figsize=(style.WIDTH, 1.3 + 0.27 * len(lines)), layout="constrained")
-    axes = figure.subplots(1, len(BIAS_LABELS), sharey=True)
-    for ax, (metric, label) in zip(axes, BIAS_LABELS.items(), strict=True):
+    lines = _shared_units(lines) if free else lines
+    figure = Figure(figsize=(style.WIDTH, 1.6 + 0.34 * len(lines)), layout="constrained")
+    axes = figure.subplots(1, len(BIAS), sharey=True)
+    for ax, (metric, (title, label)) in zip(axes, BIAS.items(), strict=True):
         for place, (name, by_metric) in enumerate(lines.items()):
-            estimate, row = _estimate(by_metric[metric].effect())
-            rows.append({"metric": metric.name, "condition": name} | row)
-            estimate = Estimate(estimate.value) if few else estimate
-            mark = style.mark(conditions[name]["version"])
-            _line(ax, place, estimate, by_metric[metric].values, mark)
+            found, row = estimate(metric, by_metric[metric].effect())
+            rows.append({"metric": key(metric), "condition": name} | row)
+            _line(ax, place, found, by_metric[metric].values, _mark(conditions[name]))
         ax.axvline(0, color="0.6", linewidth=0.8)
-        panels.lines(ax, list(lines))
-        ax.set_xlabel(label, fontsize=7)
+        panels.lines(ax, [style.wrapped(name, 25) for name in lines], ticks=4)
+        ax.set_title(title)
+        ax.set_xlabel(label)
+    panels.counts(axes[-1], [row["n"] for row in rows if row["metric"] == AB.name])
     style.heading(figure, f"Bias of the models, {heading}")
-    figure.supxlabel(_caption(lines, few=few), fontsize=7)
+    style.caption(figure, _caption(lines))
     return figure, rows
 
 
-def _caption(lines: Mapping[str, ByMetric], *, few: bool) -> str:
+def _mark(levels: Mapping[str, str]) -> style.Mark:
+    return style.mark(levels["version"])
+
+
+def _caption(lines: Mapping[str, ByMetric]) -> str:
     """Says what is drawn, and of how many models."""
-    units = {unit for line in lines.values() for pairs in line.values() for unit in pairs.units}
-    seeds, models = len({unit.seed for unit in units}), len({unit.levels for unit in units})
-    count = f"{seeds} seeds" + (f", {models} model sizes" if models > 1 else "")
-    if few:
-        return f"symbols: means; dots: single models ({count} in every line; too few for intervals)"
-    return (
-        f"bars: 95% intervals over seeds and pictures; dots: single models ({count} in every line)"
-    )
+    every = [pairs for line in lines.values() for pairs in line.values()]
+    models = len({unit.levels for pairs in every for unit in pairs.units})
+    text = f"symbols: means over n seeds{f' of {models} model sizes each' * (models > 1)}; "
+    text += f"{bars(every)}; dots: single models"
+    if len({pairs.seeds.tobytes() for pairs in every}) > 1:
+        text += ". Lines of different seeds are not paired: differences are in claims.md"
+    return text
+
+
+def bars(every: Iterable[Pairs]) -> str:
+    """Says what the bars of some effects are."""
+    known = all(pairs.deviations.shape[1] for pairs in every)
+    return f"bars: 95% intervals over seeds{' and pictures' * known}"
 
 
 def _shared_units(lines: dict[str, ByMetric]) -> dict[str, ByMetric]:
-    """Returns the runs of the seeds and models that all conditions have.
-
-    Else a difference between lines could be one of seeds or of models.
-    """
+    """Returns the runs of the seeds and models that all conditions have."""
     every = [set(pairs.units) for line in lines.values() for pairs in line.values()]
     shared = set.intersection(*every)
     if not shared:  # of a study that has only begun
@@ -119,130 +127,75 @@ def changes(
     Returns:
         The figure and its data; None if there are no pairs of runs.
     """
-    runs, rows = Runs(results), []
-    table: dict[str, dict[str, Estimate]] = {}
-    for metric in metrics:
-        name = NARROW.get(metric, metric.axis)
-        table[name] = {}
-        for line, contrast in lines.items():
-            pairs = runs.pairs(contrast, metric)
-            if not len(pairs.values):
-                continue
-            table[name][line], row = _estimate(pairs.effect())
-            rows.append({"metric": metric.name, "split": metric.split, "contrast": line} | row)
-    shown = [line for line in lines if any(line in by_line for by_line in table.values())]
+    table, rows, every = effects(results, lines, metrics)
+    shown = [line for line in lines if any(of[line].measured for of in table.values())]
     if not shown:
         return None
     looks = {line: looks[line] for line in shown}
-    whole = {
-        name: {line: by_line.get(line, Estimate()) for line in shown}
-        for name, by_line in table.items()
-    }
-    height = 1.3 + len(metrics) * max(0.13 * len(shown), 0.32)
+    named = {NARROW.get(metric, metric.axis): by_line for metric, by_line in table.items()}
+    height = 1.4 + len(metrics) * max(0.13 * len(shown), 0.34)
     figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
     ax = figure.subplots()
-    panels.forest(ax, whole, looks=looks)
+    panels.forest(ax, named, looks=looks)
     ax.set_xlabel("difference from original, percentage points")
     style.heading(figure, heading)
     figure.legend(
         handles=[style.handle(line, looks[line]) for line in shown], loc="outside lower center",
-        ncols=4 if len(shown) <= 4 else 2, title=_bars(rows),
-        title_fontsize=7,
+        ncols=4 if len(shown) <= 4 else 2, title=f"{bars(every.values())}; {seeds(rows)}",
     )  # fmt: skip
     return figure, rows
 
 
-def _bars(rows: Rows) -> str:
-    """Says what the bars are, and of how many seeds."""
-    counts = sorted({row["n"] for row in rows})
-    seeds = (
-        f"{counts[0]} seeds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds a line"
-    )
-    return f"bars: 95% intervals over seeds and pictures; {seeds}"
-
-
-def _estimate(effect: paired.Effect) -> tuple[Estimate, dict[str, Any]]:
-    """Returns an effect as it is drawn, and as a row."""
-    row = {k: v for k, v in effect._asdict().items() if k in ("mean", "low", "high", "n")}
-    return Estimate(effect.mean, effect.low, effect.high), row
-
-
-def _line(ax: Axes, place: int, estimate: Estimate, values: np.ndarray, mark: style.Mark) -> None:
-    ax.plot(100 * values, np.full(len(values), place + 0.24), linestyle="", marker=".",
-            markersize=3, color=mark.color, alpha=0.6)  # fmt: skip
-    style.errorbar(ax, estimate, place, mark, markersize=6)
-
-
-def curves(
+def effects(
     results: Results,
-    conditions: Conditions,
-    marks: Mapping[str, style.Mark],
-    changing: Collection[str],
-    heading: str,
-) -> Drawn | None:
-    """Draws RB and mean |AB| along training: the mean over seeds, and a band that holds them all.
+    lines: Mapping[str, Contrast],
+    metrics: Iterable[Metric],
+    *,
+    difference: bool = True,
+) -> tuple[dict[Metric, dict[str, Estimate]], Rows, dict[tuple[Metric, str], Pairs]]:
+    """Returns metric -> line -> its mean with the interval, the same as rows, and the pairs.
 
-    Args:
-        results: of a study.
-        conditions: a line each.
-        marks: of the lines.
-        changing: the conditions in which the data change halfway; their lines are dashed.
-        heading: of the figure.
-
-    Returns:
-        The figure and its data; None if nothing was measured along training.
+    `difference`: whether the contrasts are differences, see `estimate`.
     """
-    figure, rows = Figure(figsize=(style.WIDTH, 3.5), layout="constrained"), []
-    for ax, metric in zip(figure.subplots(1, 2), (RB, AB), strict=True):
-        for name, by_seed in _along(results, conditions, metric).items():
-            steps = sorted(set.intersection(*(set(curve) for curve in by_seed.values())))
-            values = np.array([[curve[step] for step in steps] for curve in by_seed.values()])
-            mean, least, most = values.mean(0), values.min(0), values.max(0)
-            mark, changes = marks[name], name in changing
-            ax.plot(steps, 100 * mean, color=mark.color, marker=mark.marker, markersize=4,
-                    markerfacecolor=mark.face, zorder=3 if changes else 2,
-                    linestyle="--" if changes else "-")  # fmt: skip
-            if changes:
-                ax.axvline(steps[-1] / 2, color="0.35", linestyle=":", linewidth=0.9)
-            ax.fill_between(steps, 100 * least, 100 * most, color=mark.color, alpha=0.12,
-                            linewidth=0)  # fmt: skip
-            rows += [
-                {"metric": metric.name, "condition": name, "step": step, "seeds": len(values),
-                 "mean": mean[i], "least": least[i], "most": most[i]}
-                for i, step in enumerate(steps)
-            ]  # fmt: skip
-        ax.axhline(0, color="0.6", linewidth=0.8)
-        ax.set_xlabel("training step")
-        ax.set_ylabel(metric.axis)
-        ax.grid(axis="both")
-    if not rows:
-        return None
-    style.heading(figure, heading)
-    shown = [name for name in conditions if any(row["condition"] == name for row in rows)]
-    lines = {name: "--" if name in changing else "-" for name in shown}
-    figure.legend(
-        handles=[style.handle(name, marks[name], line=line) for name, line in lines.items()],
-        loc="outside lower center", ncols=3, title_fontsize=7,
-        title=f"lines: means over {rows[0]['seeds']} seeds; bands: from the lowest to the highest "
-        "of them; dotted: where the data of the dashed ones change",
-    )  # fmt: skip
-    return figure, rows
+    runs, rows, every = Runs(results), [], {}
+    table: dict[Metric, dict[str, Estimate]] = {metric: {} for metric in metrics}
+    for metric, by_line in table.items():
+        for line, contrast in lines.items():
+            pairs = runs.pairs(contrast, metric)
+            by_line[line] = Estimate()
+            if len(pairs.values):
+                by_line[line], row = estimate(metric, pairs.effect(), difference=difference)
+                place = {"metric": key(metric), "split": metric.split, "contrast": line}
+                rows.append(place | row)
+                every[metric, line] = pairs
+    return table, rows, every
 
 
-def _along(
-    results: Results, conditions: Conditions, metric: Metric
-) -> dict[str, dict[int, dict[int, float]]]:
-    """Returns condition -> seed -> step -> the metric, for the seeds that all conditions have."""
-    along = results.select(kind="along", metric=metric.name, split=metric.split)
-    values: dict[str, dict[int, dict[int, float]]] = {}
-    for name, levels in conditions.items():
-        if not set(levels) <= set(results.factors):
-            continue
-        chosen = {factor: results.default(factor) for factor in results.factors} | levels
-        for seed, step, value in along.select(**chosen).pairs("seed", "step", "value"):
-            if math.isfinite(value):
-                values.setdefault(name, {}).setdefault(seed, {})[step] = value
-    shared = set.intersection(*map(set, values.values())) if values else set()
-    if not shared:  # of a study that has only begun
-        return values
-    return {name: {seed: by_seed[seed] for seed in shared} for name, by_seed in values.items()}
+def seeds(rows: Rows) -> str:
+    """Says of how many seeds the rows are, by their "n"."""
+    counts = sorted({row["n"] for row in rows})
+    least, most = counts[0], counts[-1]
+    return f"{least} to {most} seeds a line" if least < most else f"{most} seeds"
+
+
+def key(metric: Metric) -> str:
+    """Returns the name of a metric in tables of figures: |name| where its size is meant."""
+    return f"|{metric.name}|" if metric.absolute else metric.name
+
+
+def estimate(
+    metric: Metric, effect: paired.Effect, *, difference: bool = False
+) -> tuple[Estimate, dict[str, Any]]:
+    """Returns an effect as it is drawn, and as a row.
+
+    The interval of a size, as of |RB|, ends at 0, unless it is of a `difference`.
+    """
+    floor = 0.0 if metric.absolute and not difference else -math.inf
+    found = Estimate(effect.mean, max(effect.low, floor), effect.high)
+    return found, {"mean": found.value, "low": found.low, "high": found.high, "n": effect.n}
+
+
+def _line(ax: Axes, place: int, found: Estimate, values: np.ndarray, mark: style.Mark) -> None:
+    ax.plot(100 * values, np.full(len(values), place + 0.26), linestyle="", marker=".",
+            markersize=3, color=mark.color, alpha=0.6)  # fmt: skip
+    style.errorbar(ax, found, place, mark, markersize=6)

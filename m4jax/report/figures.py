@@ -3,20 +3,24 @@
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from scipy import stats
 
-from m4jax.evaluation.metrics import AB, AB_MAX, COST, RB, Metric
-from m4jax.report import panels, style
+from m4jax.evaluation import paired
+from m4jax.evaluation.metrics import AB, AB_BY_OCCUPATION, AB_MAX, COST, RB, RB_SIZE, Metric
+from m4jax.report import comparisons, contrasts, panels, style
+from m4jax.report.contrasts import Runs
 from m4jax.report.results import ORACLE, Estimate, Results, Rows
 
+SEEDS = 3  # of each version, from which intervals are over seeds as well
 Draw = Callable[[Results], tuple[Figure, Rows] | None]
 FOREST: dict[str, dict[str, Metric]] = {  # title of a panel -> name of a line -> metric
     "Quality": {metric.axis: metric for metric in COST},
-    "Representation bias": {"pictures\nwithout a person": RB},
+    "Representation bias": {"RB": RB, "|RB|": RB_SIZE},
     "Association bias": {"mean over\noccupations": AB, "largest of all\noccupations": AB_MAX},
 }
 
@@ -42,7 +46,7 @@ def render(
     """
     paths = []
     for name, draw in figures.items():
-        with style.page():
+        with style.page(style.LARGE):
             drawn = draw(results)
             if drawn is None:
                 for kind in style.KINDS:
@@ -58,6 +62,7 @@ def render(
 
 def data_bias(results: Results) -> tuple[Figure, Rows] | None:
     """Draws the association of each label with gender in the data, version by version."""
+    results = results.plain
     table = results.select(kind="data", metric="association_bias")
     versions = table.versions
     columns = [_with_prevalence(results, version) for version in versions]
@@ -99,114 +104,113 @@ def association_by_occupation(results: Results) -> tuple[Figure, Rows] | None:
         return None
     across = min(2, len(versions))
     down = -(-len(versions) // across)
-    figure = Figure(figsize=(style.WIDTH, 1.0 + 2.3 * down), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 1.2 + 2.2 * down), layout="constrained")
     axes = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).flatten()
-    rows: Rows = []
-    shown: list[list[tuple[str, float, Estimate]]] = []
+    many, rows, shown = _enough(results, versions), [], []
     for ax, version in zip(axes, versions, strict=False):
-        labels = dict.fromkeys(table.select(version=version)["label"].tolist())
-        points = [
-            (label, share.get(label, math.nan), table.one(version=version, label=label))
-            for label in labels
-        ]
+        part = table.select(version=version)
+        labels = dict.fromkeys(part["label"].tolist())
+        pooled = {label: part.one(label=label) for label in labels}
+        by_label = _by_occupation(results, version, labels) if many else pooled
+        points = [(label, share.get(label, math.nan), by_label[label]) for label in labels]
         line = panels.scatter(ax, points, style.marks(results.versions)[version])
         shown.append(points)
-        ax.set_title(style.display(version))
+        ax.set_title(f"{style.display(version)} (n = {_count(results, version)})")
         rows += [
             {"version": version, "occupation": label, "women_share": x} | _fields(y) | line
             for label, x, y in points
         ]
-    for i, points in enumerate(shown):  # there is room for names where the points spread
-        panels.name_extremes(axes[i], points, 1 if i else 3)
     for ax in axes[len(versions) :]:
         ax.remove()
     for ax in axes[max(len(versions) - across, 0) : len(versions)]:  # the lowest of each column
         ax.tick_params(labelbottom=True)
+    bars = "bars: 95% intervals over n seeds and pictures" if many else style.INTERVALS
     figure.supxlabel(
-        f"share of women in the census, %\n({style.INTERVALS}; r and slope: with that share)",
-        fontsize=8,
+        f"share of women in the census, %\n({bars}; r and slope: with that share)", fontsize=9
     )
     figure.supylabel(
         "association bias of the model on faces:\n"
-        "P(occupation | man) − P(occupation | woman),\npercentage points",
-        fontsize=8,
+        "P(occupation | man) − P(occupation | woman), percentage points",
+        fontsize=9,
     )
+    figure.draw_without_rendering()  # names need to know where all else is
+    for ax, points in zip(axes, shown, strict=False):
+        panels.name_extremes(ax, points)
     return figure, rows
 
 
 def model_bias(results: Results) -> tuple[Figure, Rows] | None:
-    """Draws RB and mean |AB| of the models by version, with a tick for each seed."""
-    pooled, runs = results.select(kind="version"), results.select(kind="run")
+    """Draws RB, |RB| and mean |AB| of the models by version, with a tick for each seed."""
+    pooled = results.select(kind="version")
     versions = pooled.versions
     if not versions:
         return None
-    titles = {
-        RB.name: (
-            "Representation bias",
-            "share of pictures without a person that prefer\n"
-            "“man” to “woman” − 50%, percentage points",
-        ),
-        AB.name: (
-            "Association bias",
-            "mean over occupations of the absolute gap\nbetween men and women, percentage points",
-        ),
-    }
-    figure = Figure(figsize=(style.WIDTH, 1.5 + 0.33 * len(versions)), layout="constrained")
-    rows: Rows = []
-    for ax, (metric, (title, label)) in zip(
-        figure.subplots(1, 2, sharey=True), titles.items(), strict=True
-    ):
-        estimates = {v: pooled.one(version=v, metric=metric) for v in versions}
-        seeds = {v: runs.select(version=v, metric=metric)["value"].tolist() for v in versions}
-        looks = style.marks(results.versions)
+    lines = {v: contrasts.single({"version": v}, free=()) for v in versions}
+    table, _, every = comparisons.effects(results, lines, comparisons.BIAS, difference=False)
+    many, looks, rows = _enough(results, versions), style.marks(results.versions), []
+    figure = Figure(figsize=(style.WIDTH, 1.8 + 0.36 * len(versions)), layout="constrained")
+    axes = figure.subplots(1, len(table), sharey=True)
+    for ax, (metric, estimates) in zip(axes, table.items(), strict=True):
+        if not many:
+            estimates = {v: _over_pictures(pooled, metric, v, estimates[v]) for v in versions}
+        seeds = {v: every[metric, v].values.tolist() if (metric, v) in every else [] for v in lines}
         panels.by_version(ax, estimates, seeds, looks=looks, reference=ORACLE)
+        title, label = comparisons.BIAS[metric]
         ax.set_title(title)
         ax.set_xlabel(label)
-        for v in versions:
-            rows.append({"metric": metric, "version": v, "seed": "all"} | _fields(estimates[v]))
+        for v, estimate in estimates.items():
+            name = {"metric": comparisons.key(metric), "version": v}
+            units = every[metric, v].units if (metric, v) in every else ()
+            rows.append(name | {"seed": "all"} | _fields(estimate))
             rows += [
-                {"metric": metric, "version": v, "seed": int(seed)} | _fields(Estimate(value))
-                for seed, value in runs.select(version=v, metric=metric).pairs("seed", "value")
+                name | {"seed": unit.seed} | _fields(Estimate(value))
+                for unit, value in zip(units, seeds[v], strict=True)
             ]
-    figure.supxlabel(_key(versions), fontsize=7)
+    panels.counts(axes[-1], [_count(results, v) for v in versions])
+    bars = f"means over n seeds; {comparisons.bars(every.values())}" if many else style.INTERVALS
+    text = f"{bars}; ticks below them: single seeds"
+    style.caption(figure, text + "; dashed line and grey band: oracle" * (ORACLE in versions))
     return figure, rows
 
 
 def quality_and_bias(results: Results) -> tuple[Figure, Rows] | None:
     """Draws what each version changes in quality, and in bias, as a forest plot."""
-    table = results.select(kind="difference")
-    if not table.versions:
+    pooled = results.select(kind="difference")
+    if not pooled.versions:
         return None
-    looks = {v: m for v, m in style.marks(results.versions).items() if v in table.versions}
+    looks = {v: m for v, m in style.marks(results.versions).items() if v in pooled.versions}
+    reference = {"version": results.reference}
+    lines = {v: contrasts.difference({"version": v}, reference, free=()) for v in looks}
+    metrics = dict.fromkeys(metric for of in FOREST.values() for metric in of.values())
+    table, found, every = comparisons.effects(results, lines, metrics)
+    many = _enough(results, [results.reference, *looks])
+    if not many:
+        table = {
+            metric: {v: _over_pictures(pooled, metric, v, of[v]) for v in looks}
+            for metric, of in table.items()
+        }
     height = 1.6 + 5 * max(0.14 * len(looks), 0.3)
     figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
     left, upper, lower = FOREST
-    axes = figure.subplot_mosaic([[left, upper], [left, lower]], height_ratios=[1, 2])
+    axes = figure.subplot_mosaic([[left, upper], [left, lower]])
     rows: Rows = []
-    for title, metrics in FOREST.items():
+    for title, of in FOREST.items():
         ax = axes[title]
-        lines = {
-            name: {v: table.one(version=v, metric=m.name, split=m.split) for v in looks}
-            for name, m in metrics.items()
-        }
-        panels.forest(ax, lines, looks=looks)
+        panels.forest(ax, {name: table[metric] for name, metric in of.items()}, looks=looks)
         ax.set_title(title)
         if title != upper:
-            ax.set_xlabel(f"difference from {style.display(results.reference)}, percentage points")
+            ax.set_xlabel(f"difference from {style.display(results.reference)},\npercentage points")
         rows += [
-            {
-                "panel": title,
-                "metric": metrics[name].name,
-                "split": metrics[name].split,
-                "version": v,
-            }
+            {"panel": title, "metric": comparisons.key(metric), "split": metric.split, "version": v}
             | _fields(estimate)
-            for name, by_version in lines.items()
-            for v, estimate in by_version.items()
+            for metric in of.values()
+            for v, estimate in table[metric].items()
         ]
+    bars = f"{comparisons.bars(every.values())}; {comparisons.seeds(found)}" if many else ""
     figure.legend(
         handles=[style.handle(style.display(v), mark) for v, mark in looks.items()],
-        loc="outside lower center", ncols=4, title=style.INTERVALS, title_fontsize=7,
+        loc="outside lower center", ncols=4 if len(looks) == 4 else 3,
+        title=bars or style.INTERVALS,
     )  # fmt: skip
     return figure, rows
 
@@ -250,9 +254,45 @@ def _with_prevalence(results: Results, version: str) -> str:
     return f"{name}\nmen {style.signed(100 * beside.value)}" if beside.measured else name
 
 
-def _key(versions: list[str]) -> str:
-    key = f"{style.INTERVALS}; ticks below them: single seeds"
-    return key + "; dashed line and grey band: oracle" * (ORACLE in versions)
+def _count(results: Results, version: str) -> int:
+    """Returns the number of seeds of a version, all else being at its default."""
+    return len(Runs(results).pairs(contrasts.single({"version": version}, free=()), RB).values)
+
+
+def _enough(results: Results, versions: Sequence[str]) -> bool:
+    """Returns whether each version has seeds enough for intervals over them."""
+    return min(_count(results, version) for version in versions) >= SEEDS
+
+
+def _over_pictures(pooled: Results, metric: Metric, version: str, found: Estimate) -> Estimate:
+    """Returns the estimate over pictures alone, of a few seeds together; of |RB| without."""
+    if metric.absolute:
+        return Estimate(found.value)
+    return pooled.one(version=version, metric=metric.name, split=metric.split)
+
+
+def _by_occupation(results: Results, version: str, labels: Iterable[str]) -> dict[str, Estimate]:
+    """Returns label -> the mean over seeds of a version's association bias, with its interval.
+
+    Of one label the draws are not kept. That the pictures move all runs alike is the worst that
+    they can do: the deviation over pictures of a mean is at most the mean of the runs' own.
+    """
+    runs, estimates = Runs(results), {}
+    ends = results.select(kind="run", metric=AB_BY_OCCUPATION.name, split=AB_BY_OCCUPATION.split)
+    half = {
+        (run, label): (high - low) / 2
+        for run, label, low, high in ends.pairs("run_id", "label", "ci_low", "ci_high")
+    }
+    for label in labels:
+        metric = dataclasses.replace(AB_BY_OCCUPATION, label=label)
+        pairs = runs.pairs(contrasts.single({"version": version}, free=()), metric)
+        if not len(pairs.values):
+            estimates[label] = Estimate()
+            continue
+        moved = np.nan_to_num([half[run, label] for (run,) in pairs.runs]) / stats.norm.ppf(0.975)
+        effect = paired.effect(pairs.values, np.outer(moved, [1, -1]))
+        estimates[label], _ = comparisons.estimate(metric, effect)
+    return estimates
 
 
 def _fields(estimate: Estimate) -> dict[str, float]:

@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 from collections.abc import Iterable
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from m4jax.evaluation.metrics import (
@@ -17,13 +16,14 @@ from m4jax.evaluation.metrics import (
     OCCUPATIONS_PROBE,
     RB,
     RB_BY_PROMPT,
+    RB_SIZE,
     TEXT_TO_IMAGE,
     THINGS,
     THINGS_PROBE,
 )
-from m4jax.report import comparisons, contrasts, panels, style
+from m4jax.report import comparisons, contrasts, curves, figures_paper, panels, style
 from m4jax.report.comparisons import Conditions, Drawn
-from m4jax.report.contrasts import AT_PARITY, BALANCED, FILTERS, ORIGINAL, SUBSAMPLE, Runs
+from m4jax.report.contrasts import AT_PARITY, BALANCED, FILTERS, ORIGINAL, SUBSAMPLE
 from m4jax.report.results import ORACLE, Results
 
 STAGES = {  # level -> when the weights act
@@ -156,41 +156,47 @@ def learning_curves(results: Results) -> Drawn | None:
     marks = dict(zip(conditions, looks, strict=True))
     changing = [name for name in conditions if "then" in name]
     heading = "Bias along training: learnt and unlearnt"
-    return comparisons.curves(results, conditions, marks, changing, heading)
+    return curves.along(results, conditions, marks, changing, heading)
 
 
 def bias_and_quality(results: Results) -> Drawn | None:
-    """Draws bias against quality: the mean of each version's runs, for each model."""
-    runs, rows = Runs(results), []
+    """Draws bias against quality: the default model with intervals, the others small."""
     versions = ("original", "subsample", "balanced", "balanced_proxies", ORACLE)
-    marks = style.marks(versions)
-    figure = Figure(figsize=(style.WIDTH, 3.3), layout="constrained")
-    quality = IMAGE_TO_TEXT, THINGS
-    for ax, bias, good in zip(figure.subplots(1, 2), (RB, AB), quality, strict=True):
-        means = {v: runs.means({"version": v}, (bias, good)) for v in versions}
-        for model in means[versions[0]]:
-            places = [means[v][model] for v in ("original", "balanced") if model in means[v]]
-            ax.plot(*(100 * np.array(places).T), color="0.8", linewidth=0.8, zorder=1)
-        for version, points in means.items():
-            mark = marks[version]
-            for model, (x, y) in points.items():
-                ax.plot(100 * x, 100 * y, linestyle="", marker=mark.marker, markersize=6,
-                        color=mark.color, markerfacecolor=mark.face)  # fmt: skip
-                rows.append({"version": version, "model": model, "bias": bias.name, "x": x,
-                             "quality": good.name, "split": good.split, "y": y})  # fmt: skip
-        ax.axvline(0, color="0.6", linewidth=0.8)
-        ax.set_xlabel(comparisons.BIAS_LABELS[bias], fontsize=7)
-        ax.set_ylabel(f"{good.axis}, %".replace("\n", " "))
-        ax.grid(axis="both")
-    style.heading(figure, "Bias and quality")
-    if not rows:
+    default, quality = (
+        results.default("model"),
+        {RB: IMAGE_TO_TEXT, RB_SIZE: IMAGE_TO_TEXT, AB: THINGS},
+    )
+    names = {  # of a line -> version and model
+        f"{version}, {model}": (version, model)
+        for version in versions
+        for model in results.levels.get("model", ())
+    }
+    lines = {n: contrasts.single({"version": v, "model": m}) for n, (v, m) in names.items()}
+    metrics = (*quality, *dict.fromkeys(quality.values()))
+    table, rows, every = comparisons.effects(results, lines, metrics, difference=False)
+    shown = [v for v in versions if any(table[RB][n].measured for n in names if names[n][0] == v)]
+    if not shown:
         return None
-    shown = [version for version in versions if any(row["version"] == version for row in rows)]
+    figure = Figure(figsize=(style.WIDTH, 3.9), layout="constrained")
+    axes = figure.subplots(1, len(quality))
+    axes[1].sharey(axes[0])
+    for ax, (bias, good) in zip(axes, quality.items(), strict=True):
+        for name, (version, model) in names.items():
+            place, mark = (table[bias][name], table[good][name]), style.mark(version)
+            panels.cross(ax, *place, mark, small=model != default)
+        ax.axvline(0, color="0.6", linewidth=0.8)
+        ax.set_xlabel(f"{comparisons.BIAS[bias][0]}, points")
+        ax.set_ylabel(f"{good.axis}, %".replace("\n", " "))
+    style.heading(figure, "Bias and quality")
+    count = comparisons.seeds([row for row in rows if names[row["contrast"]][1] == default])
+    text = (
+        f"large: {default}, means over {count}; {comparisons.bars(every.values())}, of the same "
+        "pictures for all: differences are more certain than the bars look (quality_differences). "
+        "Small: other model sizes, their intervals are in the csv"
+    )
     figure.legend(
-        handles=[style.handle(style.display(v), marks[v], line="") for v in shown], ncols=5,
-        loc="outside lower center", title="each point: the mean over seeds of one model size; thin "
-        "lines lead from original to balanced",
-        title_fontsize=7,
+        handles=[style.handle(style.display(v), style.mark(v), line="") for v in shown], ncols=5,
+        loc="outside lower center", title=style.wrapped(text),
     )  # fmt: skip
     return figure, rows
 
@@ -217,13 +223,13 @@ def prompt_sensitivity(results: Results) -> Drawn | None:
                     color=marks[version].color, markerfacecolor=marks[version].face)  # fmt: skip
         panels.lines(ax, [style.display(version) for version in versions])
         ax.axvline(0, color="0.6", linewidth=0.8)
-        ax.set_xlabel(comparisons.BIAS_LABELS[metric], fontsize=7)
+        ax.set_xlabel(f"{comparisons.BIAS[metric][0]}, points")
     style.heading(figure, "Bias by prompt template")
     count = len(set(plain["seed"].tolist()))
     figure.supxlabel(
         "strokes: one template alone; symbols: the templates used everywhere else, together; "
         f"means over {count} seeds",
-        fontsize=7,
+        fontsize=style.SMALL,
     )
     return (figure, rows) if rows else None
 
@@ -240,6 +246,7 @@ FIGURES = {
     "data_scale": data_scale,
     "prompt_sensitivity": prompt_sensitivity,
     "bias_and_quality": bias_and_quality,
+    **figures_paper.FIGURES,
 }
 CAPTIONS = {  # in `claims.md`
     "claims": "every contrast, and where its claim expects it",
@@ -254,4 +261,5 @@ CAPTIONS = {  # in `claims.md`
     "data_scale": "small and large data",
     "prompt_sensitivity": "single prompt templates",
     "bias_and_quality": "bias against quality, by model",
+    **figures_paper.CAPTIONS,
 }

@@ -15,6 +15,19 @@ from m4jax.report.style import Mark
 Row = dict[str, Any]
 
 
+def cross(ax: Axes, x: Estimate, y: Estimate, mark: Mark, *, small: bool = False) -> None:
+    """Draws a point with the intervals of both its numbers; a `small` one without them."""
+    if not (x.measured and y.measured):
+        return
+    if small:
+        ax.plot(100 * x.value, 100 * y.value, linestyle="", marker=mark.marker, markersize=3.5,
+                color=mark.color, markerfacecolor=mark.face, alpha=0.55)  # fmt: skip
+    else:
+        style.errorbar(ax, x, 100 * y.value, mark, markersize=6)
+        style.errorbar(ax, 100 * x.value, y, mark, markersize=6)
+    ax.grid(axis="both")
+
+
 def heat_map(
     ax: Axes, table: np.ndarray, *, labels: Sequence[str], columns: Sequence[str], limit: float
 ) -> AxesImage:
@@ -67,37 +80,75 @@ def scatter(ax: Axes, points: Sequence[tuple[str, float, Estimate]], mark: Mark)
     return {"slope": float(slope), "r": r}
 
 
-def name_extremes(ax: Axes, points: Sequence[tuple[str, float, Estimate]], count: int) -> None:
-    """Writes the names of the points with the highest and the lowest y beside them.
+def name_extremes(ax: Axes, points: Sequence[tuple[str, float, Estimate]]) -> None:
+    """Writes the names of the points with the highest and with the lowest y near them.
 
-    Where names would overlap they are moved outwards; thin lines lead to their points. To be
-    called when the limits of the axes are final.
+    Where they cover neither points, bars, the line through them nor each other, and as near as
+    that allows; thin lines lead to the points. To be called when the figure has been laid out.
     """
     ordered = sorted((p for p in points if p[2].measured), key=lambda p: p[2].value)
-    low, high = ax.get_ylim()
-    line = 0.055 * (high - low)  # the height of a line of text
-    groups = ((ordered[max(count, len(ordered) - count) :], line), (ordered[:count][::-1], -line))
-    for named, step in groups:
-        places = spread([100 * y.value for _, _, y in named], step)
-        for (name, x, y), place in zip(named, places, strict=True):
-            side, edge = (-9, "right") if x > 0.5 else (9, "left")
-            ax.annotate(name, (100 * x, 100 * y.value), xytext=(100 * x + side, place),
-                        ha=edge, va="center", fontsize=6.5,
-                        arrowprops={"arrowstyle": "-", "color": "0.5", "linewidth": 0.5,
-                                    "shrinkA": 1, "shrinkB": 3})  # fmt: skip
-            low, high = min(low, place - line), max(high, place + line)
-    ax.set_ylim(low, high)
+    named = dict.fromkeys([*ordered[-1:], *ordered[:1]])
+    scale = 72 / ax.figure.dpi  # points a pixel
+    taken = [_box(ax, x, y) for _, x, y in ordered]
+    taken += [text.get_window_extent().extents for text in ax.texts]
+    for line in ax.lines:
+        if line.get_linestyle() == "--":
+            (x0, x1), (y0, y1) = (line.get_data()[i][[0, -1]] for i in (0, 1))
+            ends = np.linspace((x0, y0), (x1, y1), 40)
+            taken += [(*(place - 2), *(place + 2)) for place in ax.transData.transform(ends)]
+    for name, x, y in named:
+        place = (100 * x, 100 * y.value)
+        text = ax.annotate(name, place, xytext=(0, 0), textcoords="offset points", va="center",
+                           ha="center", fontsize=style.SMALL, annotation_clip=False,
+                           arrowprops={"arrowstyle": "-", "color": "0.5", "linewidth": 0.6,
+                                       "shrinkA": 0, "shrinkB": 4})  # fmt: skip
+        text.set_in_layout(False)
+        extent = text.get_window_extent()
+        anchor, size = ax.transData.transform(place), (extent.width, extent.height)
+        centre = free_place(anchor, size, taken, ax.get_window_extent().extents)
+        text.set_position(scale * (centre - anchor))
+        taken.append((*(centre - np.divide(size, 2)), *(centre + np.divide(size, 2))))
 
 
-def spread(places: Sequence[float], step: float) -> list[float]:
-    """Returns the places, each moved in the direction of `step` to be that far from the last."""
-    moved: list[float] = []
-    for place in places:
-        if moved:
-            nearest = moved[-1] + step
-            place = max(place, nearest) if step > 0 else min(place, nearest)
-        moved.append(place)
-    return moved
+def _box(ax: Axes, x: float, y: Estimate) -> tuple[float, ...]:
+    """Returns what a point and its bar cover, in pixels."""
+    low, high = (y.low, y.high) if y.bounded else (y.value, y.value)
+    below, above = ax.transData.transform([(100 * x, 100 * low), (100 * x, 100 * high)])
+    return (*(below - 5), *(above + 5))
+
+
+def free_place(
+    anchor: np.ndarray,
+    size: tuple[float, float],
+    taken: Sequence[tuple[float, ...]],
+    within: Sequence[float],
+) -> np.ndarray:
+    """Returns the centre of a box near a point that, with a line to it, covers least of others.
+
+    Args:
+        anchor: [2], the point.
+        size: width and height of the box.
+        taken: boxes (left, low, right, high) that it should not cover.
+        within: the box in which it has to stay.
+    """
+    anchor, half, others = np.asarray(anchor), np.divide(size, 2), np.array(taken).reshape(-1, 4)
+    own = ((anchor >= others[:, :2]) & (anchor <= others[:, 2:])).all(1)
+    crossed = others[~own]  # what the line to the point should not cross
+    best, least = anchor, math.inf
+    for distance in range(4, 90, 5):
+        for angle in np.linspace(0, 2 * math.pi, 16, endpoint=False):
+            centre = anchor + np.array([math.cos(angle), math.sin(angle)]) * (half + distance)
+            low, high = centre - half, centre + half
+            if (low < within[:2]).any() or (high > within[2:]).any():
+                continue
+            shared = np.minimum(high, others[:, 2:]) - np.maximum(low, others[:, :2])
+            covered = float(np.clip(shared, 0, None).prod(1).sum())
+            leader = anchor + np.linspace(0, 1, 15)[1:, None, None] * (centre - anchor)
+            hit = ((leader > crossed[:, :2]) & (leader < crossed[:, 2:])).all(-1)
+            covered += 20.0 * hit.sum()
+            if covered < least:
+                best, least = centre, covered
+    return best
 
 
 def by_version(
@@ -139,20 +190,32 @@ def forest(
     for place, by_name in enumerate(table.values()):
         if place % 2:
             ax.axhspan(place - 0.5, place + 0.5, color="0.96", zorder=-1)
-        for version, offset in zip(looks, _offsets(len(looks)), strict=True):
+        for version, offset in zip(looks, offsets(len(looks)), strict=True):
             style.errorbar(ax, by_name[version], place + offset, looks[version])
     lines(ax, list(table))
 
 
-def lines(ax: Axes, names: Sequence[str]) -> None:
-    """Makes the vertical axis one of named lines, from top to bottom."""
+def counts(ax: Axes, numbers: Sequence[int]) -> None:
+    """Writes the number of seeds of each line to the right of axes of named lines."""
+    where = {"transform": ax.get_yaxis_transform(), "va": "center", "fontsize": style.SMALL}
+    ax.text(1.03, -0.62, "n", **where)
+    for place, number in enumerate(numbers):
+        ax.text(1.03, place, str(number), **where)
+
+
+def lines(ax: Axes, names: Sequence[str], *, ticks: int = 6) -> None:
+    """Makes the vertical axis one of named lines, from top to bottom.
+
+    `ticks`: how many numbers there are room for on the horizontal one.
+    """
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.locator_params(axis="x", nbins=6)
+    ax.locator_params(axis="x", nbins=ticks)
     ax.grid(axis="x")
 
 
-def _offsets(count: int) -> np.ndarray:
+def offsets(count: int) -> np.ndarray:
+    """Returns where the members of a group are drawn, [count], around its own place."""
     return (np.arange(count) - (count - 1) / 2) * 0.7 / max(count, 2)

@@ -55,7 +55,7 @@ def show(root: str | os.PathLike, console: Console, *, runs: Collection[tuple[st
         for folder in (root / "tables", root / "figures"):
             files.sweep(folder)  # what a killed command left half written
         tables.write(plain, root / "tables")
-        figures.render(plain, root / "figures", figures.FIGURES, part=part)
+        figures.render(whole, root / "figures", figures.FIGURES, part=part)
         if len(whole.factors) > 1:
             _write_ablation(whole, root, part=part)
     sentences = findings.sentences(plain)

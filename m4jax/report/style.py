@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import math
 import os
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ WARNING = "#D55E00"
 KINDS = ("png", "svg", "csv")  # the files of a figure
 WIDTH = 7.0  # inches: the text width of a page
 DIVERGING = "PuOr_r"  # safe for the colour-blind; both ends are dark, so signs are written out
+SMALL = 8  # points, at `WIDTH`: of captions, names of points and long axis labels
 INTERVALS = "bars: 95% bootstrap intervals over pictures, not over seeds"
 SETTINGS = {
     "figure.dpi": 100,
@@ -42,6 +44,12 @@ SETTINGS = {
     "legend.fontsize": 8,
     "text.parse_math": False,  # names are text: a "$" stays what it is
     "svg.hashsalt": "m4jax",  # else the ids in an svg are random
+}
+LARGE = {  # for figures that are read at half the width, too
+    "font.size": 9,
+    "axes.labelsize": SMALL,
+    "legend.fontsize": 9,
+    "legend.title_fontsize": SMALL,
 }
 
 
@@ -99,6 +107,16 @@ def heading(figure: Figure, text: str) -> None:
     figure.suptitle(text, fontsize=9, fontweight="bold", x=0.01, ha="left")
 
 
+def caption(figure: Figure, text: str) -> None:
+    """Writes what is drawn below a figure, in as many lines as it takes."""
+    figure.supxlabel(wrapped(text), fontsize=SMALL)
+
+
+def wrapped(text: str, width: int = 104) -> str:
+    """Returns a text in lines of at most `width` letters, by default those of a page."""
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+
+
 def display(version: str) -> str:
     """Returns the name of a data version as people read it."""
     return version.replace("_proxies", " + proxies").replace("_", " ")
@@ -133,9 +151,12 @@ def interval(metric: Metric, estimate: Estimate, *, sign: bool = False) -> str:
 
 
 @contextlib.contextmanager
-def page() -> Iterator[None]:
-    """Sets what matplotlib draws with, for the block only, whatever the user's own settings."""
-    with matplotlib.style.context(["default", SETTINGS]):
+def page(*more: Mapping[str, Any]) -> Iterator[None]:
+    """Sets what matplotlib draws with, for the block only, whatever the user's own settings.
+
+    `more`: settings beside `SETTINGS`, `LARGE` say.
+    """
+    with matplotlib.style.context(["default", SETTINGS, *more]):
         yield
 
 

@@ -4,9 +4,11 @@ import pytest
 from helpers.ablation_results import results_of
 
 from configs import ablation
+from m4jax.evaluation import paired
+from m4jax.evaluation.metrics import AB, RB, RB_SIZE
 from m4jax.grid.cells import expand
-from m4jax.report import claims, figures_ablation, paper_claims
-from m4jax.report.contrasts import DEFAULT
+from m4jax.report import claims, comparisons, figures_ablation, figures_paper, paper_claims
+from m4jax.report.contrasts import DEFAULT, Runs, single
 
 
 def test_the_claims_name_levels_that_the_ablation_has():
@@ -41,3 +43,52 @@ def test_every_figure_can_be_drawn_of_the_ablation(scale):
     # in the middle of training.
     missing = {"annotation_noise"} if scale == "paper" else set()
     assert drawn == set(figures_ablation.FIGURES) - missing
+
+
+@pytest.fixture(scope="module")
+def laptop():
+    """Of which RB is about zero, so that its size differs from it."""
+    cells = expand(ablation.get_config().to_dict())
+    return results_of(cells, lambda cell, metric: 0.0 if metric is RB else 0.5)
+
+
+def test_bias_by_condition_is_of_all_seeds_there_are(laptop):
+    _, rows = figures_ablation.data_scale(laptop)
+    runs = Runs(laptop)
+    for row in rows:
+        size, version = row["condition"].split(": ")
+        metric = {comparisons.key(m): m for m in (RB, RB_SIZE, AB)}[row["metric"]]
+        pairs = runs.pairs(single({"data": size, "version": version}, free=()), metric)
+        mean, low, high, *_ = pairs.effect()
+        assert (row["mean"], row["high"], row["n"]) == (mean, high, len(pairs.values))
+        assert row["low"] == (max(low, 0) if metric is RB_SIZE else low)
+    assert {row["n"] for row in rows} == {3, 12}
+
+
+def test_curves_have_intervals_over_all_seeds_of_each_condition(laptop):
+    _, rows = figures_ablation.learning_curves(laptop)
+    along = laptop.select(kind="along", metric=RB.name, step=200, stage="first half")
+    one = next(r for r in rows if r["condition"] == "balanced, then original"
+               and r["step"] == 200 and r["metric"] == RB.name)  # fmt: skip
+    effect = paired.effect(along["value"])
+    assert (one["mean"], one["n"]) == (pytest.approx(effect.mean), 3)
+    assert (one["low"], one["high"]) == pytest.approx((effect.low, effect.high))
+    assert {r["n"] for r in rows if r["condition"] == "original"} == {12}
+
+
+def test_the_papers_stages_are_shares_of_training_on_the_original_data(laptop):
+    figure, rows = figures_paper.representation_by_stage(laptop)
+    ticks = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert ticks == ["0%", "10%", "90%", "100%"]
+    late = next(r for r in rows if r["contrast"] == "balanced: 90%" and r["metric"] == RB.name)
+    levels = {"version": "balanced", "stage": "after 90%"}
+    assert late["mean"] == Runs(laptop).pairs(single(levels, free=()), RB).effect().mean
+
+
+def test_what_is_known_of_the_papers_own_numbers_stands_in_the_figure(laptop):
+    figure, rows = figures_paper.filtered(laptop)
+    text = " ".join(figure.legends[0].get_title().get_text().split())
+    assert figures_paper.THEIRS in text
+    levels = {"version": "balanced", "captions": "noisy", "loss": "SigLIP", "filter": "on"}
+    found = next(r for r in rows if r["contrast"] == "balanced" and r["metric"] == AB.name)
+    assert found["mean"] == Runs(laptop).pairs(single(levels, free=()), AB).effect().mean

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from helpers.tables_of_results import OCCUPATIONS, THINGS, VERSIONS, changed, plausible_rows, table
 from matplotlib.figure import Figure
+from scipy import stats
 
-from m4jax.report import figures, panels, style
+from m4jax.report import comparisons, figures, panels, style
+from m4jax.report.contrasts import Runs, difference
 from m4jax.report.results import Estimate
 
 
@@ -77,6 +79,8 @@ def test_regression_is_that_of_numpy(drawn):
 def test_differences_are_those_of_the_results(drawn):
     results = table(plausible_rows())
     for row in rows_of(drawn[0], "quality_and_bias"):
+        if row["metric"].startswith("|"):  # of |RB| nothing is pooled
+            continue
         where = {"version": row["version"], "metric": row["metric"], "split": row["split"]}
         expected = results.one(kind="difference", **where)
         assert float(row["value"]) == pytest.approx(expected.value, rel=1e-4, abs=1e-6)
@@ -128,12 +132,55 @@ def test_an_interval_beside_its_value_is_drawn(low, high):
     np.testing.assert_allclose(ends[:, 0], [100 * min(low, 0.5), 100 * max(high, 0.5)])
 
 
-@pytest.mark.parametrize("step", [2.0, -2.0])
-def test_names_are_moved_apart_in_one_direction(step):
-    places = [step * x for x in (0.0, 0.1, 0.2, 5.0)]
-    moved = np.array(panels.spread(places, step))
-    assert moved[0] == places[0] and moved[3] == places[3]
-    assert (np.diff(moved) / step >= 1).all()
+def test_a_name_is_put_where_it_covers_nothing():
+    page, anchor, size = (0, 0, 400, 400), np.array([200, 200]), (60, 12)
+    point = (195, 195, 205, 205)
+    right, below = (206, 150, 400, 250), (100, 0, 300, 194)
+    for taken in ([point], [point, right], [point, right, below]):
+        low, high = (panels.free_place(anchor, size, taken, page) + s * np.divide(size, 2)
+                     for s in (-1, 1))  # fmt: skip
+        assert (low >= 0).all() and (high <= 400).all()
+        for box in taken:
+            assert (np.minimum(high, box[2:]) <= np.maximum(low, box[:2])).any(), taken
+    corner = panels.free_place(np.array([398, 398]), size, [], page)
+    assert (corner + np.divide(size, 2) <= 400).all()
+
+
+def three_seeds(deviation=0.01):
+    """Rows of three seeds, with draws of the pictures."""
+    rng = np.random.default_rng(0)
+    rows = plausible_rows(seeds=(0, 1, 2))
+    return [r | {"draws": rng.normal(0, deviation, 40)} if r["kind"] == "run" else r for r in rows]
+
+
+def test_intervals_of_versions_are_over_seeds_and_pictures_where_there_are_seeds_enough(tmp_path):
+    results = table(three_seeds())
+    figures.render(results, tmp_path, figures.FIGURES)
+    runs = Runs(results)
+    metrics = [metric for of in figures.FOREST.values() for metric in of.values()]
+    by_name = {(comparisons.key(metric), metric.split): metric for metric in metrics}
+    for row in rows_of(tmp_path, "quality_and_bias"):
+        metric = by_name[row["metric"], row["split"]]
+        versus = difference({"version": row["version"]}, {"version": "original"})
+        effect = runs.pairs(versus, metric).effect()
+        found = [float(row[name]) for name in ("value", "low", "high")]
+        assert found == pytest.approx(effect[:3], rel=1e-4, abs=1e-6) and effect.pictures > 0
+    rows = rows_of(tmp_path, "model_bias")
+    sizes = [r for r in rows if r["metric"] == "|representation_bias|"]
+    assert sizes and all(float(r["value"]) >= 0 for r in sizes)
+    assert all(float(r["low"]) >= 0 for r in sizes if r["seed"] == "all")
+
+
+def test_association_of_an_occupation_is_over_seeds_and_at_least_as_wide_as_over_pictures():
+    results = table(three_seeds())
+    _, rows = figures.association_by_occupation(results)
+    one = next(r for r in rows if r["version"] == "original" and r["occupation"] == "mechanic")
+    part = results.select(kind="run", version="original", metric="association_bias",
+                          label="mechanic")["value"]  # fmt: skip
+    of_seeds = stats.t.ppf(0.975, 2) * part.std(ddof=1) / np.sqrt(3)
+    half = np.hypot(of_seeds, 0.012)  # that of the rows over pictures
+    assert one["value"] == pytest.approx(part.mean())
+    assert one["high"] - one["value"] == pytest.approx(half) and half > 0.012
 
 
 def test_versions_are_told_apart_without_color():
