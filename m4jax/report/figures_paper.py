@@ -163,12 +163,12 @@ def _grouped(
 ) -> Drawn | None:
     """Draws a metric a panel: a symbol with its interval for each cell, in places by group."""
     table, rows, every = _estimates(results, cells, of)
-    cells = [cell for cell in cells if table[of[0]][_name(cell)].measured]
+    counts = {row["contrast"]: row["n"] for row in rows}
+    cells = [cell for cell in cells if _name(cell) in counts]
     groups = list(dict.fromkeys(cell.group for cell in cells))
     series = [v for v in VERSIONS if any(cell.series == v for cell in cells)]
     if len(groups) < 2:
         return None
-    counts = {row["contrast"]: row["n"] for row in rows}
     figure = Figure(figsize=(style.WIDTH, 3.3), layout="constrained")
     for ax, metric in zip(figure.subplots(1, len(of)), of, strict=True):
         for version in series:
@@ -206,6 +206,8 @@ def _place(cell: Cell, cells: Sequence[Cell], groups: Sequence[str]) -> float:
 
 def _symbol(ax: Axes, place: float, found: Estimate, cell: Cell, count: int) -> None:
     """Draws a symbol with its interval, and the number of seeds below."""
+    if not found.measured:
+        return
     style.errorbar(ax, place, found, style.mark(cell.series), markersize=6)
     below = 100 * (found.low if found.bounded else found.value)
     ax.annotate(str(count), (place, below), xytext=(0, -3 if found.bounded else -6), ha="center",
