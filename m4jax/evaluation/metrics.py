@@ -223,7 +223,9 @@ NEW_VENDOR = Metric(
     "acc1", "shift", _share_at_work("occupation_rank", 1), short="occupations, new vendor",
     heading="occupation\nnew vendor", axis="occupation,\nnew vendor",
 )  # fmt: skip
-NEW_VENDOR_GENDER = Metric("gender_acc1", "shift", _share("gender_rank", 1))
+NEW_VENDOR_GENDER = Metric(
+    "gender_acc1", "shift", _share("gender_rank", 1), short="gender, new vendor"
+)
 
 METRICS = (  # in the order of the results; those without a name of their own are shown nowhere
     AB_BY_OCCUPATION,

@@ -1,14 +1,17 @@
 """Differences between runs that differ in one thing alone: tests, intervals, effects, power."""
 
+import functools
+import math
 from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 from m4jax.errors import InputError
 
+LEAST = 1e-15  # p that is told apart from 0
 EXACT = 200  # differences, up to which all signs are gone through
 WILCOXON_EFFICIENCY = 3 / np.pi  # relative to the t-test, where differences are normal
 
@@ -106,15 +109,65 @@ def wilcoxon(differences: np.ndarray, alternative: str = "two-sided") -> float:
     if d.size > EXACT:
         return float(stats.wilcoxon(d, alternative=alternative, method="approx").pvalue)
     rank = np.round(2 * stats.rankdata(np.abs(d))).astype(int)  # whole numbers, also of ties
+    share, seen = _sums(tuple(sorted(rank.tolist()))), int(rank[d > 0].sum())
+    above, below = share[seen:].sum(), share[: seen + 1].sum()
+    return float(above if alternative == "greater" else min(1.0, 2 * min(above, below)))
+
+
+@functools.lru_cache(maxsize=256)  # without ties the ranks are always 1 … n
+def _sums(ranks: tuple[int, ...]) -> np.ndarray:
+    """Returns the probability of each sum of the positive ranks, all 2^n signs being alike."""
     ways = np.ones(1)  # ways[w]: in how many of the 2^n ways the positive ranks sum to w
-    for r in rank:
+    for r in ranks:
         grown = np.zeros(ways.size + r)
         grown[: ways.size] += ways
         grown[r:] += ways
         ways = grown
-    share, seen = ways / ways.sum(), int(rank[d > 0].sum())
-    above, below = share[seen:].sum(), share[: seen + 1].sum()
-    return float(above if alternative == "greater" else min(1.0, 2 * min(above, below)))
+    return ways / ways.sum()
+
+
+def exceeds(effect: Effect, bound: float = 0.0) -> float:
+    """Returns the one-sided p of the interval that the mean is above a bound.
+
+    The level q at which the interval of `effect` touches the bound, halved,
+
+        |mean − bound| = √(t(q/2)² s²/n + z(q/2)² v²)
+
+    and p = q/2 if the mean is above it, else 1 − q/2. Unlike Wilcoxon's p it holds the chance of
+    the pictures. 1 where there is no interval.
+
+    Source: derived.
+    """
+    distance, of_runs = abs(effect.mean - bound), effect.deviation / np.sqrt(effect.n)
+    if effect.n < 2 or not np.isfinite(distance):
+        return 1.0
+
+    def beyond(tail: float) -> float:
+        t, z = special.stdtrit(effect.n - 1, tail), special.ndtri(tail)
+        return math.hypot(t * of_runs, z * effect.pictures) - distance
+
+    tail = 0.5
+    if distance > 0:
+        tail = LEAST if beyond(LEAST) <= 0 else optimize.brentq(beyond, LEAST, 0.5, xtol=1e-16)
+    return tail if effect.mean > bound else 1 - tail
+
+
+def greater(differences: np.ndarray, effect: Effect, bound: float = 0.0) -> float:
+    """Returns the one-sided p that the mean difference is above a bound.
+
+    The larger of Wilcoxon's, which asks the seeds, and the interval's, which asks the pictures as
+    well (`exceeds`). Wilcoxon's alone takes the pictures as given: simulated with 23 contrasts
+    and 12 seeds, of which the pictures' chance is as large as the seeds', one of four studies of
+    nothing would find something, in spite of Holm's correction and with 95% intervals that agree.
+
+    Args:
+        differences: [n], one for each seed.
+        effect: of these; see `effect`.
+        bound: of the null hypothesis.
+
+    Source: derived.
+    """
+    return max(wilcoxon(np.asarray(differences) - bound, "greater"), exceeds(effect, bound))
 
 
 def rank_biserial(differences: np.ndarray) -> float:

@@ -55,13 +55,14 @@ def expand(config: Mapping[str, Any]) -> list[Cell]:
     Args:
         config: the fields of a run; `factors`, pairs of a name and of its levels, which are pairs
             of a name and of the fields that differ from the base (`version` must be there; the
-            versions are compared with the first one); `seeds`; and `studies`, pairs of a name and
-            of products.
+            versions are compared with the first one); `seeds`; `studies`, pairs of a name and of
+            products; and `claims`, if it is told by others than the default (`report.studies`).
 
     Raises:
         InputError: for an unknown field, factor or level, cells that differ in name alone, or none.
     """
     base = dict(config)
+    base.pop("claims", None)  # how the study is told is no part of any run
     factors, seeds, studies = _checked(*(base.pop(name, ()) for name in GRID))
     by_assignment: dict[tuple, Cell] = {}
     for study, products in studies:

@@ -155,7 +155,7 @@ def _show(
     Raises:
         InputError: if there are no results to be shown, or they are another configuration's.
     """
-    from m4jax.report import results, show  # here: importing what draws takes seconds
+    from m4jax.report import results, show, studies  # here: importing what draws takes seconds
 
     if not collecting and not layout.results.exists():
         raise InputError(f"{layout.results}: no such file; run the study first")
@@ -170,7 +170,8 @@ def _show(
                 results.write(layout.results, found, order, how)
             _tell_of_left_out(done, layout, console)
         if done or not collecting:
-            shown = show.show(layout.root, console, runs=evaluations(cells))
+            told = config.get("claims") or studies.DEFAULT
+            shown = show.show(layout.root, console, runs=evaluations(cells), study=told)
     if shown < len(cells):
         console.print(
             f"{len(cells) - shown} of {len(cells)} runs are missing; --action=status lists them"

@@ -7,90 +7,105 @@ import numpy as np
 
 from m4jax.evaluation import paired
 from m4jax.evaluation.metrics import LEVELS, Metric
-from m4jax.report import claims, contrasts, figures_ablation, paper_claims, questions
+from m4jax.report import contrasts, figures_ablation, questions
 from m4jax.report.claims import ALPHA, ByClaim, Claim, Finding
+from m4jax.report.claims_table import heading, told, told_of
 from m4jax.report.contrasts import Runs
 from m4jax.report.results import ORACLE, Results
-from m4jax.report.study_questions import QUESTIONS
+from m4jax.report.studies import Study
 from m4jax.report.style import display, number, shown
 
 SEEDS = (5, 10, 12, 20)  # of the power note
 NORMAL = 1.96  # quantile of the normal distribution, for 95% two-sided
-TERMS = (
-    "*RB*, representation bias: the share of pictures without a person that prefer “a man” to “a "
-    "woman”, minus 50%. It has a sign: an overshoot towards “a woman” counts as lower.",
-    "*AB*, association bias: P(occupation | man) − P(occupation | woman) as the model sees "
-    "pictures of plain faces; *mean |AB|*: the mean of its size over the occupations.",
-    "*original*: the data as they are; *balanced*: drawn by M4's weights, attribute against "
-    "occupations and whether there is any thing; *proxies*: the single kinds of things as further "
-    "labels; *balanced in the last 10%* and so on: original data in the rest of the training.",
-    "*subsample*: as many examples as balancing keeps, drawn at random; *shuffled*: the balancing "
-    "weights, permuted; *census*: balanced towards the census' share of men in each occupation; "
-    "*oracle*: another world, in which everything is at parity.",
-    "*things*, *occupations*, *gender*: zero-shot accuracy; *R@5*: recall at 5, between pictures "
-    "and captions that no run was trained on.",
-    "*S/8 64*: towers of size S, patches of 8 pixels, embeddings of 64; the first model is the "
-    "default one, which all studies but “stages” and “size” use.",
-)
 
 
-def markdown(results: Results, by_claim: ByClaim, *, part: str = "") -> str:
+def markdown(results: Results, by_claim: ByClaim, study: Study, *, part: str = "") -> str:
     """Returns the report on the claims as Markdown; the same results give the same text.
 
     Args:
         results: of a study, complete or not.
         by_claim: of `claims.test` on them.
+        study: what is told beside the claims.
         part: "3 of 8 runs", say, of an unfinished study; "": it is complete.
     """
     runs = results.select(kind="run")
     count, seeds = len(set(runs["run_id"].tolist())), sorted(set(runs["seed"].tolist()))
-    testbed = "shift" in runs["split"]  # a split that nothing else has
     lines = [
-        f"# The paper's claims{', on the testbed' if testbed else ''}",
+        f"# {study.title}",
         "",
         *([f"**Incomplete: {part}.**", ""] if part else []),
-        f"What {count} models, trained with the seeds {', '.join(map(str, seeds))}, say of the "
-        "claims of *CLIP the Bias: How Useful is Balancing Data in Multimodal Learning?* (ICLR "
-        "2024); the last claim is of a report on a hundred billion examples.",
+        f"What {count} models, trained with the seeds {', '.join(map(str, seeds))}, say of "
+        f"{study.subject}",
         "",
+        *_glance(study, by_claim),
+    ]
+    if study.beside:
+        lines += ["", *questions.section(results, study.beside)]
+    lines += ["", *_method(by_claim), *(x for text in study.history for x in ("", text))]
+    lines += ["", *_terms(study), "", *_levels(results)]
+    for claim in study.claims:
+        lines += ["", *_section(claim, by_claim[claim.number])]
+    lines += ["", *questions.markdown(results, study.questions), "", *_power(by_claim), ""]
+    text = "\n".join([*lines, *_limits(results, study)]) + "\n"
+    return text.replace("|AB|", r"\|AB\|").replace("|RB|", r"\|RB\|")  # else the cell would end
+
+
+def _glance(study: Study, by_claim: ByClaim) -> list[str]:
+    """Returns one line for each claim."""
+    lines = [
         "| claim | | verdict | differences in points [95%] |",
         "| --- | --- | --- | --- |",
     ]
-    tested = [claim for claim in paper_claims.CLAIMS if claim.number in by_claim]
-    for claim in tested:
+    for claim in study.claims:
         findings = by_claim[claim.number]
-        effects = "; ".join(f"{f.part.metric.short} {_effect(f)}" for f in findings if f.tested)
-        verdict = claims.verdict(findings)
-        lines.append(f"| {claim.number} | {claim.text} | **{verdict}** | {effects} |")
-    lines += ["", *_method(by_claim), "", *_terms(), "", *_levels(results)]
-    for claim in tested:
-        lines += ["", *_section(claim, by_claim[claim.number])]
-    lines += ["", *questions.markdown(results, QUESTIONS), "", *_power(by_claim), ""]
-    text = "\n".join([*lines, *_limits(testbed)]) + "\n"
-    return text.replace("|AB|", r"\|AB\|").replace("|RB|", r"\|RB\|")  # else the cell would end
+        effects = [
+            f"{heading(f.part.metric)} {_effect(f.part.metric, f.effect)}{_sized(f)}"
+            for f in findings
+            if f.effect is not None and f.part.decides
+        ]
+        verdict = told_of(claim, findings)
+        lines.append(f"| {claim.number} | {claim.text} | **{verdict}** | {'; '.join(effects)} |")
+    return lines
+
+
+def _sized(finding: Finding) -> str:
+    """Returns the contrast of the metric's size in parentheses; "" if it has no sign."""
+    if finding.size is None:
+        return ""
+    metric = finding.part.metric
+    return f" (|{metric.short}| {_effect(metric, finding.size)})"
 
 
 def _method(by_claim: ByClaim) -> list[str]:
     """Returns how the verdicts come about."""
+    every = [finding for findings in by_claim.values() for finding in findings]
+    nulls = sum(bool(np.isfinite(finding.p_null)) for finding in every)
     return [
         "Each claim stands for one contrast or several: differences between runs that agree in all "
-        "else (model size, seed), averaged over model sizes for each seed, since runs of one seed "
-        "are not independent of each other. Points are percentage points. Intervals (95%) hold "
-        "both the chance of the seeds and that of the evaluation pictures; p is of Wilcoxon's "
-        "signed-rank test over seeds, two-sided, corrected by Holm for all "
-        f"{_count(by_claim)} contrasts; *r* is the rank-biserial correlation (±1: all seeds have "
-        f"one sign). A contrast is decided if the corrected p is below {ALPHA:g} and the interval "
-        "says the same. A claim is supported if all of its contrasts are, and contradicted if one "
-        "of them is. What is only *reported* tells a size and is not tested.",
+        "else, averaged over what is free (model sizes) for each seed, since runs of one seed are "
+        "not independent of each other. Points are percentage points. Intervals (95%) hold both "
+        "the chance of the seeds and that of the evaluation pictures. p is the larger of two: that "
+        "of Wilcoxon's signed-rank test over seeds, which takes the pictures as given, and that of "
+        f"the interval. It is two-sided and corrected by Holm for all {_count(by_claim)} "
+        "contrasts; *r* is the rank-biserial correlation (±1: all seeds have one sign). In "
+        "parentheses: the same contrast of a metric's size, whatever its sign.",
         "",
-        paper_claims.HISTORY,
+        f"A contrast is *supported* or *contradicted* if the corrected p is below {ALPHA:g} and "
+        "the interval is on that side. It has *no effect beyond ±m* if the whole interval is "
+        "within ±m, the smallest difference that would matter, and both one-sided tests against "
+        f"±m have a p below {ALPHA:g}, corrected by Holm for the {nulls} contrasts that have an m; "
+        "*but within ±m* says that a difference is clear and yet too small to matter. Else it is "
+        f"*undecided*, or *not tested* where there are so few seeds that no p below {ALPHA:g} "
+        "exists. A claim is supported if all of its contrasts are (of what *can* happen: if one "
+        "is), supported in part if some are, and contradicted if none is and one is contradicted. "
+        "What is only *reported* tells a size and is not tested.",
     ]
 
 
-def _terms() -> list[str]:
+def _terms(study: Study) -> list[str]:
     """Returns what the words mean, as lines of Markdown."""
     figures = "; ".join(f"`{name}`: {text}" for name, text in figures_ablation.CAPTIONS.items())
-    return ["## Terms", "", *(f"- {term}" for term in TERMS), "", f"Figures: {figures}."]
+    return ["## Terms", "", *(f"- {term}" for term in study.terms), "", f"Figures: {figures}."]
 
 
 def _levels(results: Results) -> list[str]:
@@ -124,27 +139,13 @@ def _levels(results: Results) -> list[str]:
     ]
 
 
-def _limits(testbed: bool) -> list[str]:
+def _limits(results: Results, study: Study) -> list[str]:
     """Returns what no contrast can tell."""
-    on_testbed = [
-        "- The pictures are emoji and the captions come from a grammar of 70 words: effects have "
-        "signs and an order here, not the sizes that web data would show.",
-        "- The models have 0.2 to 0.9 million parameters and see 96,000 examples at the laptop "
-        "scale; the paper's see a billion.",
-        "- All seeds but those of the second draw share one set of training pictures and captions, "
-        "and so one set of balancing weights: neither intervals nor p hold the chance of the draw.",
-    ]
+    testbed = "shift" in results.select(kind="run")["split"]  # a split that nothing else has
     return [
         f"## What {'the testbed' if testbed else 'this study'} can't tell",
         "",
-        *(on_testbed if testbed else ()),
-        "- The seeds 0 to 2 average several model sizes, the others have the default one alone, "
-        "which thus has most of the weight: an effect that only other sizes have may go unnoticed "
-        "(see the table by model).",
-        "- Evaluation pictures are shared by all runs; the intervals allow for that, Wilcoxon's p "
-        "does not: it speaks of these pictures.",
-        "- With ten seeds the least p that there is, 0.002, is just small enough for a family of "
-        "25 tests: a contrast of ten seeds is decided only if nearly all of them agree in sign.",
+        *(f"- {text}" for text in (*(study.testbed_limits if testbed else ()), *study.limits)),
     ]
 
 
@@ -163,29 +164,43 @@ def _pictures(results: Results, metric: Metric) -> int:
 
 
 def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
+    verdict = told_of(claim, findings)
     lines = [
         f"## {claim.number}. {claim.text}",
         "",
-        f"**{claims.verdict(findings).capitalize()}.**",
+        f"**{verdict[0].upper()}{verdict[1:]}.**",
         "",
-        "| what the runs should show | mean [95%] | seeds | r | p (Holm) | |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| what the runs should show | mean [95%] | seeds | r | p (Holm) | p within ±m (Holm) | |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for finding in findings:
-        effect = finding.effect
-        if effect is None:
-            lines.append(f"| {finding.part.text} | not tested | 0 | | | |")
+        text, metric = finding.part.text, finding.part.metric
+        if finding.effect is None:
+            lines.append(f"| {text} | no such runs | 0 | | | | not tested |")
             continue
-        lines.append(
-            f"| {finding.part.text} | {_effect(finding)} | {effect.n} | "
-            f"{number(effect.rank_biserial, 2)} | {_p(finding.corrected)} | {finding.verdict} |"
-        )
-    return [*lines, "", f"Limits: {claim.limits}"]
+        tests = f"{_p(finding.corrected)} | {_p(finding.corrected_null)} | {told(finding)}"
+        lines.append(f"| {text} | {_cells(metric, finding.effect)} | {tests} |")
+        if finding.size is not None:
+            cells = _cells(metric, finding.size)
+            lines.append(f"| – the same of |{metric.short}| | {cells} | – | – | reported |")
+    reasons = dict.fromkeys(
+        f"{heading(f.part.metric)} {shown(f.part.metric, f.part.margin or f.part.smallest)}: "
+        f"{f.part.why}"
+        for f in findings
+        if f.part.why
+    )
+    margins = [f"Margins, in points: {' '.join(reasons)}", ""] if reasons else []
+    return [*lines, "", *margins, f"Limits: {claim.limits}"]
 
 
-def _effect(finding: Finding) -> str:
+def _cells(metric: Metric, effect: paired.Effect) -> str:
+    """Returns mean and interval, seeds and r, as cells of a table."""
+    return f"{_effect(metric, effect)} | {effect.n} | {number(effect.rank_biserial, 2)}"
+
+
+def _effect(metric: Metric, effect: paired.Effect) -> str:
     """Returns the mean difference and its interval."""
-    mean, low, high = (shown(finding.part.metric, x, sign=True) for x in finding.effect[:3])
+    mean, low, high = (shown(metric, x, sign=True) for x in effect[:3])
     return f"{mean} [{low}, {high}]"
 
 
@@ -214,7 +229,7 @@ def _power(by_claim: ByClaim) -> list[str]:
             seen = part.distance(effect.mean)
             enough = abs(seen) > NORMAL * effect.pictures
             needed = f"{finding.needed:,}" if enough else "more pictures"
-            distance = shown(part.metric, part.expected * seen, sign=True)
+            distance = shown(part.metric, (part.expected or 1) * seen, sign=True)
             lines.append(
                 f"| {claim_number} | {part.text} | {distance} | {' | '.join(cells)} | {needed} |"
             )

@@ -33,7 +33,7 @@ class Question(NamedTuple):
 
 def markdown(results: Results, questions: Sequence[Question]) -> list[str]:
     """Returns the section as lines of Markdown; none if the runs say nothing about it."""
-    parts = [line for question in questions for line in _section(results, question)]
+    parts = [line for question in questions for line in _told(results, question)]
     if not parts:
         return []
     return [
@@ -60,7 +60,13 @@ def rows(results: Results, questions: Sequence[Question]) -> Rows:
     ]
 
 
-def _section(results: Results, question: Question) -> list[str]:
+def _told(results: Results, question: Question) -> list[str]:
+    lines = section(results, question)
+    return ["", *lines] if lines else []
+
+
+def section(results: Results, question: Question) -> list[str]:
+    """Returns a question's heading, note and table as Markdown; none if no runs tell of it."""
     lines, columns = list(_effects(results, question)), question.metrics
     note = question.note(results)
     if not lines:
@@ -74,7 +80,7 @@ def _section(results: Results, question: Question) -> list[str]:
             for line, effects in lines
         ),
     ]
-    return ["", f"### {question.text}", "", *([note, ""] if note else []), *table]
+    return [f"### {question.text}", "", *([note, ""] if note else []), *table]
 
 
 def _effects(

@@ -11,15 +11,16 @@ from m4jax.errors import InputError
 from m4jax.report import (
     claims,
     claims_report,
+    claims_table,
     figures,
     figures_ablation,
     findings,
-    paper_claims,
     questions,
     results,
-    study_questions,
+    studies,
     tables,
 )
+from m4jax.report.studies import Study
 from m4jax.terminal import text
 
 DEFAULTS = (
@@ -28,7 +29,13 @@ DEFAULTS = (
 )
 
 
-def show(root: str | os.PathLike, console: Console, *, runs: Collection[tuple[str, str]]) -> int:
+def show(
+    root: str | os.PathLike,
+    console: Console,
+    *,
+    runs: Collection[tuple[str, str]],
+    study: str = studies.DEFAULT,
+) -> int:
     """Writes tables, figures, findings and claims from results.parquet, and prints the gist.
 
     Neither the runs nor an accelerator are needed; the same results give the same bytes.
@@ -37,15 +44,16 @@ def show(root: str | os.PathLike, console: Console, *, runs: Collection[tuple[st
         root: the directory of results.parquet, where all else is written.
         console: where to print.
         runs: ids of the runs that the study consists of, each with one of how it is evaluated.
+        study: whose claims and questions these are; see `studies.STUDIES`.
 
     Returns:
         The number of runs that the results are from.
 
     Raises:
         InputError: if there are no results, they are damaged, of other runs as well, or of runs
-            that were evaluated otherwise.
+            that were evaluated otherwise; for an unknown study.
     """
-    root = Path(root)
+    root, told = Path(root), studies.find(study)
     whole = results.read(root / "results.parquet")
     ids = set(whole.select(kind="run")["run_id"].tolist())
     _check_runs(root / "results.parquet", ids, whole.evaluations, runs)
@@ -57,7 +65,7 @@ def show(root: str | os.PathLike, console: Console, *, runs: Collection[tuple[st
         tables.write(plain, root / "tables")
         figures.render(whole, root / "figures", figures.FIGURES, part=part)
         if len(whole.factors) > 1:
-            _write_ablation(whole, root, part=part)
+            _write_ablation(whole, root, told, part=part)
     sentences = findings.sentences(plain)
     notes = [f"Incomplete: {part}."] if part else []
     if len(whole.factors) > 1:
@@ -101,17 +109,20 @@ def _check_runs(
         )
 
 
-def _write_ablation(whole: results.Results, root: Path, *, part: str) -> None:
-    """Writes what the runs say of the paper's claims, and the figures of a study of many factors.
+def _write_ablation(whole: results.Results, root: Path, study: Study, *, part: str) -> None:
+    """Writes what the runs say of a study's claims, and the figures of a study of many factors.
 
     `part`: how many of the runs there are, if not all.
     """
-    by_claim = claims.test(whole, paper_claims.CLAIMS)
-    glance = {"claims": lambda _: claims.at_a_glance(by_claim)}
+    by_claim = claims.test(whole, study.claims)
+    glance = {"claims": lambda _: claims_table.at_a_glance(by_claim)}
     figures.render(whole, root / "figures", figures_ablation.FIGURES | glance, part=part)
-    results.write_csv(root / "tables" / "claims.csv", claims.rows(by_claim))
-    results.write_csv(
-        root / "tables" / "beyond.csv", questions.rows(whole, study_questions.QUESTIONS)
-    )
-    results.write_csv(root / "tables" / "pairs.csv", claims.pairs(by_claim))
-    files.write_text(root / "claims.md", claims_report.markdown(whole, by_claim, part=part))
+    asked = [*([study.beside] if study.beside else ()), *study.questions]
+    for name, rows in {
+        "claims": claims_table.rows(by_claim),
+        "beyond": questions.rows(whole, asked),
+        "pairs": claims_table.pairs(by_claim),
+    }.items():
+        results.write_csv(root / "tables" / f"{name}.csv", rows)
+    text = claims_report.markdown(whole, by_claim, study, part=part)
+    files.write_text(root / "claims.md", text)

@@ -24,26 +24,26 @@ from m4jax.evaluation.metrics import (
     THINGS,
     Metric,
 )
-from m4jax.report import contrasts
+from m4jax.report import contrasts, study_words
 from m4jax.report.contrasts import BALANCED, FILTERS, ORIGINAL, Contrast, Runs, difference, single
 from m4jax.report.questions import Question
 from m4jax.report.results import Results
+from m4jax.report.study_beside import BIAS, STOPS, balancing
 from m4jax.report.style import display, shown
 
-BIAS = {metric.short: metric for metric in (RB, AB)}
 QUALITY = {m.short: m for m in (THINGS, OCCUPATIONS, IMAGE_TO_TEXT, TEXT_TO_IMAGE)}
 SIZES = ("keep_rate", "effective_sample_size")
 
 
 def _versions(**lines: str) -> Callable[[Results], Mapping[str, Contrast]]:
     """Returns lines that compare data versions with the original."""
-    table = {line: _balancing(version) for version, line in lines.items()}
+    table = {line: balancing(version) for version, line in lines.items()}
     return lambda results: table
 
 
 def _by_size(results: Results) -> Mapping[str, Contrast]:
     return {
-        f"{version} − original, examples: {size}": _balancing(version, data=size)
+        f"{version} − original, examples: {size}": balancing(version, data=size)
         for size in contrasts.levels(results, "data", key=contrasts.size)
         for version in ("subsample", "balanced")
     }
@@ -51,14 +51,14 @@ def _by_size(results: Results) -> Mapping[str, Contrast]:
 
 def _by_model(results: Results) -> Mapping[str, Contrast]:
     return {
-        f"{model}: balanced − original": _balancing("balanced", model=model)
+        f"{model}: balanced − original": balancing("balanced", model=model)
         for model in results.levels.get("model", ())
     }
 
 
 def _by_draw(results: Results) -> Mapping[str, Contrast]:
     return {
-        f"{draw} draw: balanced − original": _balancing("balanced", draw=draw)
+        f"{draw} draw: balanced − original": balancing("balanced", draw=draw)
         for draw in contrasts.levels(results, "draw", key=str)
     }
 
@@ -88,18 +88,13 @@ def _filters(results: Results) -> Mapping[str, Contrast]:
         for level in ("on", "balanced scorer")
     }
     lines |= {
-        f"with {name}: balanced − original": _balancing("balanced", captions="noisy", filter=level)
+        f"with {name}: balanced − original": balancing("balanced", captions="noisy", filter=level)
         for level, name in FILTERS.items()
     }
-    siglip = _balancing("balanced", captions="noisy", filter="on", loss="SigLIP")
+    siglip = balancing("balanced", captions="noisy", filter="on", loss="SigLIP")
     lines["with filter and SigLIP: balanced − original"] = siglip
     clean = difference({"captions": "clean"}, {"captions": "noisy"}, free=(), **ORIGINAL)
     return lines | {"on original data: clean captions − noisy ones": clean}
-
-
-def _balancing(version: str, **levels: str) -> Contrast:
-    """Returns version − original, all else at its default but for the levels given."""
-    return difference({"version": version}, ORIGINAL, free=(), **levels)
 
 
 def _detection(results: Results) -> str:
@@ -121,8 +116,10 @@ def _detection(results: Results) -> str:
         )
     sentences += _following(results)
     if sentences:
-        where = "in `filter/` (`experiments.filter_looks`)."
-        sentences.append(f"How a filter brings bias back is {where}")
+        sentences += [
+            "Whom a filter leaves in is in `filter/` (`experiments.filter_looks`).",
+            study_words.FILTER_CAUSE,
+        ]
     return " ".join(sentences)
 
 
@@ -212,6 +209,7 @@ QUESTIONS = (
         BIAS | QUALITY,
         _kept,
     ),
+    STOPS,
     Question("Does it depend on the model?", _by_model, BIAS | QUALITY),
     Question(
         "What if the census is the target, not parity?",

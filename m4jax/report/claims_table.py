@@ -1,0 +1,171 @@
+"""The claims of a study in numbers: rows of tables, and a figure of every contrast."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from m4jax.evaluation import paired
+from m4jax.evaluation.metrics import Metric
+from m4jax.report import claims, panels, style
+from m4jax.report.claims import ByClaim, Claim, Finding, Part
+from m4jax.report.results import Estimate, Rows
+
+COLOURS = {"supported": "#009E73", "contradicted": "#D55E00", "undecided": "#999999",
+           "no effect": "#0072B2", "not tested": "#999999"}  # fmt: skip
+SHARED = "accuracy and recall, points"  # the panel of all metrics that are shares of pictures
+
+
+def heading(metric: Metric) -> str:
+    """Returns what a metric is called in a column, |RB| say where its size is meant."""
+    sized = metric.absolute and "|" not in metric.short
+    return f"|{metric.short}|" if sized else metric.short
+
+
+def bounds(part: Part) -> str:
+    """Returns m as it is shown, "±0.5" say; "" without one."""
+    return f"±{style.shown(part.metric, part.smallest)}" if part.smallest else ""
+
+
+def told(finding: Finding) -> str:
+    """Returns the verdict on a part in words: "no effect beyond ±0.5" say."""
+    m = bounds(finding.part)
+    if finding.verdict == "no effect":
+        return f"no effect beyond {m}"
+    differs = finding.small and finding.part.expected != 0
+    return f"{finding.verdict}, but within {m}" if differs else finding.verdict
+
+
+def told_of(claim: Claim, findings: Sequence[Finding]) -> str:
+    """Returns the verdict on a claim in words."""
+    verdict = claims.verdict(claim, findings)
+    if verdict != "no effect":
+        return verdict
+    margins = dict.fromkeys(bounds(f.part) for f in findings if f.verdict == "no effect")
+    return f"no effect beyond {' and '.join(margins)}"
+
+
+def pairs(by_claim: ByClaim) -> Rows:
+    """Returns one row for each pair of runs that a contrast is formed of, with their ids."""
+    return [
+        {
+            "claim": number,
+            "contrast": finding.part.text,
+            "model": ", ".join(unit.levels),
+            "seed": unit.seed,
+            "value": float(value),
+            "runs": " ".join(ids),
+        }
+        for number, findings in by_claim.items()
+        for finding in findings
+        for unit, value, ids in zip(
+            finding.pairs.units, finding.pairs.values, finding.pairs.runs, strict=True
+        )
+    ]
+
+
+def rows(by_claim: ByClaim) -> Rows:
+    """Returns one row for each contrast, with all digits."""
+    return [
+        {"claim": number} | _row(finding)
+        for number, findings in by_claim.items()
+        for finding in findings
+    ]
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    none = paired.Effect(*[math.nan] * 6, n=0)
+    part, effect, size = finding.part, finding.effect or none, finding.size or none
+    return {
+        "contrast": part.text,
+        "metric": part.metric.name,
+        "split": part.metric.split,
+        "expected": _side(part),
+        "smallest": part.smallest or math.nan,
+        "mean": effect.mean,
+        "low": effect.low,
+        "high": effect.high,
+        "p": finding.two_sided,
+        "p_corrected": finding.corrected,
+        "p_null": finding.p_null,
+        "p_null_corrected": finding.corrected_null,
+        "rank_biserial": effect.rank_biserial,
+        "deviation": effect.deviation,
+        "pictures": effect.pictures,
+        "seeds": effect.n,
+        "pairs": len(finding.pairs.values),
+        "detectable": finding.detectable,
+        "size_mean": size.mean,
+        "size_low": size.low,
+        "size_high": size.high,
+        "verdict": told(finding),
+    }
+
+
+def _side(part: Part) -> str:
+    """Returns what the claim says of the mean, "above -0.02" say."""
+    if part.expected == 0:
+        return f"within ±{part.smallest:g}"
+    bound = -part.expected * part.margin
+    return f"{'above' if part.expected > 0 else 'below'} {bound or 0:g}"
+
+
+def at_a_glance(by_claim: ByClaim) -> tuple[Figure, Rows] | None:
+    """Draws every contrast of every claim, where the claim expects it, and the verdict."""
+    lines: dict[str, dict[str, Finding]] = {}
+    for number, findings in by_claim.items():
+        for finding in findings:
+            if finding.tested:
+                metric = finding.part.metric
+                shared = "acc" in metric.name or "recall" in metric.name
+                by_text = lines.setdefault(SHARED if shared else metric.axis, {})
+                by_text[f"{number}  {finding.part.text}"] = finding
+    lines = {name: lines[name] for name in sorted(lines, key=lambda name: name == SHARED)}
+    if not lines:
+        return None
+    counts = [len(by_text) for by_text in lines.values()]
+    height = 1.0 + 0.27 * sum(counts) + 0.55 * len(counts)
+    figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
+    axes = figure.subplots(len(counts), 1, squeeze=False, height_ratios=[c + 0.8 for c in counts])
+    for ax, (name, by_text) in zip(axes[:, 0], lines.items(), strict=True):
+        _panel(ax, by_text)
+        ax.set_title(name, fontsize=7.5)
+    style.heading(figure, "The claims at a glance")
+    figure.supxlabel(
+        "mean difference with its 95% interval; shaded: where the claim expects it", fontsize=7
+    )
+    return figure, rows(by_claim)
+
+
+def _panel(ax: Axes, by_text: Mapping[str, Finding]) -> None:
+    """Draws the contrasts of metrics of one unit, one line each."""
+    effects = [finding.effect[:3] for finding in by_text.values()]
+    reach = 1.15 * max(np.nan_to_num(np.abs(effects), nan=0).max(), 1e-9)
+    for place, finding in enumerate(by_text.values()):
+        part, effect, colour = finding.part, finding.effect, COLOURS[finding.verdict]
+        unit = part.metric.unit.scale / 100  # `errorbar` draws in percent
+        left, width = -part.expected * part.margin, part.expected * (reach + part.margin)
+        if part.expected == 0:
+            left, width = -part.smallest, 2 * part.smallest
+        ax.barh(place, 100 * unit * width, left=100 * unit * left, height=0.8, alpha=0.1,
+                color=COLOURS["supported"])  # fmt: skip
+        estimate = Estimate(*(unit * x for x in effect[:3]))
+        style.errorbar(ax, estimate, place, style.Mark(colour, "o", filled=True), markersize=5)
+        text = f"{style.shown(part.metric, effect.mean, sign=True)}  {told(finding)}"
+        ax.text(1.01, place, text, fontsize=6.5, transform=ax.get_yaxis_transform(), va="center",
+                color=colour)  # fmt: skip
+    ax.axvline(0, color="0.35", linewidth=0.9)
+    ax.set_xlim(-100 * unit * reach, 100 * unit * reach)
+    panels.lines(ax, [_broken(text) for text in by_text])
+    ax.tick_params(labelsize=6.5)
+
+
+def _broken(text: str, width: int = 62) -> str:
+    """Returns the text in two lines if it is long."""
+    if len(text) <= width:
+        return text
+    middle = text.rfind(" ", 0, width)
+    return f"{text[:middle]}\n     {text[middle + 1 :]}"
