@@ -77,9 +77,9 @@ def effect(
     deviation = half = float("nan")
     if n > 1:
         deviation = float(d.std(ddof=1))
-        quantile = (1 + level) / 2
-        of_runs = stats.t.ppf(quantile, n - 1) * deviation / np.sqrt(n)
-        half = np.hypot(of_runs, stats.norm.ppf(quantile) * pictures)
+        tail = (1 - level) / 2
+        of_runs = special.stdtrit(n - 1, tail) * deviation / np.sqrt(n)
+        half = np.hypot(of_runs, special.ndtri(tail) * pictures)
     ends = (float(mean - half), float(mean + half))
     return Effect(mean, *ends, deviation, pictures, rank_biserial(d), n)
 

@@ -82,7 +82,9 @@ class Pairs:
         Runs of one seed share initial parameters, order of examples and controls: what is
         independent is the seed.
         """
-        seeds = np.unique(self.seeds)
+        seeds, first = np.unique(self.seeds, return_index=True)
+        if seeds.size == self.values.size:
+            return self.values[first], self.deviations[first]
         rows = [self.seeds == seed for seed in seeds]
         values = np.array([self.values[of_seed].mean() for of_seed in rows])
         return values, np.array([self.deviations[of_seed].mean(0) for of_seed in rows])

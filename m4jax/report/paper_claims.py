@@ -243,8 +243,8 @@ CLAIMS = (
         ),
         "In the authors' later numbers the trend is one of balanced data: RB of SigLIP (B 35 to "
         "37, L 35, So400m 33 to 34 points) hardly depends on the size, that of SigLIP 2, whose "
-        "data were balanced, does (B 17 to 20, L 7, So400m 7 to 11, g 5 to 8). Of that contrast there "
-        "are three seeds here, with which nothing can be tested. Both sizes are tiny; the claim is "
-        "about models a hundred times as large.",
+        "data were balanced, does (B 17 to 20, L 7, So400m 7 to 11, g 5 to 8). Of that contrast "
+        "there are three seeds here, with which nothing can be tested. Both sizes are tiny; the "
+        "claim is about models a hundred times as large.",
     ),
 )  # fmt: skip

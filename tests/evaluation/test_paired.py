@@ -121,3 +121,26 @@ def test_the_detectable_difference_is_found_about_as_often_as_said():
     found = np.mean([stats.wilcoxon(delta + rng.normal(size=n)).pvalue < 0.05 for _ in range(2000)])
     assert 0.75 < found < 0.86
     assert paired.pairs_needed(delta, 1.0, alpha=0.05) == pytest.approx(n, abs=1)
+
+
+def test_the_interval_touches_a_bound_at_its_p():
+    d = np.array([0.3, 0.1, 0.5, 0.2, 0.4, 0.6])
+    moved = np.tile([0.05, -0.05], (6, 1))
+    found = paired.effect(d, moved)
+    p = paired.exceeds(found)
+    assert paired.effect(d, moved, level=1 - 2 * p).low == pytest.approx(0, abs=1e-9)
+    assert paired.exceeds(found, found.mean + 0.1) > 0.5
+    assert paired.exceeds(found, found.mean) == 0.5
+    alone = paired.effect(d)
+    expected = stats.ttest_1samp(d, 0, alternative="greater").pvalue
+    assert paired.exceeds(alone) == pytest.approx(expected)
+    assert paired.exceeds(paired.effect([0.3])) == 1  # no interval, no evidence
+    assert paired.exceeds(paired.effect([0.3, 0.3, 0.3])) == paired.LEAST  # no chance at all
+
+
+def test_pictures_that_could_be_others_make_p_larger():
+    d = np.arange(1, 13.0)
+    few = np.tile([4.0, -4.0], (12, 1))
+    alone = paired.greater(d, paired.effect(d))
+    assert alone == paired.wilcoxon(d, "greater")
+    assert paired.greater(d, paired.effect(d, few)) > 0.05
