@@ -98,6 +98,7 @@ def gather(
     ]
     for seed in whole:
         rows = collect.rows(by_seed[seed], order, layout, pooled=False)
+        rows = [row | {"seed": seed} if row["kind"] == "data" else row for row in rows]
         path = part(out, seed)
         path.parent.mkdir(parents=True, exist_ok=True)
         how = dict(study.evaluations(by_seed[seed]))

@@ -235,6 +235,8 @@ def read(path: str | os.PathLike) -> Results:
 def join(parts: Sequence[Results]) -> Results:
     """Returns the rows of several tables of one study as one table.
 
+    Rows of the kind `world`, which every part has, are those of the first.
+
     Raises:
         InputError: if there are none, or they differ in columns, levels or registration, or share
             a run.
@@ -249,7 +251,8 @@ def join(parts: Sequence[Results]) -> Results:
     runs = [set(part.select(kind="run")["run_id"].tolist()) for part in parts]
     if sum(map(len, runs)) > len(set().union(*runs)):
         raise InputError("results: two parts hold the same run")
-    columns = {name: np.concatenate([p.columns[name] for p in parts]) for name in first.columns}
+    kept = [first, *(part._rows(part["kind"] != "world") for part in parts[1:])]
+    columns = {name: np.concatenate([p.columns[name] for p in kept]) for name in first.columns}
     evaluations = {run: how for part in parts for run, how in part.evaluations.items()}
     return dataclasses.replace(first, columns=columns, evaluations=evaluations)
 

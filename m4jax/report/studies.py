@@ -6,7 +6,14 @@ A grid's configuration names its own in `config.claims`; without one it is `DEFA
 from dataclasses import dataclass
 
 from m4jax.errors import InputError, nearest
-from m4jax.report import paper_claims, study_beside, study_questions, study_words
+from m4jax.report import (
+    confirmation_claims,
+    confirmation_words,
+    paper_claims,
+    study_beside,
+    study_questions,
+    study_words,
+)
 from m4jax.report.claims import Claim
 from m4jax.report.questions import Question
 
@@ -51,6 +58,13 @@ STUDIES = {
         history=study_words.HISTORY,
         beside=study_beside.BESIDE,
         questions=study_questions.QUESTIONS,
+    ),
+    "confirmation": Study(
+        title="The confirmation",
+        subject=confirmation_words.SUBJECT,
+        claims=confirmation_claims.CLAIMS,
+        terms=confirmation_words.TERMS,
+        limits=confirmation_words.LIMITS,
     ),
 }
 
