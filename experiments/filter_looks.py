@@ -1,10 +1,11 @@
-"""Whom the quality filter of a finished ablation leaves in, and why that brings bias back.
+"""Whom the quality filter of a finished ablation leaves in, one way in which that brings bias back.
 
     python -m experiments.filter_looks --config=configs/ablation.py:laptop --workdir=runs/ablation
 
 Balancing sees attributes and labels. A filter whose model has learnt that nurses are women leaves
 out the men whom captions call nurses, but those first who look most like men: the groups of equal
-size that balancing makes of the rest still differ in their looks. All is derived.
+size that balancing makes of the rest still differ in their looks. This is the minor part of what a
+filter brings back: mostly it selects scenes and captions (`claims.md`). All is derived.
 
 Writes `filter/looks.png`, `.svg` and `.csv` into the directory, within seconds, and prints the
 slopes.

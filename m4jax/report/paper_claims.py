@@ -123,8 +123,9 @@ CLAIMS = (
             _rb("RB falls against a random subsample of the same size", _FOR_SIZE, -1),
             _ab("mean |AB| falls against a random subsample of the same size", _FOR_SIZE, -1),
         ),
-        "RB falls because the balanced labels include whether there is any thing in the picture; "
-        "with the occupations as the only labels it did not fall (beside the headline). "
+        "The balanced labels include whether there is any thing in the picture; what the "
+        "occupations alone do to RB depends on the settings, and so does its size on the data and the draw "
+        "(beside the headline). "
         "Attributes and labels are known here without error; see annotation errors and prompts "
         "below.",
     ),
