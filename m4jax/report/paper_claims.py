@@ -124,8 +124,8 @@ CLAIMS = (
             _ab("mean |AB| falls against a random subsample of the same size", _FOR_SIZE, -1),
         ),
         "The balanced labels include whether there is any thing in the picture; what the "
-        "occupations alone do to RB depends on the settings, and so does its size on the data and the draw "
-        "(beside the headline). "
+        "occupations alone do to RB depends on the settings, and its size on the data and the "
+        "draw (beside the headline). "
         "Attributes and labels are known here without error; see annotation errors and prompts "
         "below.",
     ),
@@ -158,7 +158,7 @@ CLAIMS = (
         "tested with a margin of 2 points: it is reported only. It depends on the learning rate: "
         "this falls with the inverse square root of the step, and to zero in the last 5%, so that "
         "of the 150 steps of the last 10% half are the fall to zero. With the data changed halfway "
-        "RB is at the level of balanced data within 300 steps (figure `learning_curves`).",
+        "RB is at the level of balanced data within 300 steps (three seeds; `learning_curves`).",
     ),
     Claim(
         "5",
