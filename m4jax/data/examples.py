@@ -74,9 +74,6 @@ class Source(Protocol):
     def prepare(self, data_dir: Path, progress: Progress | None = None) -> None:
         """Prepares the data unless that is done."""
 
-    def uids(self, data_dir: Path) -> np.ndarray:
-        """Returns the uids [n] of the training pairs."""
-
     def train(self, data_dir: Path, in_memory_gb: float = float("inf")) -> Training:
         """Opens the training pairs; pictures that take more than so many GB stay encoded."""
 

@@ -166,10 +166,6 @@ class Pairs:
             )
         return table, EncodedPictures(records, resolution=self.resolution, field=image, rows=rows)
 
-    def uids(self, data_dir: str | os.PathLike) -> np.ndarray:
-        """Returns the uids of the training pairs."""
-        return self.train(data_dir).uids
-
     def train(self, data_dir: str | os.PathLike, in_memory_gb: float = math.inf) -> Training:
         """Opens the training pairs; their pictures are decoded on demand."""
         del in_memory_gb  # photographs are never decoded as a whole

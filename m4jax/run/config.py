@@ -82,6 +82,11 @@ class RunConfig:
             )
         if self.filter and self.filter.draws and self.filter.seed is None:
             raise InputError(f"filter.seed: expected a seed for {self.filter.kind!r}, got None")
+        if len(self._drawn_by) > 1:
+            raise InputError(
+                "filter.balance.streams: expected that of balance.streams, got versions "
+                f"{sorted(self._drawn_by)}"
+            )
         if not 0 <= self.in_memory_gb < math.inf:
             raise InputError(
                 f"in_memory_gb: expected a finite number from 0 on, got {self.in_memory_gb}"
@@ -100,11 +105,11 @@ class RunConfig:
         How it is looked at is not part of it (the evaluation, the source's fields `looked_at`):
         another evaluation needs no other training.
         """
-        fields = {k: v for k, v in self.to_json().items() if k not in ("evaluate", "in_memory_gb")}
+        fields = {k: v for k, v in self._named.items() if k not in ("evaluate", "in_memory_gb")}
         fields |= {self.source.kind: self.data, "init_from": start.identity(self.init_from)}
         fields["model"] = start.read_of(fields["model"], self.init_from)
         fields["train"].pop("share_at", None)
-        return files.digest(fields | ({"streams": streams.VERSION} if self._draws else {}))
+        return files.digest(fields | ({"streams": self._streams} if self._streams else {}))
 
     @property
     def balanced_steps(self) -> range:
@@ -129,20 +134,34 @@ class RunConfig:
         return self.filter is not None or self.balance is not None
 
     @property
-    def _draws(self) -> bool:
-        """Whether a balancing of its own data or of the scorer's draws anything."""
-        return any(x.draws for x in (self.balance, self.filter and self.filter.balance) if x)
+    def _named(self) -> dict[str, Any]:
+        """The fields as names have them: the version of the streams counts where it is used."""
+        fields = self.to_json()
+        for balance in (fields.get("balance", {}), fields.get("filter", {}).get("balance", {})):
+            balance.pop("streams", None)
+        return fields
+
+    @property
+    def _drawn_by(self) -> set[int]:
+        """Versions of the streams from which its balancing, or its scorer's, draws anything."""
+        balances = (self.balance, self.filter and self.filter.balance)
+        return {x.drawn_by for x in balances if x and x.draws}
+
+    @property
+    def _streams(self) -> int | None:
+        """The version of the streams in names; None: nothing is drawn, or from the first."""
+        return max(self._drawn_by - {streams.FIRST}, default=None)
 
     @property
     def weights_id(self) -> str | None:
         """The name of the run's weights: a hash of all that they follow from."""
         if not self.weighted:
             return None
-        fields = self.to_json()
+        fields = self._named
         parts = [self.data, fields.get("balance")]
         if self.filter:
             parts += [fields["filter"]] + ([self.scorer.id] if self.scorer else [])
-        return files.digest(parts + ([streams.VERSION] if self._draws else []))
+        return files.digest(parts + ([self._streams] if self._streams else []))
 
     @property
     def scorer(self) -> "RunConfig | None":

@@ -6,6 +6,7 @@ import math
 from m4jax import models
 from m4jax.data.annotation import LABEL_SETS
 from m4jax.errors import InputError, nearest
+from m4jax.run import streams
 from m4jax.tables.request import Request
 
 CENSUS = "census"  # a target: the census' shares instead of a number for all labels
@@ -34,6 +35,9 @@ class BalanceConfig(Request):
     # random; "shuffle": the weights q, permuted at random over the examples
     control: str = "none"
     seed: int = OWN  # of the noise and the control; -1: the run's own; 0 where nothing is drawn
+    # Version of the random streams that both are drawn from. 1: of before these were independent of
+    # the world's, for results published by it. None: the newest, 2
+    streams: int | None = None
 
     def __post_init__(self):
         try:
@@ -63,11 +67,19 @@ class BalanceConfig(Request):
             raise InputError(f"balance.control: unknown {self.control!r}; {hint}")
         if self.caps is not None and self.caps not in CAPS:
             raise InputError(f"balance.caps: unknown {self.caps!r}; {nearest(self.caps, CAPS)}")
+        if self.streams is not None and self.streams not in streams.VERSIONS:
+            expected = " or ".join(map(str, streams.VERSIONS))
+            raise InputError(f"balance.streams: expected {expected}, or None, got {self.streams}")
 
     @property
     def draws(self) -> bool:
         """Whether anything is drawn by the seed."""
         return self.control != "none" or self.attribute_noise > 0
+
+    @property
+    def drawn_by(self) -> int | None:
+        """The version of the streams that anything is drawn from; None: nothing is drawn."""
+        return (self.streams or streams.NEWEST) if self.draws else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,13 +119,13 @@ class FilterConfig:
 
 
 def of_run(balance: BalanceConfig, seed: int) -> BalanceConfig:
-    """Returns the settings with the seed of what is drawn; 0 if nothing is.
+    """Returns the settings with the seed of what is drawn; 0 if nothing is, and then no streams.
 
     Runs whose weights need no chance thus share them, whatever their seed.
     """
     balance = dataclasses.replace(balance, error_known=balance.error_known or None)
     if not balance.draws:
-        return dataclasses.replace(balance, seed=0)
+        return dataclasses.replace(balance, seed=0, streams=None)
     return dataclasses.replace(balance, seed=seed) if balance.seed == OWN else balance
 
 

@@ -16,7 +16,7 @@ from m4jax.run import filtering
 from m4jax.run.config import RunConfig
 from m4jax.run.data_version import ALONE, CENSUS, PARITY, BalanceConfig
 from m4jax.run.state import Layout
-from m4jax.run.streams import stream
+from m4jax.run.streams import CONTROL, FLIPPED, stream
 from m4jax.tables import request
 from m4jax.tables import weights as disk
 
@@ -153,15 +153,18 @@ def cap_of(concepts: Annotation, keep_rate: float) -> Cap:
     return Cap(threshold, concepts.labels, concepts.label_names)
 
 
-def flip(attributes: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Returns the attributes [n, m] with a share of the known ones flipped, drawn by `seed`."""
-    flipped = stream("flipped attributes", seed).random(attributes.shape) < share
+def flip(attributes: np.ndarray, share: float, seed: int, streams: int | None = None) -> np.ndarray:
+    """Returns the attributes [n, m] with a share of the known ones flipped, drawn by `seed`.
+
+    `streams` is the version of the stream, None for the newest; so it is in `control`.
+    """
+    flipped = stream(FLIPPED, seed, streams).random(attributes.shape) < share
     return np.where(flipped, 1 - attributes, attributes)
 
 
-def control(weight: np.ndarray, kind: str, seed: int) -> np.ndarray:
+def control(weight: np.ndarray, kind: str, seed: int, streams: int | None = None) -> np.ndarray:
     """Returns what a control puts in place of weights [n]; see `BalanceConfig`."""
-    rng = stream("control", seed)
+    rng = stream(CONTROL, seed, streams)
     if kind == "shuffle":
         return rng.permutation(weight)
     if kind == "subsample":
@@ -175,7 +178,7 @@ def _balance(
 ) -> tuple[np.ndarray, dict[str, object]]:
     """Returns weights [n] and their certificate; `concepts` are what caps are on, if any."""
     if config.attribute_noise:
-        noisy = flip(notes.attributes, config.attribute_noise, config.seed)
+        noisy = flip(notes.attributes, config.attribute_noise, config.seed, config.streams)
         notes = dataclasses.replace(notes, attributes=noisy)
     problem, certificate = make_problem(config, notes)
     cap = cap_of(concepts, problem.keep_rate) if config.caps else None
@@ -189,7 +192,8 @@ def _balance(
         weight = solution.weights
         certificate = balance.certificate(problem, solution) | certificate
     facts = {"cap": cap.threshold} if cap else {}
-    return control(weight, config.control, config.seed), certificate | facts
+    weight = control(weight, config.control, config.seed, config.streams)
+    return weight, certificate | facts
 
 
 def _kept(weight: np.ndarray) -> dict[str, float]:

@@ -209,6 +209,7 @@ def test_other_objectives_balance_as_well_and_differ_below_the_largest_keep_rate
         ({"filter": {"seed": -2}}, "filter.seed: expected at least 0"),
         ({"balance": {"error_known": True}}, "balance.error_known: there are no errors to know"),
         ({"balance": {"caps": "on"}}, "balance.caps: unknown 'on'"),
+        ({"balance": {"streams": 3}}, "balance.streams: expected 1 or 2, or None, got 3"),
     ],
 )
 def test_bad_settings_are_named(changes, message):
@@ -227,12 +228,59 @@ def test_runs_of_before_keep_their_names_unless_their_balancing_draws():
     config = merge(base.get_config().to_dict(), {"balance": {"enabled": True}})
     balanced = run_config(merge(config, {"filter": {"enabled": True}}))
     assert (balanced.id, balanced.weights_id) == ("274048b579d9", "a42be2d7e281")
-    drawn = run_config(merge(config, {"balance": {"control": "subsample"}}))
-    assert drawn.id != "9e6e80f8ac37" and drawn.weights_id != "22b847a894cc"
-    noisy = {"attribute_noise": 0.1, "enabled": False}
-    scorer = {"enabled": True, "scorer_balanced": True}
-    filtered = run_config(merge(config, {"balance": noisy, "filter": scorer}))
-    assert filtered.id != "38142efe4129"
+    assert balanced == run_config(
+        merge(config, {"filter": {"enabled": True}, "balance": {"streams": 1}})
+    )
+
+
+@pytest.mark.parametrize("changes", [
+    {"balance": {"enabled": True, "control": "subsample"}},
+    {"balance": {"attribute_noise": 0.1}, "filter": {"enabled": True, "scorer_balanced": True}},
+])  # fmt: skip
+def test_names_have_the_version_of_the_streams_but_for_the_first(changes):
+    config = merge(base.get_config().to_dict(), changes)
+    first, second, newest = (
+        run_config(merge(config, {"balance": {"streams": version}})) for version in (1, 2, None)
+    )
+    before = {False: ("9e6e80f8ac37", "22b847a894cc"), True: ("38142efe4129", "75ea0c670c49")}
+    assert from_json(first.to_json()) == first
+    assert (first.id, first.weights_id) == before["filter" in changes]
+    assert second.id == newest.id != first.id
+    assert second.weights_id == newest.weights_id != first.weights_id
+
+
+def test_the_first_streams_draw_what_they_drew():
+    """The numbers with which results are published: those of [seed, 1] and [seed, 2]."""
+    attributes, weight = np.tile([[1.0], [np.nan], [0.0]], (4, 1)), np.linspace(0.1, 0.9, 9)
+    flipped = weighting.flip(attributes, 0.4, 7, streams.FIRST)
+    changed = np.random.default_rng([7, 1]).random((12, 1)) < 0.4
+    np.testing.assert_array_equal(flipped, np.where(changed, 1 - attributes, attributes))
+    order = np.random.default_rng([7, 2]).permutation(9)
+    shuffled = weighting.control(weight, "shuffle", 7, streams.FIRST)
+    np.testing.assert_array_equal(shuffled, weight[order])
+    chosen = weighting.control(weight, "subsample", 7, streams.FIRST)
+    np.testing.assert_array_equal(np.flatnonzero(chosen), np.sort(order[:4]))  # 4.5 rounds to 4
+
+
+@pytest.mark.parametrize("drawn", [{"control": "shuffle"}, {"attribute_noise": 0.2}])
+def test_a_run_is_weighted_from_the_streams_that_it_names(notes, drawn):
+    seen = notes[SEEN]
+    config = BalanceConfig(keep_rate="max", eps_association=1e-3, seed=4, streams=1, **drawn)
+    weight, _ = weighting._balance(config, seen, None)
+    plain = dataclasses.replace(config, control="none", attribute_noise=0.0)
+    if config.attribute_noise:
+        noisy = weighting.flip(seen.attributes, 0.2, 4, 1)
+        seen = dataclasses.replace(seen, attributes=noisy)
+    expected, _ = weighting._balance(plain, seen, None)
+    if config.control == "shuffle":
+        expected = np.random.default_rng([4, 2]).permutation(expected)
+    np.testing.assert_array_equal(weight, expected)
+
+
+def test_a_scorer_balanced_from_other_streams_than_the_run_is_refused():
+    one, two = (BalanceConfig(attribute_noise=0.1, seed=0, streams=x) for x in (1, 2))
+    with pytest.raises(InputError, match=r"filter\.balance\.streams: .* got versions \[1, 2\]"):
+        RunConfig(balance=one, during=(0.0, 1.0), filter=FilterConfig(balance=two))
 
 
 def test_what_a_run_draws_has_nothing_to_do_with_what_its_world_draws():

@@ -40,9 +40,6 @@ class Memory:
     def prepare(self, data_dir, progress=None):
         pass
 
-    def uids(self, data_dir):
-        return np.array([f"memory/{i}" for i in range(self.examples)])
-
     def train(self, data_dir, in_memory_gb=float("inf")):
         rng = np.random.default_rng(0)
         cook = rng.random(self.examples) < 0.5
@@ -54,7 +51,8 @@ class Memory:
         side = self.resolution
         images = rng.integers(256, size=(self.examples, side, side, 3), dtype=np.uint8)
         texts = ["a cook", "a person"]
-        return Training(images, self.uids(data_dir), texts, (~cook).astype(int), annotate)
+        uids = np.array([f"memory/{i}" for i in range(self.examples)])
+        return Training(images, uids, texts, (~cook).astype(int), annotate)
 
     def evaluation(self, data_dir, in_memory_gb=float("inf")):
         return {}

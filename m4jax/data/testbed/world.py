@@ -129,10 +129,6 @@ class World(Knobs):
         columns = {name: table[name].to_numpy() for name in table.column_names}
         return Split(images=pictures, columns=columns)
 
-    def uids(self, data_dir: str | os.PathLike) -> np.ndarray:
-        """Returns the uids of the training split."""
-        return self.load_split(TRAIN, data_dir).columns["uid"]
-
     def train(self, data_dir: str | os.PathLike, in_memory_gb: float = math.inf) -> Training:
         """Opens the training split."""
         split = self.load_split(TRAIN, data_dir, in_memory_gb=in_memory_gb)
