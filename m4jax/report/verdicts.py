@@ -82,7 +82,7 @@ def of_claim(parts: Sequence[Verdict], needs: Needs = "all") -> Verdict:
         no effect          if all parts are
     "any" (the claim says that something can happen):
         supported          if one part is
-        contradicted       if each part is contradicted or without effect, and one contradicted
+        contradicted       if all parts are
         no effect          if all parts are
     Else not tested if no part is, and undecided. Parts that are reported don't count; a claim of
     which nothing else is left is reported.
@@ -93,10 +93,7 @@ def of_claim(parts: Sequence[Verdict], needs: Needs = "all") -> Verdict:
     if "supported" in told:
         whole = needs == "any" or set(told) == {"supported"}
         return "supported" if whole else "supported in part"
-    for verdict in ("no effect", "not tested"):
+    for verdict in ("no effect", "not tested", "contradicted"):
         if set(told) == {verdict}:
             return verdict
-    against = "contradicted" in told
-    if needs == "any":
-        against = against and set(told) <= {"contradicted", "no effect"}
-    return "contradicted" if against else "undecided"
+    return "contradicted" if needs == "all" and "contradicted" in told else "undecided"

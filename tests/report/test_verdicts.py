@@ -24,7 +24,7 @@ YES, PART, NULL, NO, OPEN, NOT, TOLD = (
         ((NULL, NULL), NULL, NULL),
         ((OPEN, OPEN), OPEN, OPEN),
         ((NOT, NOT), NOT, NOT),
-        ((NO, NULL), NO, NO),
+        ((NO, NULL), NO, OPEN),
         ((NO, OPEN), NO, OPEN),
         ((NO, NOT), NO, OPEN),
         ((NULL, OPEN), OPEN, OPEN),
