@@ -65,7 +65,7 @@ def predict(
             f"occupation of the prompts, got {association.shape}"
         )
     captions = splits["scenes"]["captions"].tolist() if "scenes" in splits else []
-    texts = _embedded_once([*_asked(prompts), *captions], embed_texts)
+    texts = _embedded_once([*asked(prompts), *captions], embed_texts)
     model = _Model(embed_images, texts, logit_scale, prompts)
     result = {
         "prompts/version": np.array(prompts.version),
@@ -130,8 +130,8 @@ def load_predictions(path: str | os.PathLike) -> Arrays:
         raise InputError(f"{path}: damaged ({error}); delete it and evaluate again") from None
 
 
-def _asked(prompts: Prompts) -> list[str]:
-    """Returns every text that the answers below take from the prompts."""
+def asked(prompts: Prompts) -> list[str]:
+    """Returns every text that the answers of `predict` take from the prompts."""
     alone = [*prompts.templates, *prompts.sensitivity]
     phrases = [(prompts.gender, alone), (prompts.occupation, alone)]
     phrases.append((prompts.thing, prompts.templates))
