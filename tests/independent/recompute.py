@@ -252,7 +252,7 @@ def others(found: Found, needs: Needs) -> list[str]:
     def verdicts(reading: Reading) -> dict[str, str]:
         rows = judged(found, reading)
         each = {f"{a.claim} {a.text}": r["verdict"] for (a, _), r in zip(found, rows, strict=True)}
-        return each | of_claims(found, rows, needs, reading)
+        return each | of_claims(found, rows, needs)
 
     usual, lines = verdicts(DEFAULT), []
     for name, value in DEFAULT._asdict().items():

@@ -21,10 +21,6 @@ class Reading(NamedTuple):
     null_family_with_falls: bool = False
     # "All of whose interval lies within ±m is called small": by the tests against ±m as well?
     small_by_test: bool = True
-    # No difference: "contradicted if the interval lies wholly beyond ±m": by corrected p as well?
-    beyond_by_test: bool = True
-    # "Contradicted or null only if all are": is a mixture of the two contradicted?
-    mixture_contradicts: bool = True
     # "Two-sided": on each side the larger p, then twice the smaller of these; else the larger of
     # the two two-sided p. They differ only where ranks and mean lean to different sides.
     by_side: bool = True
@@ -211,7 +207,7 @@ def _verdict(asked: Asked, row: Mapping[str, float], reading: Reading) -> tuple[
     null = inside and row["p_null_corrected"] < ALPHA
     clear = row["p_corrected"] < ALPHA
     if asked.side == 0:
-        beyond = (low > m or high < -m) and (clear or not reading.beyond_by_test)
+        beyond = low > m or high < -m
         return "supported" if null else "contradicted" if beyond else "undecided", False
     bound = -asked.side * asked.falls
     small = not asked.falls and (null if reading.small_by_test else inside)
@@ -224,28 +220,22 @@ def of_claims(
     found: Sequence[tuple[Asked, Values]],
     rows: Sequence[Mapping[str, float | str]],
     needs: Mapping[str, str],
-    reading: Reading = DEFAULT,
 ) -> dict[str, str]:
     """Returns claim -> the verdict on it, from those on its contrasts; `needs`: "All" or "Any"."""
     verdicts = {}
     for claim, every in itertools.groupby(zip(found, rows, strict=True), lambda of: of[0][0].claim):
         parts = [row for _, row in every if row["kind"] != "reported"]
         told = [row["kind"] for row in parts]
-        verdict = _of_claim(told, needs[claim], reading) if told else "reported"
+        verdict = _of_claim(told, needs[claim]) if told else "reported"
         margins = " and ".join(dict.fromkeys(r["m"] for r in parts if r["kind"] == "no effect"))
         verdicts[claim] = f"no effect beyond {margins}" if verdict == "no effect" else verdict
     return verdicts
 
 
-def _of_claim(told: Sequence[str], needs: str, reading: Reading) -> str:
+def _of_claim(told: Sequence[str], needs: str) -> str:
     for verdict in ("supported", "contradicted", "no effect", "not tested"):
         if all(one == verdict for one in told):
             return verdict
     if "supported" in told:
         return "supported" if needs == "Any" else "supported in part"
-    if "contradicted" not in told:
-        return "undecided"
-    if needs == "All":
-        return "contradicted"
-    mixed = reading.mixture_contradicts and set(told) == {"contradicted", "no effect"}
-    return "contradicted" if mixed else "undecided"
+    return "contradicted" if "contradicted" in told and needs == "All" else "undecided"

@@ -160,7 +160,7 @@ def test_holm():
     [
         (["supported", "undecided"], "supported in part", "supported"),
         (["contradicted", "undecided"], "contradicted", "undecided"),
-        (["contradicted", "no effect"], "contradicted", "contradicted"),
+        (["contradicted", "no effect"], "contradicted", "undecided"),
         (["contradicted", "contradicted"], "contradicted", "contradicted"),
         (["no effect", "no effect"], "no effect", "no effect"),
         (["no effect", "undecided"], "undecided", "undecided"),
@@ -168,4 +168,4 @@ def test_holm():
 )
 def test_verdicts_on_claims(told, every, any_):
     for needs, expected in (("All", every), ("Any", any_)):
-        assert rules._of_claim(told, needs, rules.DEFAULT) == expected
+        assert rules._of_claim(told, needs) == expected
