@@ -5,9 +5,16 @@ r"""The confirmation: a registered study, run seed by seed, shown by none of its
 does what is missing and shows no result. Interrupted, the same command goes on; the results of
 every whole seed are kept in `--out`, so that the workdir may go. `--action=gather` keeps those of
 the seeds that are whole by now, while runs go on; `--action=plan` says what it costs.
+
+`--action=report`, once all seeds are whole, writes `claims.md`, `figures` and `tables` into `--out`
+from the results that are kept there. It refuses results of another registration, and less than all
+seeds, but for the one exception of the registration's stopping rule: with `--ended`, which says
+that no more seeds can be run, twelve are enough, and the report says how many there are.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 from rich.console import Console
@@ -18,15 +25,21 @@ from m4jax.grid import cost, registered
 from m4jax.grid.cells import expand, levels
 from m4jax.run.state import Layout
 
-_ACTION = flags.DEFINE_enum("action", "run", ("run", "gather", "plan"), "See above.")
+_ACTION = flags.DEFINE_enum("action", "run", ("run", "gather", "plan", "report"), "See above.")
 _WORKERS = flags.DEFINE_integer("workers", 0, "Worker processes; 0: one a core.", lower_bound=0)
+_ENDED = flags.DEFINE_bool(
+    "ended", False, "With --action=report: no more seeds can be run; twelve or more are enough."
+)
 _OUT = flags.DEFINE_string("out", "results/confirmation", "Where results and report are kept.")
 
 
 def main(console: Console) -> int:
     """Carries out the action; 0 only if nothing is missing."""
     grid, registration = registered.split(command.config())
-    layout, out = Layout(command.workdir()), Path(_OUT.value).absolute()
+    out = Path(_OUT.value).absolute()
+    if _ACTION.value == "report":
+        return _report(grid, registration, out, console)
+    layout = Layout(command.workdir())
     workers = _WORKERS.value or command.default_workers()
     todo = registered.missing(grid, out)
     cells = expand(grid | {"seeds": tuple(todo)}) if todo else []
@@ -42,6 +55,18 @@ def main(console: Console) -> int:
     absent = registered.missing(grid, out)
     console.print(f"{len(grid['seeds']) - len(absent)} of {len(grid['seeds'])} seeds are whole")
     return int(bool(failed or absent))
+
+
+def _report(grid: Mapping[str, Any], registration: str, out: Path, console: Console) -> int:
+    """Writes the report; returns 0."""
+    from m4jax.report import show, studies  # here: importing what draws takes seconds
+
+    whole = registered.read(grid, registration, out, ended=_ENDED.value)
+    total, absent = len(grid["seeds"]), len(registered.missing(grid, out))
+    part = f"{total - absent} of {total} seeds" if absent else ""
+    study = grid.get("claims") or studies.DEFAULT
+    show.registered(whole, out, console, study=study, part=part)
+    return 0
 
 
 if __name__ == "__main__":

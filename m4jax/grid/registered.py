@@ -20,6 +20,7 @@ from m4jax.report.results import Results
 from m4jax.run.state import Layout, is_done
 
 FIELD = "registration"  # of the configuration: the path of the text
+LEAST = 12  # seeds of a study that had to end; see the stopping rule of the confirmation's text
 
 
 def split(config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -106,25 +107,46 @@ def gather(
     return whole
 
 
-def read(config: Mapping[str, Any], registration: str, out: Path) -> Results:
+def read(
+    config: Mapping[str, Any], registration: str, out: Path, *, ended: bool = False
+) -> Results:
     """Returns the results of all seeds.
 
+    Args:
+        config: of the grid, without its registration.
+        registration: hash of the text.
+        out: where the results of each seed are kept.
+        ended: whether no more seeds can be run, so that `LEAST` of them are enough.
+
     Raises:
-        InputError: if a seed is missing, or its results carry another registration.
+        InputError: if a seed is missing, or its results carry another registration, or are of
+            other runs than the configuration's.
     """
     absent = missing(config, out)
-    if absent:
+    whole = [seed for seed in config["seeds"] if seed not in absent]
+    if absent and not (ended and len(whole) >= LEAST):
+        rule = f"and {LEAST} at least are needed" if ended else "when all of them are there"
         raise InputError(
             f"{out}: {len(absent)} of {len(config['seeds'])} seeds are missing, {absent[0]} for "
-            "one; a registered study is looked at once, when all of them are there"
+            f"one; a registered study is looked at once, {rule}"
         )
+    wanted: dict[int, set[str]] = {}
+    for cell in expand(dict(config) | {"seeds": tuple(whole)}):
+        wanted.setdefault(cell.seed, set()).add(cell.config.id)
     parts = []
-    for seed in config["seeds"]:
+    for seed in whole:
         found = results.read(part(out, seed))
         if found.registration != registration:
             raise InputError(
                 f"{part(out, seed)}: its runs were made under another registration "
                 f"({found.registration[:12] or 'none'}, not {registration[:12]})"
+            )
+        runs = set(found.select(kind="run")["run_id"].tolist())
+        if runs != wanted[seed]:
+            raise InputError(
+                f"{part(out, seed)}: expected the {len(wanted[seed])} runs of the configuration, "
+                f"got {len(runs & wanted[seed])} of them and {len(runs - wanted[seed])} others; "
+                "name the configuration that they were made with"
             )
         parts.append(found)
     return results.join(parts)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from m4jax.evaluation import paired
-from m4jax.evaluation.metrics import LEVELS, Metric
-from m4jax.report import contrasts, figures_ablation, questions
+from m4jax.evaluation.metrics import Metric
+from m4jax.report import claims_brief, contrasts, questions
 from m4jax.report.claims import ALPHA, ByClaim, Claim, Finding
 from m4jax.report.claims_table import heading, told, told_of
 from m4jax.report.contrasts import Runs
-from m4jax.report.results import ORACLE, Results
+from m4jax.report.results import Results
 from m4jax.report.studies import Study
 from m4jax.report.style import display, number, shown
 
@@ -37,43 +37,22 @@ def markdown(results: Results, by_claim: ByClaim, study: Study, *, part: str = "
         f"What {count} models, trained with the seeds {', '.join(map(str, seeds))}, say of "
         f"{study.subject}",
         "",
-        *_glance(study, by_claim),
+        *claims_brief.table(study.claims, by_claim, study.brief),
     ]
+    if study.brief:
+        lines += ["", *claims_brief.paragraphs(study.claims, by_claim, study.brief)]
     if study.beside:
         lines += ["", *questions.section(results, study.beside)]
     lines += ["", *_method(by_claim), *(x for text in study.history for x in ("", text))]
-    lines += ["", *_terms(study), "", *_levels(results)]
+    lines += ["", *_terms(study), "", *_levels(results, study)]
     for claim in study.claims:
         lines += ["", *_section(claim, by_claim[claim.number])]
-    lines += ["", *questions.markdown(results, study.questions), "", *_power(by_claim), ""]
+    asked, before = study.asked
+    lines += ["", *questions.markdown(results, study.questions, heading=asked, before=before)]
+    lines += [line for section in study.more for line in ("", *section(results))]
+    lines += ["", *_power(by_claim), ""]
     text = "\n".join([*lines, *_limits(results, study)]) + "\n"
     return text.replace("|AB|", r"\|AB\|").replace("|RB|", r"\|RB\|")  # else the cell would end
-
-
-def _glance(study: Study, by_claim: ByClaim) -> list[str]:
-    """Returns one line for each claim."""
-    lines = [
-        "| claim | | verdict | differences in points [95%] |",
-        "| --- | --- | --- | --- |",
-    ]
-    for claim in study.claims:
-        findings = by_claim[claim.number]
-        effects = [
-            f"{heading(f.part.metric)} {_effect(f.part.metric, f.effect)}{_sized(f)}"
-            for f in findings
-            if f.effect is not None and f.part.decides
-        ]
-        verdict = told_of(claim, findings)
-        lines.append(f"| {claim.number} | {claim.text} | **{verdict}** | {'; '.join(effects)} |")
-    return lines
-
-
-def _sized(finding: Finding) -> str:
-    """Returns the contrast of the metric's size in parentheses; "" if it has no sign."""
-    if finding.size is None:
-        return ""
-    metric = finding.part.metric
-    return f" (|{metric.short}| {_effect(metric, finding.size)})"
 
 
 def _method(by_claim: ByClaim) -> list[str]:
@@ -104,29 +83,27 @@ def _method(by_claim: ByClaim) -> list[str]:
 
 def _terms(study: Study) -> list[str]:
     """Returns what the words mean, as lines of Markdown."""
-    figures = "; ".join(f"`{name}`: {text}" for name, text in figures_ablation.CAPTIONS.items())
+    figures = "; ".join(f"`{name}`: {text}" for name, text in study.captions.items())
     return ["## Terms", "", *(f"- {term}" for term in study.terms), "", f"Figures: {figures}."]
 
 
-def _levels(results: Results) -> list[str]:
+def _levels(results: Results, study: Study) -> list[str]:
     """Returns the table of the metrics' levels, of the default model."""
-    runs = Runs(results)
-    versions = [v for v in ("original", "subsample", "balanced", ORACLE) if v in results.versions]
-    lines = []
-    for metric in LEVELS:
+    runs, lines = Runs(results), []
+    columns = {n: x for n, x in study.columns.items() if x["version"] in results.versions}
+    for metric in study.metrics:
         by_version = [
-            runs.pairs(contrasts.single({"version": version}, free=()), metric)
-            for version in versions
+            runs.pairs(contrasts.single(levels, free=()), metric) for levels in columns.values()
         ]
         units = [set(pairs.units) for pairs in by_version if len(pairs.values)]
         shared = set.intersection(*units) if units else set()
         cells = [_level(metric, pairs.select(shared).values) for pairs in by_version]
         if shared:
             count = f"{_pictures(results, metric):,}"
-            lines.append(f"| {metric.short} | {' | '.join(cells)} | {len(shared)} | {count} |")
+            lines.append(f"| {heading(metric)} | {' | '.join(cells)} | {len(shared)} | {count} |")
     if not lines:
         return []
-    heads = " | ".join(display(v) for v in versions)
+    heads = " | ".join(map(display, columns))
     return [
         "## Levels",
         "",
@@ -134,7 +111,7 @@ def _levels(results: Results) -> list[str]:
         "them; percent, RB and |AB| in points.",
         "",
         f"| | {heads} | seeds | pictures |",
-        f"| --- |{' --- |' * len(versions)} --- | --- |",
+        f"| --- |{' --- |' * len(columns)} --- | --- |",
         *lines,
     ]
 
@@ -170,19 +147,21 @@ def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
         "",
         f"**{verdict[0].upper()}{verdict[1:]}.**",
         "",
-        "| what the runs should show | mean [95%] | seeds | r | p (Holm) | p within ±m (Holm) | |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| what the runs should show | mean [95%] | seeds | r | p | p (Holm) | p within ±m | "
+        "the same (Holm) | |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for finding in findings:
         text, metric = finding.part.text, finding.part.metric
         if finding.effect is None:
-            lines.append(f"| {text} | no such runs | 0 | | | | not tested |")
+            lines.append(f"| {text} | no such runs | 0 | | | | | | not tested |")
             continue
-        tests = f"{_p(finding.corrected)} | {_p(finding.corrected_null)} | {told(finding)}"
+        values = (finding.two_sided, finding.corrected, finding.p_null, finding.corrected_null)
+        tests = f"{' | '.join(map(_p, values))} | {told(finding)}"
         lines.append(f"| {text} | {_cells(metric, finding.effect)} | {tests} |")
         if finding.size is not None:
             cells = _cells(metric, finding.size)
-            lines.append(f"| – the same of |{metric.short}| | {cells} | – | – | reported |")
+            lines.append(f"| – the same of |{metric.short}| | {cells} | – | – | – | – | reported |")
     reasons = dict.fromkeys(
         f"{heading(f.part.metric)} {shown(f.part.metric, f.part.margin or f.part.smallest)}: "
         f"{f.part.why}"
@@ -195,13 +174,7 @@ def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
 
 def _cells(metric: Metric, effect: paired.Effect) -> str:
     """Returns mean and interval, seeds and r, as cells of a table."""
-    return f"{_effect(metric, effect)} | {effect.n} | {number(effect.rank_biserial, 2)}"
-
-
-def _effect(metric: Metric, effect: paired.Effect) -> str:
-    """Returns the mean difference and its interval."""
-    mean, low, high = (shown(metric, x, sign=True) for x in effect[:3])
-    return f"{mean} [{low}, {high}]"
+    return f"{claims_brief.effect(metric, effect)} | {effect.n} | {number(effect.rank_biserial, 2)}"
 
 
 def _power(by_claim: ByClaim) -> list[str]:

@@ -118,12 +118,18 @@ class Runs:
         self.ids = ids
         self._default = {name: results.default(name) for name in self.factors}
         self._place, self._runs = place, runs
+        self._known: dict[Metric, tuple[np.ndarray, np.ndarray]] = {}
 
     def values(self, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
         """Returns a metric of each run [r], NaN if it has none, and its deviations [r, B].
 
         The deviations are NaN for a run that has none, where others have some.
         """
+        if metric not in self._known:
+            self._known[metric] = self._values(metric)
+        return self._known[metric]
+
+    def _values(self, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
         wanted = {"metric": metric.name, "split": metric.split, "label": metric.label}
         chosen = np.all([self._runs[column] == x for column, x in wanted.items()], axis=0)
         values = np.full(len(self.ids), np.nan)

@@ -1,7 +1,7 @@
 """The paper's figures one by one, in its order and with its axes, of the runs of a study.
 
-Which figure shows what is known from the order of the paper's sections and from reviews; of its
-numbers are known those in `THEIRS`. What a study has no runs of is not drawn.
+Which figure shows what is known from the order of its sections and from reviews; of its numbers
+those in `THEIRS`, and see `paper_beside`. What a study has no runs of is not drawn.
 """
 
 import re
@@ -49,10 +49,9 @@ def bias_by_data(results: Results) -> Drawn | None:
     return _grouped(
         results,
         cells,
-        (RB, RB_SIZE),
-        title,
+        (RB, RB_SIZE), title,
         axis="distinct training examples, of equally many seen",
-    )
+    )  # fmt: skip
 
 
 def representation_by_stage(results: Results) -> Drawn | None:
@@ -89,10 +88,11 @@ def classification(results: Results) -> Drawn | None:
 
 def retrieval(results: Results) -> Drawn | None:
     """Draws recall by direction, k and data version: figure 6."""
+    ks = (1, 5, 50) if "text_retrieval_recall@50" in results["metric"] else (1, 5)
     named = {
         f"{way}\nR@{k}": _metric(f"{name}_retrieval_recall@{k}", "scenes")
         for way, name in (("image→text", "text"), ("text→image", "image"))
-        for k in (1, 5)
+        for k in ks
     }
     return _bars(results, named, "Paper's figure 6: retrieval, recall at k")
 
@@ -137,8 +137,8 @@ def _by_stage(results: Results, of: Sequence[Metric], title: str) -> Drawn | Non
     """Draws metrics by the share of training that is stage 1, on the original data."""
     shares = {results.default("stage"): 0.0}
     for level in contrasts.levels(results, "stage", key=str):
-        if found := re.fullmatch(r"after ([\d.]+)%", level):
-            shares[level] = float(found[1])
+        if found := re.fullmatch(r"(after|last) ([\d.]+)%", level):
+            shares[level] = float(found[2]) if found[1] == "after" else 100 - float(found[2])
     order = sorted(shares, key=shares.__getitem__)
     cells = [
         Cell(f"{shares[level]:g}%", version, {"version": version, "stage": level})

@@ -1,7 +1,7 @@
-"""Questions beyond the paper's claims, each a table of differences between runs.
+"""Questions beyond the claims, each a table of differences between runs.
 
 Differences with their intervals, which are not tested and are no part of the claims' correction.
-Which questions there are is said in `study_questions`.
+Which questions there are is said in `study_questions` and `confirmation_questions`.
 """
 
 import math
@@ -31,21 +31,19 @@ class Question(NamedTuple):
     note: Callable[[Results], str] = lambda results: ""
 
 
-def markdown(results: Results, questions: Sequence[Question]) -> list[str]:
-    """Returns the section as lines of Markdown; none if the runs say nothing about it."""
+def markdown(
+    results: Results, questions: Sequence[Question], *, heading: str, before: str
+) -> list[str]:
+    """Returns the section as lines of Markdown; none if the runs say nothing about it.
+
+    Args:
+        results: of a study.
+        questions: that are asked.
+        heading: of the section.
+        before: what it says before them.
+    """
     parts = [line for question in questions for line in _told(results, question)]
-    if not parts:
-        return []
-    return [
-        "## Beyond the paper's claims",
-        "",
-        "Controls and conditions that the paper does not report: mean differences between runs "
-        "that agree in all else, in percentage points, with 95% intervals over seeds and pictures. "
-        "All are of the default model, if no other is named. They are not tested and not corrected "
-        f"for their number; bold: there are {ENOUGH} seeds or more, and the interval excludes "
-        "zero. Of twenty such intervals chance alone makes one do so.",
-        *parts,
-    ]
+    return [f"## {heading}", "", before, *parts] if parts else []
 
 
 def rows(results: Results, questions: Sequence[Question]) -> Rows:

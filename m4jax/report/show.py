@@ -12,8 +12,8 @@ from m4jax.report import (
     claims,
     claims_report,
     claims_table,
+    data_means,
     figures,
-    figures_ablation,
     findings,
     questions,
     results,
@@ -54,7 +54,7 @@ def show(
             that were evaluated otherwise; for an unknown study.
     """
     root, told = Path(root), studies.find(study)
-    whole = results.read(root / "results.parquet")
+    whole = data_means.over_seeds(results.read(root / "results.parquet"))
     ids = set(whole.select(kind="run")["run_id"].tolist())
     _check_runs(root / "results.parquet", ids, whole.evaluations, runs)
     done, total = len(ids), len({run for run, _ in runs})
@@ -65,7 +65,7 @@ def show(
         tables.write(plain, root / "tables")
         figures.render(whole, root / "figures", figures.FIGURES, part=part)
         if len(whole.factors) > 1:
-            _write_ablation(whole, root, told, part=part)
+            _write_claims(whole, root, told, part=part)
     sentences = findings.sentences(plain)
     notes = [f"Incomplete: {part}."] if part else []
     if len(whole.factors) > 1:
@@ -109,14 +109,42 @@ def _check_runs(
         )
 
 
-def _write_ablation(whole: results.Results, root: Path, study: Study, *, part: str) -> None:
-    """Writes what the runs say of a study's claims, and the figures of a study of many factors.
+def registered(
+    whole: results.Results, root: str | os.PathLike, console: Console, *, study: str, part: str = ""
+) -> None:
+    """Writes tables, figures and claims of a registered study, and prints the verdicts.
 
-    `part`: how many of the runs there are, if not all.
+    Args:
+        whole: results of all its seeds.
+        root: where all is written.
+        console: where to print.
+        study: whose claims and questions these are; see `studies.STUDIES`.
+        part: "14 of 20 seeds", say, of a study that had to end; "": it is complete.
+
+    Raises:
+        InputError: for an unknown study.
+    """
+    root, told = Path(root), studies.find(study)
+    whole = data_means.over_seeds(whole)
+    with console.status("drawing figures"):
+        for folder in (root / "tables", root / "figures"):
+            files.sweep(folder)
+        results.write_csv(root / "tables" / "data.csv", data_means.by_levels(whole))
+        by_claim = _write_claims(whole, root, told, part=part)
+    for claim in told.claims:
+        verdict = claims_table.told_of(claim, by_claim[claim.number])
+        console.print(text(f"{claim.number:>2}  {claim.text}", f"  {verdict}"))
+    console.print(text(f"Claims: {root / 'claims.md'}"))
+
+
+def _write_claims(whole: results.Results, root: Path, study: Study, *, part: str) -> claims.ByClaim:
+    """Writes what the runs say of a study's claims, and its figures; returns the findings.
+
+    `part`: how much of the study there is, if not all.
     """
     by_claim = claims.test(whole, study.claims)
     glance = {"claims": lambda _: claims_table.at_a_glance(by_claim)}
-    figures.render(whole, root / "figures", figures_ablation.FIGURES | glance, part=part)
+    figures.render(whole, root / "figures", study.figures | glance, part=part)
     asked = [*([study.beside] if study.beside else ()), *study.questions]
     for name, rows in {
         "claims": claims_table.rows(by_claim),
@@ -126,3 +154,4 @@ def _write_ablation(whole: results.Results, root: Path, study: Study, *, part: s
         results.write_csv(root / "tables" / f"{name}.csv", rows)
     text = claims_report.markdown(whole, by_claim, study, part=part)
     files.write_text(root / "claims.md", text)
+    return by_claim

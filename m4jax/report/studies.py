@@ -3,19 +3,29 @@
 A grid's configuration names its own in `config.claims`; without one it is `DEFAULT`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from m4jax.errors import InputError, nearest
+from m4jax.evaluation.metrics import LEVELS, Metric
 from m4jax.report import (
     confirmation_claims,
+    confirmation_questions,
     confirmation_words,
+    figures_ablation,
+    figures_confirmation,
+    paper_beside,
     paper_claims,
     study_beside,
     study_questions,
     study_words,
 )
 from m4jax.report.claims import Claim
+from m4jax.report.claims_brief import Told
+from m4jax.report.contrasts import Levels
+from m4jax.report.figures import Draw
 from m4jax.report.questions import Question
+from m4jax.report.results import Results
 
 DEFAULT = "ablation"
 
@@ -34,6 +44,14 @@ class Study:
         history: how the tests came about, in paragraphs.
         beside: a table that stands beside the verdicts; None: there is none.
         questions: beyond the claims, not tested.
+        asked: heading of their section, and what it says before them.
+        brief: number of a claim -> what is told of it to readers with five minutes; empty: the
+            report has no such part.
+        columns: of the table of levels, heading -> the levels of the runs.
+        metrics: its lines.
+        more: sections of the study alone, each as lines of Markdown, none if there is nothing.
+        figures: name -> what draws it, beside that of the claims.
+        captions: name -> what the figure shows.
     """
 
     title: str
@@ -45,6 +63,13 @@ class Study:
     history: tuple[str, ...] = ()
     beside: Question | None = None
     questions: tuple[Question, ...] = ()
+    asked: tuple[str, str] = study_words.ASKED
+    brief: Mapping[str, Told] = field(default_factory=dict)
+    columns: Mapping[str, Levels] = field(default_factory=lambda: study_words.COLUMNS)
+    metrics: tuple[Metric, ...] = LEVELS
+    more: tuple[Callable[[Results], list[str]], ...] = ()
+    figures: Mapping[str, Draw] = field(default_factory=lambda: figures_ablation.FIGURES)
+    captions: Mapping[str, str] = field(default_factory=lambda: figures_ablation.CAPTIONS)
 
 
 STUDIES = {
@@ -65,6 +90,14 @@ STUDIES = {
         claims=confirmation_claims.CLAIMS,
         terms=confirmation_words.TERMS,
         limits=confirmation_words.LIMITS,
+        questions=confirmation_questions.QUESTIONS,
+        asked=confirmation_words.ASKED,
+        brief=confirmation_words.BRIEF,
+        columns=confirmation_questions.COLUMNS,
+        metrics=confirmation_questions.METRICS,
+        more=(confirmation_questions.data_bias, paper_beside.section),
+        figures=figures_confirmation.FIGURES,
+        captions=figures_confirmation.CAPTIONS,
     ),
 }
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from m4jax.evaluation import metrics
 from m4jax.evaluation.metrics import Metric
+from m4jax.report import data_means
 from m4jax.report.results import Estimate, Results, Rows, write_csv
 from m4jax.report.style import display, number, shown, signed
 from m4jax.terminal import text
@@ -33,18 +34,12 @@ ABOUT_QUALITY = (
 def data_table(results: Results) -> Rows:
     """Returns, for each version, the bias of the training data under its weights (fractions)."""
     table = results.select(kind="data")
-    columns = {
-        "examples": "",
-        "keep_rate": "",
-        "effective_sample_size": "",
-        "representation_bias": "man",
-        "association_bias_mean": "",
-        "association_bias_max": "",
-    }
     rows: Rows = []
     for version in table.versions:
         part = table.select(version=version)
-        values = {m: part.one(metric=m, label=label).value for m, label in columns.items()}
+        values = {
+            m: part.one(metric=m, label=label).value for m, label in data_means.COLUMNS.items()
+        }
         rows.append({"version": version} | values)
     return rows
 

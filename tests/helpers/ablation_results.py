@@ -15,15 +15,18 @@ METRICS = (
 TEMPLATES = ("{}", "a photo of {}")
 
 
-def results_of(cells, value=None, noise=0.01, seed=0):
-    """Returns results in which each metric of a run is value(cell, metric) plus chance."""
+def results_of(cells, value=None, noise=0.01, seed=0, of=METRICS):
+    """Returns results in which each metric of a run is value(cell, metric) plus chance.
+
+    `of`: the metrics.
+    """
     rng, rows = np.random.default_rng(seed), []
-    pictures = {metric: rng.normal(0, 0.005, 50) for metric in METRICS}
+    pictures = {metric: rng.normal(0, 0.005, 50) for metric in of}
     for cell in cells:
         base = {"kind": "run", **cell.factors, "run_id": cell.config.id, "seed": cell.seed,
                 "step": -1, "n": 500, "label": "", "metric_version": "t"}  # fmt: skip
-        of_run = rng.normal(0, noise, len(METRICS))
-        for metric, chance in zip(METRICS, of_run, strict=True):
+        of_run = rng.normal(0, noise, len(of))
+        for metric, chance in zip(of, of_run, strict=True):
             middle = value(cell, metric) if value else 0.5
             x = float(middle + chance)
             row = base | {"metric": metric.name, "split": metric.split, "value": x}
