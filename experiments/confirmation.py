@@ -63,7 +63,7 @@ def _report(grid: Mapping[str, Any], registration: str, out: Path, console: Cons
 
     whole = registered.read(grid, registration, out, ended=_ENDED.value)
     total, absent = len(grid["seeds"]), len(registered.missing(grid, out))
-    part = f"{total - absent} of {total} seeds" if absent else ""
+    part = f"{total - absent} of {total} seeds, no more could be run" if absent else ""
     study = grid.get("claims") or studies.DEFAULT
     show.registered(whole, out, console, study=study, part=part)
     return 0

@@ -151,8 +151,9 @@ AB = Metric(
     heading="model\nmean\n|AB|", axis="mean |AB|, points", phrase="mean |AB|",
 )  # fmt: skip
 AB_MAX = Metric(
-    "association_bias_max", "faces", **_norm(intervals.max_absolute), heading="model\nmax\n|AB|"
-)
+    "association_bias_max", "faces", **_norm(intervals.max_absolute), short="largest |AB|",
+    heading="model\nmax\n|AB|",
+)  # fmt: skip
 AB_PAIRWISE = Metric(
     "association_bias_pairwise", "faces", **_norm(intervals.mean_absolute, _pairwise),
     short="pairwise |AB|", heading="model\npairs\n|AB|", axis="pairwise |AB|, points",
@@ -203,6 +204,12 @@ THINGS_PROBE = Metric(
     "fewshot_acc1", "objects", _share("fewshot_rank", 1), short="things, 10-shot",
     axis="things,\n10-shot",
 )  # fmt: skip
+TEXT_TO_IMAGE_1 = Metric(
+    "image_retrieval_recall@1", "scenes", _share("image_rank", 1), short="text→image R@1"
+)
+IMAGE_TO_TEXT_1 = Metric(
+    "text_retrieval_recall@1", "scenes", _share("text_rank", 1), short="image→text R@1"
+)
 TEXT_TO_IMAGE = Metric(
     "image_retrieval_recall@5", "scenes", _share("image_rank", 5), short="text→image R@5",
     heading="text→image\nR@5", axis="text→image\nrecall@5", phrase="text→image recall@5",
@@ -235,7 +242,7 @@ METRICS = (  # in the order of the results; those without a name of their own ar
     AB_CORRELATION,
     GENDER,
     AB_BY_PROMPT,
-    Metric("gender_acc1", "workers", _share("gender_rank", 1)),
+    Metric("gender_acc1", "workers", _share("gender_rank", 1), short="gender, people at work"),
     OCCUPATIONS,
     Metric("acc5", "workers", _share_at_work("occupation_rank", 5)),
     OCCUPATIONS_PROBE,
@@ -245,10 +252,10 @@ METRICS = (  # in the order of the results; those without a name of their own ar
     Metric("acc5", "objects", _share("thing_rank", 5)),
     THINGS_PROBE,
     RB_BY_PROMPT,
-    Metric("image_retrieval_recall@1", "scenes", _share("image_rank", 1)),
+    TEXT_TO_IMAGE_1,
     TEXT_TO_IMAGE,
     TEXT_TO_IMAGE_50,
-    Metric("text_retrieval_recall@1", "scenes", _share("text_rank", 1)),
+    IMAGE_TO_TEXT_1,
     IMAGE_TO_TEXT,
     IMAGE_TO_TEXT_50,
     NEW_VENDOR_GENDER,

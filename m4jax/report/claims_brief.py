@@ -8,15 +8,15 @@ import numpy as np
 from m4jax.evaluation import paired
 from m4jax.evaluation.metrics import Metric
 from m4jax.report.claims import ByClaim, Claim, Finding
-from m4jax.report.claims_table import heading, told, told_of
+from m4jax.report.claims_table import bounds, differs, heading, part_number, told, told_of
 from m4jax.report.style import shown
 from m4jax.report.verdicts import Verdict
 
 SIGNS: Mapping[Verdict, str] = {"supported": "✓", "contradicted": "✗", "no effect": "=",
                                 "undecided": "?", "not tested": "–"}  # fmt: skip
 KEY = (
-    "Each difference is of one contrast, in the order of the details below: ✓ supported, ✗ "
-    "contradicted, = no effect beyond ±m, ? undecided."
+    "Each difference is of one contrast, in the order of the figure and of the details below: ✓ "
+    "supported, ✗ contradicted, = no effect beyond ±m, ? undecided."
 )
 
 
@@ -74,8 +74,8 @@ def paragraphs(claims: Sequence[Claim], by_claim: ByClaim, brief: Mapping[str, T
         lines += [
             "",
             f"**{claim.number}. {claim.text}** *The paper:* {words.paper} *The first study:* "
-            f"{words.first} *The confirmation:* {told_of(claim, findings)}. {_said(findings)} "
-            f"*Against it:* {_against(claim, findings)}",
+            f"{words.first} *The confirmation:* {told_of(claim, findings)}. "
+            f"{_said(claim, findings)} *Against it:* {_against(claim, findings)}",
         ]
     return lines
 
@@ -88,31 +88,37 @@ def _sized(finding: Finding) -> str:
     return f" (|{metric.short}| {effect(metric, finding.size)})"
 
 
-def _said(findings: Sequence[Finding]) -> str:
-    """Returns the contrasts in words, by verdict."""
-    by_verdict: dict[str, list[str]] = {}
-    for finding in findings:
-        if finding.effect is None:
-            by_verdict.setdefault("not tested", []).append(finding.part.text)
+def _said(claim: Claim, findings: Sequence[Finding]) -> str:
+    """Returns which contrasts are supported, and the others in words and numbers."""
+    counted = [f for f in findings if f.verdict != "reported"]
+    supported, others = [], []
+    for place, finding in enumerate(findings):
+        name = part_number(claim.number, place)
+        if finding.verdict == "supported":
+            supported.append(
+                f"{name}, but within {bounds(finding.part)}" if differs(finding) else name
+            )
             continue
-        number = f"{heading(finding.part.metric)} {effect(finding.part.metric, finding.effect)}"
-        text = f"{finding.part.text} ({number})"
-        by_verdict.setdefault(told(finding), []).append(text)
-    parts = [f"{verdict[0].upper()}{verdict[1:]}: {'; '.join(texts)}."
-             for verdict, texts in by_verdict.items()]  # fmt: skip
-    return " ".join(parts)
+        number = "no such runs" if finding.effect is None else (
+            f"{heading(finding.part.metric)} {effect(finding.part.metric, finding.effect)}"
+        )  # fmt: skip
+        others.append(f"{name} {told(finding)}: {finding.part.text} ({number})")
+    parts = [f"Supported: {'; '.join(supported)}"] if supported else []
+    if len(supported) == len(counted) and not any("but" in name for name in supported):
+        parts = [f"All of its {len(counted)} contrasts are supported"] if len(counted) > 1 else []
+    return " ".join(f"{part}." for part in (*parts, *others))
 
 
 def _against(claim: Claim, findings: Sequence[Finding]) -> str:
     """Returns the limits, and of the contrasts with a verdict the seeds that say the opposite."""
     parts = []
-    for finding in findings:
+    for place, finding in enumerate(findings):
         if finding.verdict not in ("supported", "contradicted") or not finding.part.expected:
             continue
         far = np.asarray(finding.part.distance(finding.pairs.by_seed()[0]))
         other = int((far < 0).sum() if finding.verdict == "supported" else (far > 0).sum())
         if other:
-            parts.append(
-                f"{other} of {len(far)} seeds lie on the other side of “{finding.part.text}”"
-            )
-    return " ".join([claim.limits, *([f"{'; '.join(parts)}."] if parts else [])])
+            parts.append(f"{other} of {len(far)} in {part_number(claim.number, place)}")
+    return " ".join(
+        [claim.limits, *([f"Seeds that say the opposite: {', '.join(parts)}."] if parts else [])]
+    )

@@ -9,7 +9,7 @@ from m4jax.evaluation import paired
 from m4jax.evaluation.metrics import Metric
 from m4jax.report import claims_brief, contrasts, questions
 from m4jax.report.claims import ALPHA, ByClaim, Claim, Finding
-from m4jax.report.claims_table import heading, told, told_of
+from m4jax.report.claims_table import heading, part_number, told, told_of
 from m4jax.report.contrasts import Runs
 from m4jax.report.results import Results
 from m4jax.report.studies import Study
@@ -34,8 +34,7 @@ def markdown(results: Results, by_claim: ByClaim, study: Study, *, part: str = "
         f"# {study.title}",
         "",
         *([f"**Incomplete: {part}.**", ""] if part else []),
-        f"What {count} models, trained with the seeds {', '.join(map(str, seeds))}, say of "
-        f"{study.subject}",
+        f"What {count:,} models, trained with the seeds {_range(seeds)}, say of {study.subject}",
         "",
         *claims_brief.table(study.claims, by_claim, study.brief),
     ]
@@ -53,6 +52,13 @@ def markdown(results: Results, by_claim: ByClaim, study: Study, *, part: str = "
     lines += ["", *_power(by_claim), ""]
     text = "\n".join([*lines, *_limits(results, study)]) + "\n"
     return text.replace("|AB|", r"\|AB\|").replace("|RB|", r"\|RB\|")  # else the cell would end
+
+
+def _range(seeds: Sequence[int]) -> str:
+    """Returns whole numbers in words: "201 to 220" where they follow each other."""
+    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
 
 
 def _method(by_claim: ByClaim) -> list[str]:
@@ -151,8 +157,9 @@ def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
         "the same (Holm) | |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for finding in findings:
-        text, metric = finding.part.text, finding.part.metric
+    for place, finding in enumerate(findings):
+        metric = finding.part.metric
+        text = f"{part_number(claim.number, place)} {finding.part.text}"
         if finding.effect is None:
             lines.append(f"| {text} | no such runs | 0 | | | | | | not tested |")
             continue
@@ -168,7 +175,7 @@ def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
         for f in findings
         if f.part.why
     )
-    margins = [f"Margins, in points: {' '.join(reasons)}", ""] if reasons else []
+    margins = [f"Margins, in points: {'; '.join(reasons)}.", ""] if reasons else []
     return [*lines, "", *margins, f"Limits: {claim.limits}"]
 
 

@@ -14,8 +14,13 @@ from m4jax.report import claims, panels, style
 from m4jax.report.claims import ByClaim, Claim, Finding, Part
 from m4jax.report.results import Estimate, Rows
 
-COLOURS = {"supported": "#009E73", "contradicted": "#D55E00", "undecided": "#999999",
-           "no effect": "#0072B2", "not tested": "#999999"}  # fmt: skip
+MARKS = {  # told apart in grey, too
+    "supported": style.Mark("#009E73", "o", filled=True),
+    "contradicted": style.Mark("#D55E00", "X", filled=True),
+    "no effect": style.Mark("#0072B2", "s", filled=True),
+    "undecided": style.Mark("#777777", "o", filled=False),
+    "not tested": style.Mark("#777777", "o", filled=False),
+}
 SHARED = "accuracy and recall, points"  # the panel of all metrics that are shares of pictures
 
 
@@ -30,13 +35,23 @@ def bounds(part: Part) -> str:
     return f"±{style.shown(part.metric, part.smallest)}" if part.smallest else ""
 
 
+def part_number(claim: str, place: int) -> str:
+    """Returns what the part of a claim at a place, from 0, is called: "4.2" say."""
+    return f"{claim}.{place + 1}"
+
+
 def told(finding: Finding) -> str:
     """Returns the verdict on a part in words: "no effect beyond ±0.5" say."""
     m = bounds(finding.part)
     if finding.verdict == "no effect":
         return f"no effect beyond {m}"
-    differs = finding.small and finding.part.expected != 0
-    return f"{finding.verdict}, but within {m}" if differs else finding.verdict
+    return f"{finding.verdict}, but within {m}" if differs(finding) else finding.verdict
+
+
+def differs(finding: Finding) -> bool:
+    """Tells whether a difference is clear and yet shown to be within ±m."""
+    clear = finding.verdict in ("supported", "contradicted") and finding.part.expected != 0
+    return finding.small and clear
 
 
 def told_of(claim: Claim, findings: Sequence[Finding]) -> str:
@@ -53,6 +68,7 @@ def pairs(by_claim: ByClaim) -> Rows:
     return [
         {
             "claim": number,
+            "part": part_number(number, place),
             "contrast": finding.part.text,
             "model": ", ".join(unit.levels),
             "seed": unit.seed,
@@ -60,7 +76,7 @@ def pairs(by_claim: ByClaim) -> Rows:
             "runs": " ".join(ids),
         }
         for number, findings in by_claim.items()
-        for finding in findings
+        for place, finding in enumerate(findings)
         for unit, value, ids in zip(
             finding.pairs.units, finding.pairs.values, finding.pairs.runs, strict=True
         )
@@ -70,9 +86,9 @@ def pairs(by_claim: ByClaim) -> Rows:
 def rows(by_claim: ByClaim) -> Rows:
     """Returns one row for each contrast, with all digits."""
     return [
-        {"claim": number} | _row(finding)
+        {"claim": number, "part": part_number(number, place)} | _row(finding)
         for number, findings in by_claim.items()
-        for finding in findings
+        for place, finding in enumerate(findings)
     ]
 
 
@@ -117,27 +133,40 @@ def at_a_glance(by_claim: ByClaim) -> tuple[Figure, Rows] | None:
     """Draws every contrast of every claim, where the claim expects it, and the verdict."""
     lines: dict[str, dict[str, Finding]] = {}
     for number, findings in by_claim.items():
-        for finding in findings:
+        for place, finding in enumerate(findings):
             if finding.tested:
                 metric = finding.part.metric
                 shared = "acc" in metric.name or "recall" in metric.name
                 by_text = lines.setdefault(SHARED if shared else metric.axis, {})
-                by_text[f"{number}  {finding.part.text}"] = finding
+                by_text[f"{part_number(number, place)}  {finding.part.text}"] = finding
     lines = {name: lines[name] for name in sorted(lines, key=lambda name: name == SHARED)}
     if not lines:
         return None
     counts = [len(by_text) for by_text in lines.values()]
-    height = 1.0 + 0.27 * sum(counts) + 0.55 * len(counts)
+    height = 1.2 + 0.25 * sum(counts) + 0.5 * len(counts)
     figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
     axes = figure.subplots(len(counts), 1, squeeze=False, height_ratios=[c + 0.8 for c in counts])
     for ax, (name, by_text) in zip(axes[:, 0], lines.items(), strict=True):
         _panel(ax, by_text)
         ax.set_title(name, fontsize=7.5)
     style.heading(figure, "The claims at a glance")
-    figure.supxlabel(
-        "mean difference with its 95% interval; shaded: where the claim expects it", fontsize=7
-    )
+    handles = [
+        style.handle(verdict, mark, line="") for verdict, mark in MARKS.items()
+        if verdict in {finding.verdict for of in lines.values() for finding in of.values()}
+    ]  # fmt: skip
+    counted = {finding.effect.n for of in lines.values() for finding in of.values()}
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=4, fontsize=7,
+        title=f"mean difference, bars: 95% intervals over {_seeds(counted)} and pictures; pale: "
+        "where the claim expects it;\ndark: ±m, within which a difference is too small to matter",
+        title_fontsize=7,
+    )  # fmt: skip
     return figure, rows(by_claim)
+
+
+def _seeds(counts: set[int]) -> str:
+    least, most = min(counts), max(counts)
+    return f"{most} seeds" if least == most else f"{least} to {most} seeds"
 
 
 def _panel(ax: Axes, by_text: Mapping[str, Finding]) -> None:
@@ -145,18 +174,21 @@ def _panel(ax: Axes, by_text: Mapping[str, Finding]) -> None:
     effects = [finding.effect[:3] for finding in by_text.values()]
     reach = 1.15 * max(np.nan_to_num(np.abs(effects), nan=0).max(), 1e-9)
     for place, finding in enumerate(by_text.values()):
-        part, effect, colour = finding.part, finding.effect, COLOURS[finding.verdict]
+        part, effect, mark = finding.part, finding.effect, MARKS[finding.verdict]
         unit = part.metric.unit.scale / 100  # `errorbar` draws in percent
         left, width = -part.expected * part.margin, part.expected * (reach + part.margin)
         if part.expected == 0:
             left, width = -part.smallest, 2 * part.smallest
+        pale = MARKS["supported"].color
         ax.barh(place, 100 * unit * width, left=100 * unit * left, height=0.8, alpha=0.1,
-                color=COLOURS["supported"])  # fmt: skip
+                color=pale)  # fmt: skip
+        within = 100 * unit * (part.smallest or part.margin)
+        ax.barh(place, 2 * within, left=-within, height=0.8, alpha=0.22, color="0.3", linewidth=0)
         estimate = Estimate(*(unit * x for x in effect[:3]))
-        style.errorbar(ax, estimate, place, style.Mark(colour, "o", filled=True), markersize=5)
+        style.errorbar(ax, estimate, place, mark, markersize=5)
         text = f"{style.shown(part.metric, effect.mean, sign=True)}  {told(finding)}"
         ax.text(1.01, place, text, fontsize=6.5, transform=ax.get_yaxis_transform(), va="center",
-                color=colour)  # fmt: skip
+                color=mark.color)  # fmt: skip
     ax.axvline(0, color="0.35", linewidth=0.9)
     ax.set_xlim(-100 * unit * reach, 100 * unit * reach)
     panels.lines(ax, [_broken(text) for text in by_text])

@@ -12,14 +12,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from m4jax.evaluation import paired
-from m4jax.evaluation.metrics import AB, GENDER, RB, RB_SIZE, Metric
+from m4jax.evaluation.metrics import AB, GENDER, NEW_VENDOR_GENDER, RB, RB_SIZE, Metric
 from m4jax.report import contrasts, panels, style
 from m4jax.report.contrasts import Contrast, Pairs, Runs
 from m4jax.report.results import Estimate, Results, Rows
 
 Drawn = tuple[Figure, Rows]
 Conditions = dict[str, dict[str, str]]  # name of a line -> its levels
-NARROW = {GENDER: "perceived\ngender"}  # beside many other groups
+NARROW = {  # beside many other groups
+    GENDER: "perceived\ngender",
+    NEW_VENDOR_GENDER: "gender,\nnew vendor",
+}
 ByMetric = Mapping[Metric, Pairs]
 BIAS = {  # title and unit of a panel
     RB: ("RB", "share of pictures without a\nperson that prefer “man”\n− 50%, points"),

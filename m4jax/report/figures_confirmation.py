@@ -169,7 +169,7 @@ def worlds_quality(results: Results) -> Drawn | None:
     }
     looks = {
         "strong world": style.mark("balanced"),
-        "mild world": style.Mark("#D55E00", "^", filled=False),
+        "mild world": style.Mark("#009E73", "D", filled=False),
         "strong world: a random subsample": style.mark("subsample"),
     }
     title = "What balancing changes of quality, by world"

@@ -82,6 +82,7 @@ MARKS = (
 # A version looks the same in every figure, whatever others are there.
 VERSIONS = ("original", "balanced", "balanced_proxies", results.ORACLE, "subsample", "shuffled",
             "census")  # fmt: skip
+OTHER = Mark("#555555", "o", filled=False)
 
 
 def marks(versions: Sequence[str]) -> dict[str, Mark]:
@@ -98,8 +99,8 @@ def marks(versions: Sequence[str]) -> dict[str, Mark]:
 
 
 def mark(version: str) -> Mark:
-    """Returns how one of `VERSIONS` is drawn."""
-    return marks((version,))[version]
+    """Returns how one of `VERSIONS` is drawn; others are open circles."""
+    return marks((version,))[version] if version in VERSIONS else OTHER
 
 
 def heading(figure: Figure, text: str) -> None:
