@@ -54,6 +54,12 @@ def markdown(results: Results, by_claim: ByClaim, study: Study, *, part: str = "
     return text.replace("|AB|", r"\|AB\|").replace("|RB|", r"\|RB\|")  # else the cell would end
 
 
+def _registered(results: Results) -> str:
+    """Says by which text the study was registered; "" if it was not."""
+    mark = results.registration
+    return f" Its SHA-256, which the results carry, is `{mark}`." if mark else ""
+
+
 def _range(seeds: Sequence[int]) -> str:
     """Returns whole numbers in words: "201 to 220" where they follow each other."""
     if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):

@@ -65,6 +65,26 @@ def test_nothing_is_read_before_all_seeds_are_there(study, tmp_path):
         registered.read(grid, found, tmp_path / "out")
 
 
+def test_of_a_study_that_had_to_end_enough_seeds_are_read(study, tmp_path, monkeypatch):
+    grid, found, root = study
+    shutil.copytree(root / "out", tmp_path / "out")
+    registered.part(tmp_path / "out", grid["seeds"][1]).unlink()
+    with pytest.raises(InputError, match="12 at least are needed"):
+        registered.read(grid, found, tmp_path / "out", ended=True)
+    monkeypatch.setattr(registered, "LEAST", 1)
+    with pytest.raises(InputError, match="when all of them are there"):
+        registered.read(grid, found, tmp_path / "out")
+    whole = registered.read(grid, found, tmp_path / "out", ended=True)
+    assert set(whole.select(kind="run")["seed"].tolist()) == {grid["seeds"][0]}
+
+
+def test_results_of_other_runs_are_refused(study):
+    grid, found, root = study
+    other = grid | {"train": dict(grid["train"]) | {"learning_rate": 0.5}}
+    with pytest.raises(InputError, match="runs of the configuration"):
+        registered.read(other, found, root / "out")
+
+
 def test_a_seed_is_kept_only_when_it_is_whole(study, tmp_path):
     grid, found, root = study
     shutil.copytree(root / "runs", tmp_path / "runs")

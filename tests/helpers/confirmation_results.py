@@ -11,7 +11,6 @@ from m4jax.evaluation.metrics import AB, AB_CORRELATION, AB_MAX, AB_PAIRWISE, RB
 from m4jax.grid.cells import expand
 from m4jax.report import results
 
-SPLITS = {"faces", "workers", "objects", "scenes", "shift"}
 LABELLED = ("association_bias", "by_prompt")
 OF = tuple(m for m in metrics.METRICS if m.name != LABELLED[0] and not m.name.endswith(LABELLED[1]))
 LEVELS = {  # accuracies and recalls
@@ -72,15 +71,14 @@ def table(seeds=confirmation.SEEDS, value=as_the_paper_says, *, noise=0.012, dat
     found = results_of(of, value, noise=noise, of=OF)
     for row, metric in enumerate(found["metric"].tolist()):
         spread = 0.1 if metric == RB.name else 0.4 if "association" in metric else 1.0
-        found.columns["value"][row] *= 1.0
         rng = np.random.default_rng(abs(hash_of(found, row)))
         if len(found["draws"][row]):
             found.columns["draws"][row] = spread * rng.normal(0, 0.006, 50)
     if not data:
         return found
     rows = data_rows(of)
-    columns = {}
-    for name, column in found.columns.items():
+    columns, runs = {}, found["kind"] != "data"  # of filters there are some without a seed
+    for name, column in ((name, x[runs]) for name, x in found.columns.items()):
         more = np.empty(len(rows), object)
         more[:] = [row[name] for row in rows]
         more = more if name == "draws" else more.astype(column.dtype.kind)
@@ -119,20 +117,3 @@ def data_rows(of):
                 "n": 40_000, "metric_version": "t", "draws": np.zeros(0),
             })  # fmt: skip
     return rows
-
-
-def write(found, out, registration, seeds):
-    """Writes the results of each seed as `registered.gather` does."""
-    from m4jax.grid import registered
-
-    for seed in seeds:
-        part = found.select(seed=seed)
-        names = list(part.columns)
-        rows = [
-            dict(zip(names, row, strict=True)) for row in zip(*part.columns.values(), strict=True)
-        ]
-        for row in rows:
-            row["draws"] = tuple(row["draws"])
-        path = registered.part(out, seed)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        results.write(path, rows, found.levels, registration=registration)
