@@ -85,10 +85,13 @@ def _method(by_claim: ByClaim) -> list[str]:
         "the interval is on that side. It has *no effect beyond ±m* if the whole interval is "
         "within ±m, the smallest difference that would matter, and both one-sided tests against "
         f"±m have a p below {ALPHA:g}, corrected by Holm for the {nulls} contrasts that have an m; "
-        "*but within ±m* says that a difference is clear and yet too small to matter. Else it is "
+        "*but within ±m* says that a difference is clear and yet too small to matter. Where the "
+        "claim is that there is no difference, this is what supports it, and an interval wholly "
+        "beyond ±m contradicts it. Else a contrast is "
         f"*undecided*, or *not tested* where there are so few seeds that no p below {ALPHA:g} "
         "exists. A claim is supported if all of its contrasts are (of what *can* happen: if one "
-        "is), supported in part if some are, and contradicted if none is and one is contradicted. "
+        "is), supported in part if some are, and contradicted if none is and one is contradicted "
+        "(of what *can* happen: if all are). "
         "What is only *reported* tells a size and is not tested.",
     ]
 
@@ -177,7 +180,7 @@ def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
             lines.append(f"| – the same of |{metric.short}| | {cells} | – | – | – | – | reported |")
     reasons = dict.fromkeys(
         f"{heading(f.part.metric)} {shown(f.part.metric, f.part.margin or f.part.smallest)}: "
-        f"{f.part.why}"
+        f"{f.part.why.rstrip('.')}"
         for f in findings
         if f.part.why
     )
