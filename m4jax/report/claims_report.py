@@ -34,7 +34,8 @@ def markdown(results: Results, by_claim: ByClaim, study: Study, *, part: str = "
         f"# {study.title}",
         "",
         *([f"**Incomplete: {part}.**", ""] if part else []),
-        f"What {count:,} models, trained with the seeds {_range(seeds)}, say of {study.subject}",
+        f"What {count:,} models, trained with the seeds {_range(seeds)}, say of {study.subject}"
+        f"{_registered(results)}",
         "",
         *claims_brief.table(study.claims, by_claim, study.brief),
     ]
