@@ -7,8 +7,13 @@ from helpers.ablation_results import results_of
 from configs import ablation
 from m4jax.evaluation.metrics import AB, RB
 from m4jax.grid.cells import expand
-from m4jax.report import contrasts, questions
+from m4jax.report import contrasts, questions, studies
 from m4jax.report.study_questions import QUESTIONS
+
+
+def section(table):
+    heading, before = studies.find("ablation").asked
+    return questions.markdown(table, QUESTIONS, heading=heading, before=before)
 
 
 def known(cell, metric):
@@ -70,7 +75,7 @@ def test_each_line_compares_what_it_says(rows, compared, change):
 
 
 def test_every_question_is_told_once_with_its_numbers(table):
-    text = "\n".join(questions.markdown(table, QUESTIONS))
+    text = "\n".join(section(table))
     for question in QUESTIONS:
         assert text.count(f"### {question.text}") == 1
     # Balancing changes RB by −20 points with the first template and by −40 with the second.
@@ -84,15 +89,9 @@ def test_every_question_is_told_once_with_its_numbers(table):
 
 def test_only_intervals_without_zero_are_bold(table):
     noisy = results_of(expand(ablation.get_config().to_dict()), known, noise=0.01)
-    told = [
-        line
-        for line in questions.markdown(noisy, QUESTIONS)
-        if line.startswith("| balanced − original")
-    ]
+    told = [line for line in section(noisy) if line.startswith("| balanced − original")]
     assert told[0].startswith("| balanced − original | **−")
-    changes = [
-        line for line in questions.markdown(noisy, QUESTIONS) if "shuffled − original" in line
-    ]
+    changes = [line for line in section(noisy) if "shuffled − original" in line]
     row = next(r for r in questions.rows(noisy, QUESTIONS) if "shuffled" in r["compared"])
     assert ("**" in changes[0].split("|")[2]) == (row["low"] > 0 or row["high"] < 0)
 
@@ -105,8 +104,8 @@ def test_at_the_papers_scale_what_there_is_is_told():
     assert all(np.isfinite(row["mean"]) for row in questions.rows(table, QUESTIONS))
 
 
-def test_of_a_study_of_something_else_nothing_is_told(table):
-    assert questions.markdown(table.select(version="oracle"), QUESTIONS) == []
+def test_of_a_study_of_something_else_nothing_is_section(table):
+    assert section(table.select(version="oracle")) == []
 
 
 def test_lines_that_name_no_model_are_of_the_default_one(table):
