@@ -246,7 +246,7 @@ def _judged(finding: Finding, corrected: float, p_null: float, tests: int) -> Fi
     ends = effect.low, effect.high  # NaN: no interval, undecided
     null = verdicts.within(*ends, part.smallest, p_null)
     if part.expected == 0:
-        found = verdicts.of_equality(*ends, part.smallest, null=null)
+        found = verdicts.of_equality(corrected, *ends, part.smallest, null=null)
     else:
         far = sorted(float(x) for x in part.distance(np.array(ends)))
         found = verdicts.of_difference(corrected, *far, null=null)

@@ -54,13 +54,13 @@ def of_difference(corrected: float, low: float, high: float, *, null: bool) -> V
     return "no effect" if null else "undecided"
 
 
-def of_equality(low: float, high: float, smallest: float, *, null: bool) -> Verdict:
+def of_equality(
+    corrected: float, low: float, high: float, smallest: float, *, null: bool
+) -> Verdict:
     """Returns the verdict on a part that expects no difference.
 
-    Contradicted needs no p: in at most 5% of cases an interval lies wholly beyond ±m of which the
-    true difference is m or less.
-
     Args:
+        corrected: p of the test that the difference is outside ±m, on either side, corrected.
         low: lower end of the 95% interval of the difference.
         high: its upper end.
         smallest: m.
@@ -68,7 +68,8 @@ def of_equality(low: float, high: float, smallest: float, *, null: bool) -> Verd
     """
     if null:
         return "supported"
-    return "contradicted" if low > smallest or high < -smallest else "undecided"
+    outside = low > smallest or high < -smallest
+    return "contradicted" if outside and corrected < ALPHA else "undecided"
 
 
 def of_claim(parts: Sequence[Verdict], needs: Needs = "all") -> Verdict:

@@ -26,6 +26,9 @@ class Reading(NamedTuple):
     by_side: bool = True
     # Deviation of the mean over B resamples: divided by B; else by B − 1.
     by_all_draws: bool = True
+    # "Contradicted if the interval lies wholly beyond ±m", where no difference is claimed: with a
+    # corrected p below 0.05 as well, as for every other contrast?
+    beyond_by_test: bool = True
 
 
 DEFAULT = Reading()
@@ -207,7 +210,7 @@ def _verdict(asked: Asked, row: Mapping[str, float], reading: Reading) -> tuple[
     null = inside and row["p_null_corrected"] < ALPHA
     clear = row["p_corrected"] < ALPHA
     if asked.side == 0:
-        beyond = low > m or high < -m
+        beyond = (low > m or high < -m) and (clear or not reading.beyond_by_test)
         return "supported" if null else "contradicted" if beyond else "undecided", False
     bound = -asked.side * asked.falls
     small = not asked.falls and (null if reading.small_by_test else inside)

@@ -59,17 +59,18 @@ def test_a_difference(corrected, low, high, null, told):
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "null", "told"),
+    ("corrected", "low", "high", "null", "told"),
     [
-        (-0.1, 0.1, True, YES),
-        (0.6, 0.9, False, NO),
-        (-0.9, -0.6, False, NO),
-        (0.4, 0.9, False, OPEN),
-        (-0.9, 0.9, False, OPEN),
+        (0.9, -0.1, 0.1, True, YES),
+        (0.01, 0.6, 0.9, False, NO),
+        (0.01, -0.9, -0.6, False, NO),
+        (0.01, 0.4, 0.9, False, OPEN),
+        (0.05, 0.6, 0.9, False, OPEN),
+        (0.9, -0.9, 0.9, False, OPEN),
     ],
 )
-def test_no_difference(low, high, null, told):
-    assert verdicts.of_equality(low, high, 0.5, null=null) == told
+def test_no_difference(corrected, low, high, null, told):
+    assert verdicts.of_equality(corrected, low, high, 0.5, null=null) == told
 
 
 def test_within_needs_interval_and_tests():

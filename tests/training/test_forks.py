@@ -1,35 +1,18 @@
 """Runs that share their first steps end with the same bits as those that take every step."""
 
-import dataclasses
 import shutil
-import threading
+import subprocess
+import sys
 
 import jax
 import numpy as np
 import pytest
-from helpers.runs import CONFIG, metrics, tiny_data, tiny_model
+from helpers.forked_runs import AT_ONCE, LATER, PLAIN, WEIGHTS, data_of, replace, run
+from helpers.runs import metrics, tiny_model
 
-from m4jax import files
+from m4jax import files, training
 from m4jax.training import CheckpointWarning, Stage, identity, train
 from m4jax.training.forks import last_shared, prefix
-
-PLAIN = (Stage(0),)
-WEIGHTS = np.linspace(0.1, 1.0, 32)
-LATER = (Stage(0), Stage(7, WEIGHTS))  # other data from step 7 on
-
-
-def replace(**changes):
-    return dataclasses.replace(CONFIG, **changes)
-
-
-def data_of(stages):
-    """Returns data with an annotation of its own: what it is measured by changes no step."""
-    labels = np.random.default_rng(len(stages)).integers(0, 2, (32, 2)).astype(float)
-    return tiny_data(stages=stages, labels=labels)
-
-
-def run(folder, stages=PLAIN, forks=None, **changes):
-    return train(replace(**changes), data_of(stages), folder, model=tiny_model(), forks=forks)
 
 
 def assert_equal(a, b):
@@ -145,22 +128,17 @@ def test_a_run_that_is_followed_takes_every_step(study):
     assert seen == [2, 4, 6, 8, 10]
 
 
+@pytest.mark.slow
 def test_runs_that_begin_at_once_do_not_harm_each_other(study):
-    """Both leave, and both take, the same states."""
+    """Two processes both leave, and both take, the same states."""
     shutil.rmtree(study / "forks")
-    found = {}
-
-    def one(name):
-        found[name] = run(study / name, LATER, study / "forks", share_at=(3, 6, 7))
-
-    threads = [threading.Thread(target=one, args=(name,)) for name in ("a", "b")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert_equal(found["a"], found["b"])
-    assert begun(study / "forks") == [3, 6, 7]
-    assert_equal(run(study / "c", LATER, study / "forks"), found["a"])
+    command = [sys.executable, "-m", "helpers.forked_runs", str(study)]
+    processes = [subprocess.Popen([*command, name]) for name in ("a", "b")]
+    assert [process.wait() for process in processes] == [0, 0]
+    ended = [training.load_params(study / name, tiny_model()) for name in ("a", "b")]
+    assert_equal(*ended)
+    assert begun(study / "forks") == list(AT_ONCE)
+    assert_equal(run(study / "c", LATER, study / "forks"), ended[0])
 
 
 def test_the_last_step_that_is_shared():
