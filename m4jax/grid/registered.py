@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from m4jax import files
+from m4jax import files, stopping
 from m4jax.errors import InputError
 from m4jax.grid import collect, directory, study
 from m4jax.grid.cells import Cell, expand, levels
@@ -77,8 +77,9 @@ def run(
     directory.enter(cells, layout)
     try:
         return study.work(cells, layout, workers, console, by_seed=True)
-    finally:  # also where it was interrupted
-        gather(cells, levels(config), registration, layout, out)
+    finally:  # also where it was interrupted: what is whole outlives the workdir
+        with stopping.saving():
+            gather(cells, levels(config), registration, layout, out)
 
 
 def gather(

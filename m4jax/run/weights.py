@@ -20,6 +20,7 @@ from m4jax.run.streams import CONTROL, FLIPPED, stream
 from m4jax.tables import request
 from m4jax.tables import weights as disk
 
+MOST_PENALTY = 1e6  # up to which it is raised where bounds can hold, but don't yet
 CONCEPTS = ("occupations", "things")  # label sets: what MetaCLIP's caps count
 CHECKED = 1e9  # examples of a confusion matrix whose rates are known: their intervals are points
 
@@ -187,13 +188,38 @@ def _balance(
     else:
         if config.caps == PARITY:
             problem, certificate = make_problem(config, notes, cap)
-        solution = request.solve(config, problem)
-        request.require(problem, solution)
+        problem, solution = _solved(config, problem)
         weight = solution.weights
         certificate = balance.certificate(problem, solution) | certificate
     facts = {"cap": cap.threshold} if cap else {}
     weight = control(weight, config.control, config.seed, config.streams)
     return weight, certificate | facts
+
+
+def _solved(
+    config: BalanceConfig, problem: balance.Problem
+) -> tuple[balance.Problem, balance.Solution]:
+    """Returns a problem's solution, and the problem with the penalty that it was solved at.
+
+    At the largest keep rate all bounds can hold. Where the penalty does not reach for it, since the
+    multiplier of some bound would have to be larger, it is raised tenfold, and again. Weights that
+    meet all bounds are the same at any higher penalty.
+
+    Raises:
+        InputError: if the solver did not converge, or the bounds don't hold all the same.
+    """
+    solution = request.solve(config, problem)
+    while (
+        config.keep_rate == request.LARGEST
+        and problem.penalty < MOST_PENALTY
+        and solution.status is balance.Status.CONVERGED
+        and max(solution.violation.max(), solution.moment_violation.max(initial=0.0))
+        > request.ROUNDING
+    ):
+        problem = dataclasses.replace(problem, penalty=10 * problem.penalty)
+        solution = request.solve(config, problem)
+    request.require(problem, solution)
+    return problem, solution
 
 
 def _kept(weight: np.ndarray) -> dict[str, float]:

@@ -57,6 +57,17 @@ def bias_of(weight, train):
     return balance.bias(notes.attributes, notes.labels, weights=weight, target=0.5)
 
 
+def test_a_penalty_that_does_not_reach_is_raised_where_the_bounds_can_hold(layout):
+    weak, strong = (run(balance={"penalty": penalty}) for penalty in (1e-2, 10.0))
+    weight, _ = weigh(weak, layout)
+    known = weights.certificate(layout.weights(weak))
+    assert known["penalty"] > 1e-2 and known["violation_max"] < 1e-6
+    np.testing.assert_allclose(weight, weigh(strong, layout)[0], atol=1e-4)
+    fixed = run(balance={"penalty": 1e-2, "keep_rate": 0.3})
+    with pytest.raises(InputError, match="raise penalty"):
+        weigh(fixed, layout)
+
+
 def test_the_largest_keep_rate_balances(layout):
     weight, train = weigh(run(), layout)
     assert bias_of(weight, train).representation_max < 1e-3
