@@ -27,9 +27,4 @@ METRICS = {
 
 def get_config() -> ml_collections.ConfigDict:
     """Returns the configuration."""
-    config = simulate_study.get_config()
-    config.claims = "confirmation"
-    config.studies = 300
-    for place, name in enumerate(("deviations", "pictures", "effects")):
-        config[name] = ml_collections.ConfigDict({k: of[place] for k, of in METRICS.items()})
-    return config
+    return simulate_study.simulated("confirmation", METRICS, studies=300)

@@ -25,13 +25,20 @@ METRICS = {
 
 def get_config() -> ml_collections.ConfigDict:
     """Returns the configuration."""
+    return simulated("ablation", METRICS, studies=500)
+
+
+def simulated(
+    claims: str, metrics: dict[str, tuple[float, float, float]], *, studies: int
+) -> ml_collections.ConfigDict:
+    """Returns the configuration for a study's claims, with `metrics` as `METRICS` has them."""
     config = ml_collections.ConfigDict()
-    config.claims = "ablation"  # whose claims; see m4jax/report/studies.py
+    config.claims = claims  # whose claims; see m4jax/report/studies.py
     config.seeds = (12, 20)  # in a study
-    config.studies = 500  # that are simulated, of each kind
+    config.studies = studies  # that are simulated, of each kind
     config.truths = ("nothing", "smallest", "planned")  # kinds of worlds; see simulation.effect
     # A key of `effects` may be of one claim: "9 objects/representation_bias".
     for place, name in enumerate(("deviations", "pictures", "effects")):
-        config[name] = ml_collections.ConfigDict({k: of[place] for k, of in METRICS.items()})
+        config[name] = ml_collections.ConfigDict({k: of[place] for k, of in metrics.items()})
     config.seed = 0  # of what is drawn
     return config
