@@ -11,6 +11,7 @@ from m4jax.evaluation.metrics import LEVELS, Metric
 from m4jax.report import (
     confirmation_claims,
     confirmation_questions,
+    confirmation_readings,
     confirmation_words,
     figures_ablation,
     figures_confirmation,
@@ -95,7 +96,12 @@ STUDIES = {
         brief=confirmation_words.BRIEF,
         columns=confirmation_questions.COLUMNS,
         metrics=confirmation_questions.METRICS,
-        more=(confirmation_questions.data_bias, paper_beside.section),
+        more=(
+            confirmation_readings.section,
+            confirmation_questions.data_bias,
+            paper_beside.section,
+            confirmation_readings.objections,
+        ),
         figures=figures_confirmation.FIGURES,
         captions=figures_confirmation.CAPTIONS,
     ),
