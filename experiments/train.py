@@ -23,7 +23,7 @@ from rich.console import Console
 from experiments import command, single
 from m4jax import progress
 from m4jax.run.train import train_run, train_scorer
-from m4jax.run.weights import weigh
+from m4jax.run.weights import check_own, weigh
 
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One of several processes of a run.")
 
@@ -37,6 +37,7 @@ def main(console: Console) -> int:
     if config.filter:
         stages["scorer"] = functools.partial(train_scorer, config, layout)
     if config.weighted:
+        check_own([config])
         stages["weights"] = functools.partial(weigh, config, layout)
     stages["train"] = functools.partial(train_run, config, layout)
     if jax.process_count() == 1:

@@ -1,12 +1,18 @@
-"""What every objective has to keep, checked: call `check` on your own before you trust it."""
+"""What every objective has to keep, checked: call `check` on your own before you trust it.
 
+    python -m m4jax.balance.conformance my_module:MY_OBJECTIVE
+
+does so, and ends with 1 where a property fails, which its message names.
+"""
+
+import sys
 from collections.abc import Callable
 
 import jax
 import numpy as np
 
 from m4jax.balance.host.rows import make_rows
-from m4jax.balance.objectives import Objective
+from m4jax.balance.objectives import Objective, find
 from m4jax.balance.problem import Problem
 from m4jax.balance.solution import Status
 from m4jax.balance.solver import solve
@@ -246,3 +252,19 @@ def _values(objective: Objective, problem: Problem, rivals: np.ndarray) -> np.nd
     below, above = np.maximum(system.lower - moments, 0), np.maximum(moments - system.upper, 0)
     price = below @ system.penalty[0] + above @ system.penalty[1]
     return cost.reshape(rivals.shape).mean(1) + price
+
+
+def main(arguments: list[str]) -> int:
+    """Checks the objectives that are named; see the module."""
+    for name in arguments:
+        try:
+            check(find(name))
+        except ValueError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            return 1
+        print(f"{name} conforms")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

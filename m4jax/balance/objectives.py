@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from m4jax.balance import own
+
 Array = Any  # of NumPy or JAX
 
 # keep_most: the smaller, the nearer to |q − b|, and the more steps. On 100,000 examples with 62
@@ -215,9 +217,23 @@ OBJECTIVES = {objective.name: objective for objective in (QUADRATIC, KL, HELLING
 
 
 def find(objective: str | Objective) -> Objective:
-    """Returns the objective of that name, or the record itself; an unknown name lists all."""
+    """Returns the objective of that name or import path, or the record itself.
+
+    Raises:
+        ValueError: for an unknown name (listing all), or an import path without an objective.
+    """
     if isinstance(objective, Objective):
         return objective
+    if own.is_path(objective):
+        found = own.load(objective, "objective")
+        if not isinstance(found, Objective):
+            raise ValueError(
+                f"objective {objective!r}: expected a balance.Objective, got {found!r}"
+            )
+        return found
     if objective not in OBJECTIVES:
-        raise ValueError(f"objective {objective!r} is not known; known: {', '.join(OBJECTIVES)}")
+        raise ValueError(
+            f"objective {objective!r} is not known; known: {', '.join(OBJECTIVES)}, or an import "
+            "path, as in my_module:MY_OBJECTIVE"
+        )
     return OBJECTIVES[objective]

@@ -271,8 +271,21 @@ def _read(
                 f"constraints has {word!r}; expected words such as balance.share(...), or "
                 "balance.parse(text)"
             )
-        ratios += [word] if ready else word.ratios(names, found)
+        ratios += [word] if ready else _asked(word, names, found)
     return gather(names, ratios)
+
+
+def _asked(word: Any, names: Names, mean: Means | None) -> list[Ratio | Moments]:
+    """Returns the ratios of a word, which may be of one's own."""
+    found = word.ratios(names, mean)
+    if not isinstance(found, list | tuple) or not all(
+        isinstance(x, Ratio | Moments) for x in found
+    ):
+        raise ProblemError(
+            f"constraint {word!r}: ratios(names, mean) returned {found!r}; expected a list of "
+            "balance.Ratio"
+        )
+    return list(found)
 
 
 def _set_fields(record: Spec | Problem, **fields: Any) -> None:

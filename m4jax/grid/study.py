@@ -11,6 +11,7 @@ from m4jax import files, limits
 from m4jax.errors import InputError
 from m4jax.grid import collect, cost, directory, pool, tasks, working
 from m4jax.grid.cells import Cell, expand, levels
+from m4jax.run import weights
 from m4jax.run.config import from_json
 from m4jax.run.state import (
     LOG,
@@ -115,6 +116,8 @@ def work(
             [cell for cell in cells if seed in (None, cell.seed)], layout, fleet=fleet
         )
     ]
+    if todo:
+        weights.check_own(cell.config for cell in cells)  # before any run
     failures = working.work(todo, layout, workers, console, on_failure=mark)
     old = [cell for cell in cells if state(cell.config, layout) == "failed"]
     if failures or old:

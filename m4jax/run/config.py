@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from m4jax import files, models
+from m4jax.balance.own import is_path
 from m4jax.data.examples import Source
 from m4jax.data.sources import SOURCES
 from m4jax.data.testbed.world import World
@@ -139,6 +140,7 @@ class RunConfig:
         fields = self.to_json()
         for balance in (fields.get("balance", {}), fields.get("filter", {}).get("balance", {})):
             balance.pop("streams", None)
+            _by_contents(balance)
         return fields
 
     @property
@@ -240,6 +242,14 @@ def from_json(value: Mapping[str, Any]) -> RunConfig:
     source = record(SOURCES[kinds[0]], value[kinds[0]], f"config.{kinds[0]}")
     fields = {name: x for name, x in value.items() if name not in SOURCES}
     return record(RunConfig, fields | {"source": source}, "config")
+
+
+def _by_contents(balance: dict[str, Any]) -> None:
+    """Leaves the names of import paths' modules out: their contents, `own_files`, count."""
+    if "own_files" in balance:
+        words = [x.rpartition(":")[2] if is_path(x) else x for x in balance.get("constraints", ())]
+        balance["objective"] = balance["objective"].rpartition(":")[2]
+        balance |= {"constraints": words}
 
 
 def _without_none(value: Any) -> Any:

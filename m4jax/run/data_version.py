@@ -4,9 +4,11 @@ import dataclasses
 import math
 
 from m4jax import models
+from m4jax.balance import ProblemError, own, parse
 from m4jax.data.annotation import LABEL_SETS
 from m4jax.errors import InputError, nearest
 from m4jax.run import streams
+from m4jax.tables import request
 from m4jax.tables.request import Request
 
 CENSUS = "census"  # a target: the census' shares instead of a number for all labels
@@ -31,6 +33,11 @@ class BalanceConfig(Request):
     # weights, with which as many examples are kept as balancing keeps; "parity": balanced, and no
     # concept is kept more often than the cap of "alone"
     caps: str | None = None
+    # Further constraints in words, of "man" and of names of labels, as in ("share man within nurse
+    # between 45% and 55%",); or of your own by import path, as in ("my_module:MY_CONSTRAINT",)
+    constraints: tuple[str, ...] | None = None
+    # SHA-256 of the files of the import paths among objective and constraints: found by themselves
+    own_files: tuple[str, ...] | None = None
     # "none"; "subsample": in place of the weights q, equal weights of round(Σq) examples drawn at
     # random; "shuffle": the weights q, permuted at random over the examples
     control: str = "none"
@@ -47,6 +54,8 @@ class BalanceConfig(Request):
         for name in self.labels:
             if name not in LABEL_SETS:
                 raise InputError(f"balance.labels: unknown {name!r}; {nearest(name, LABEL_SETS)}")
+        for number, text in enumerate(self.constraints or ()):
+            _check_words(text, f"balance.constraints[{number}]")
         target = self.target
         if target != CENSUS and (isinstance(target, str) or not 0 <= target <= 1):
             raise InputError(f"balance.target: expected 0 to 1, or {CENSUS!r}, got {target!r}")
@@ -123,10 +132,23 @@ def of_run(balance: BalanceConfig, seed: int) -> BalanceConfig:
 
     Runs whose weights need no chance thus share them, whatever their seed.
     """
-    balance = dataclasses.replace(balance, error_known=balance.error_known or None)
+    known = {"error_known": balance.error_known or None}
+    known |= {"constraints": balance.constraints or None}
+    known |= {"own_files": request.contents(balance) or None}
+    balance = dataclasses.replace(balance, **known)
     if not balance.draws:
         return dataclasses.replace(balance, seed=0, streams=None)
     return dataclasses.replace(balance, seed=seed) if balance.seed == OWN else balance
+
+
+def _check_words(text: str, where: str) -> None:
+    """Raises `InputError` unless a constraint can be read; what is imported is not run for it."""
+    if own.is_path(text):
+        return
+    try:
+        parse(text)
+    except ProblemError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def filter_of_run(chosen: FilterConfig, seed: int) -> FilterConfig:

@@ -1,12 +1,13 @@
 """The weights of a run's training data: quality filter, then balancing, or a control of it."""
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from m4jax import balance
-from m4jax.balance import baselines
+from m4jax.balance import baselines, own
 from m4jax.data import quality
 from m4jax.data.annotation import MAN, Annotation
 from m4jax.data.testbed import catalog
@@ -70,6 +71,14 @@ def weigh(config: RunConfig, layout: Layout, progress: Progress) -> None:
     disk.write(folder, uids=train.uids, weights=weight, certificate=certificate | _kept(weight))
 
 
+def check_own(configs: Iterable[RunConfig]) -> None:
+    """Raises `InputError` if an objective that a run is to be balanced by is none."""
+    every = (
+        x for config in configs for x in (config.balance, config.filter and config.filter.balance)
+    )
+    request.check_own(filter(None, every))
+
+
 def read(config: RunConfig, layout: Layout, uids: np.ndarray) -> np.ndarray | None:
     """Returns the weights [n] of a run's examples, or None if they all weigh the same."""
     return disk.read(layout.weights(config), uids) if config.weighted else None
@@ -109,13 +118,13 @@ def make_problem(
     Raises:
         InputError: if the problem can't be stated, or has no weights at all.
     """
-    attributes, capped = notes.attributes, {}
+    attributes, capped, words = notes.attributes, {}, _words(config)
     if config.error_known:
         attributes = likely(attributes, notes.labels, config.attribute_noise)
     if cap:
         columns = dict(zip(map("cap on {}".format, cap.names), cap.labels.T, strict=True))
-        words = [balance.budget(name, at_most=cap.threshold) for name in columns]
-        capped = {"columns": columns, "constraints": words}
+        words = [*(balance.budget(name, at_most=cap.threshold) for name in columns), *words]
+        capped["columns"] = columns
     problem = request.pose(
         config,
         attributes,
@@ -123,12 +132,21 @@ def make_problem(
         target=targets(config, notes),
         attribute_names=notes.attribute_names,
         label_names=notes.label_names,
-        **capped,
+        **capped | ({"constraints": words} if words else {}),
     )
     try:
         return request.at_keep_rate(config, problem)
     except InputError as error:
         raise InputError(f"balance.{error}") from None  # it begins with the field's name
+
+
+def _words(config: BalanceConfig) -> list[Any]:
+    """Returns the constraints in words, once what users wrote is what the run is named by."""
+    try:
+        own.check(request.own_paths(config), config.own_files or ())
+        return [balance.from_config(item) for item in config.constraints or ()]
+    except ValueError as error:  # a ProblemError is one
+        raise InputError(f"balance: {error}") from None
 
 
 def likely(attributes: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:

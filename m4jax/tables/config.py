@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from m4jax import balance
+from m4jax.balance import own
 from m4jax.balance.feasibility import MARGIN
 from m4jax.data.annotation import LABEL_SETS
 from m4jax.data.testbed.world import World
@@ -14,7 +15,7 @@ from m4jax.errors import InputError, nearest
 from m4jax.settings import record
 from m4jax.tables import selection
 from m4jax.tables.columns import Columns
-from m4jax.tables.request import LARGEST, Request
+from m4jax.tables.request import LARGEST, Request, contents
 
 EXAMPLE = "configs/balance.py"
 PRECISIONS = ("float32", "float64")
@@ -170,7 +171,10 @@ class TableConfig(Request):
         names = ("intersections", "target", "keep_rate", "eps_representation", "eps_association",
                  "objective", "tolerance", "precision", "allow_violations", "least")  # fmt: skip
         facts = {name: getattr(self, name) for name in names}
-        facts |= {"constraints": [repr(word) for word in self.words]}
+        given = zip(self.constraints, self.words, strict=True)
+        facts |= {"constraints": [x if own.is_path(x) else repr(word) for x, word in given]}
+        files = contents(self)
+        facts |= {"own": files} if files else {}
         facts |= {"band": self.points, "drop": self.one_sided == DROP}
         facts |= {"subgroups": self.subgroups} if self.subgroups else {}
         margin = {"margin": MARGIN} if self.keep_rate == LARGEST else {}

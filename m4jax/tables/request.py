@@ -4,12 +4,16 @@ The one road from a configuration to weights, for the runs of a study and for ta
 """
 
 import dataclasses
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import numpy as np
 
 from m4jax import balance
+from m4jax.balance import own
 from m4jax.balance.feasibility import MARGIN
 from m4jax.errors import InputError, nearest
 
@@ -31,7 +35,9 @@ class Request:
     eps_representation: float = 1e-4  # bound on |E[q (s - target)]|
     eps_association: float = 1e-4  # bound on |E[q (s - target) y]|, for each label
     penalty: float = 10.0  # V, the level of enforcement; inf: the bounds must hold
-    objective: str = "quadratic"  # what is lost by moving away from equal weights
+    # What is lost by moving away from equal weights: "quadratic" (the paper's), "kl", "hellinger",
+    # "keep_most", or one of your own by its import path, as in "my_module:MY_OBJECTIVE"
+    objective: str = "quadratic"
     tolerance: float = 1e-6  # relative duality gap at which the solver stops
 
     def __post_init__(self):
@@ -44,9 +50,41 @@ class Request:
                 raise InputError(f"{name}: expected at least 0, got {value}")
         if self.penalty is not None and not self.penalty > 0:
             raise InputError(f"penalty: expected above 0, or infinity, got {self.penalty}")
-        if self.objective not in balance.OBJECTIVES:
+        if self.objective not in balance.OBJECTIVES and not own.is_path(self.objective):
             hint = nearest(self.objective, balance.OBJECTIVES)
-            raise InputError(f"objective: unknown {self.objective!r}; {hint}")
+            path = "or an import path, as in my_module:MY_OBJECTIVE"
+            raise InputError(f"objective: unknown {self.objective!r}; {hint} {path}")
+
+
+def own_paths(request: Request) -> tuple[str, ...]:
+    """Returns the import paths among the objective and the constraints of a request."""
+    words = getattr(request, "constraints", None) or ()
+    return tuple(x for x in (request.objective, *words) if own.is_path(x))
+
+
+def contents(request: Request) -> tuple[str, ...]:
+    """Returns the SHA-256 of the file of each of `own_paths`; raises `InputError` without one."""
+    try:
+        return tuple(map(own.contents, own_paths(request)))
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def check_own(requests: Iterable[Request]) -> None:
+    """Raises `InputError` if an objective of one's own is not what solvers rely on.
+
+    In a process of its own and on the CPU: the one that asks may have to leave an accelerator to
+    others.
+    """
+    for path in dict.fromkeys(x.objective for x in requests if own.is_path(x.objective)):
+        command = [sys.executable, "-m", "m4jax.balance.conformance", path]
+        environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+        done = subprocess.run(  # noqa: S603 (our module, and what the user named)
+            command, capture_output=True, text=True, env=environment, check=False
+        )
+        if done.returncode:
+            why = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise InputError(f"objective: {why}")
 
 
 def pose(request: Request, attributes: Any, labels: Any, **others: Any) -> balance.Problem:

@@ -73,6 +73,7 @@ def solve(job: Job, progress: Progress) -> None:
     if job.is_whole(job.solution):
         return
     progress("keep rate", 0, 1)
+    request.check_own([job.config])
     patterns = job.patterns()
     check_size(job, len(patterns.counts))
     problem, binding = request.at_keep_rate(job.config, job.problem(patterns))

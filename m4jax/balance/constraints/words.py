@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from m4jax.balance import own
 from m4jax.balance.checks import ProblemError
 from m4jax.balance.constraints.bands import band, pair
 from m4jax.balance.constraints.conditions import Condition, No, no
@@ -179,9 +180,13 @@ def parse(text: str) -> Any:
 def from_config(item: Any) -> Any:
     """Returns the word of plain data: a text (see `parse`), a mapping, or its items in a tuple.
 
+    "my_module:MY_CONSTRAINT" is a word of one's own, with `ratios(names, mean)`; see `own`.
+
     {"share": "man", "within": "nurse", "between": (0.45, 0.55)} is
     share("man", within="nurse", between=(0.45, 0.55)), and so are ("share", "man", "within", …).
     """
+    if own.is_path(item):
+        return _own(item)
     if isinstance(item, str):
         return parse(item)
     if isinstance(item, tuple | list) and item and len(item) % 2 == 0:
@@ -198,6 +203,18 @@ def from_config(item: Any) -> Any:
         return function(first, **others)
     except TypeError as error:
         raise ProblemError(f"constraint {item!r}: {error}") from None
+
+
+def _own(path: str) -> Any:
+    try:
+        found = own.load(path, "constraint")
+    except ValueError as error:
+        raise ProblemError(str(error)) from error
+    if not hasattr(found, "ratios") and not isinstance(found, Ratio):
+        raise ProblemError(
+            f"constraint {path!r}: expected a word with ratios(names, mean), got {found!r}"
+        )
+    return found
 
 
 def _between(word: str, between: Any, allowed: tuple[float, float] = (0, 1)) -> tuple[float, float]:

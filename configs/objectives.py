@@ -1,0 +1,39 @@
+r"""Objectives beside the paper's: what each costs, and what a model trained by its weights learns.
+
+    python -m experiments.grid --config=configs/objectives.py --workdir=runs/objectives \
+        --config.balance.objective=my_module:MY_OBJECTIVE
+
+trains the version "prototype" by an objective of your own beside the others; a constraint of your
+own is `--config.balance.constraints="('my_module:MY_CONSTRAINT',)"`, and then holds in all versions
+that are balanced. Six data versions, two seeds: twelve models of 0.3 M parameters.
+"""
+
+import ml_collections
+
+from configs import base
+
+STANDING_IN = "hellinger"  # the prototype's objective, until you name yours
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """Returns the grid: every objective with every seed, over the base configuration."""
+    config = base.get_config()
+    config.model.variant = "emoji-S/16"  # half the cost of the quickstart's model
+    config.train.steps = 1_000
+    config.balance.objective = STANDING_IN
+    # Where as much is kept as the bounds allow, objectives hardly differ.
+    config.balance.keep_rate = 0.4
+    # The paper's objective comes first of the balanced ones; all are compared with the original.
+    versions = (
+        ("original", {}),
+        *(
+            (name, {"balance": {"enabled": True, "objective": name}})
+            for name in ("quadratic", "kl", "keep_most")
+        ),
+        ("prototype", {"balance": {"enabled": True}}),
+        ("oracle", {"world": {"men": 0.5, "association": 0.0, "company": 0.0}}),
+    )
+    config.factors = (("version", versions),)
+    config.seeds = (0, 1)  # every version is trained once with each
+    config.studies = (("versions", ({"version": "*"},)),)
+    return config
