@@ -44,6 +44,7 @@ PEERS = [
     "webdataset",
 ]
 BROWSER = ["playwright"]  # for the tests of the page in a browser, which is not installed by it
+NAMES = ("m4jax", "experiments", "configs")
 DEV = [*TEST, *SOLVERS, "ruff"]
 
 setup(
@@ -54,7 +55,8 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    packages=find_packages(include=["m4jax", "m4jax.*"]),
+    # The commands and their configurations as well: they run without a checkout.
+    packages=find_packages(include=[f"{x}{y}" for x in NAMES for y in ("", ".*")]),
     package_data={"m4jax": ["**/*.json", "**/*.csv", "**/*.txt", "**/*.css", "**/*.js"]},
     install_requires=CORE,
     extras_require={

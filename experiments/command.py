@@ -9,6 +9,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 from rich.console import Console
 
+import configs
 from m4jax import limits, stopping, terminal
 from m4jax.errors import InputError, explain
 
@@ -103,7 +104,7 @@ def has_accelerator() -> bool:
 def _parse(argv: list[str]) -> list[str]:
     """Parses the flags; for an unknown field, the message names the nearest one."""
     try:
-        return flags.FLAGS(argv)
+        return flags.FLAGS([argv[0], *map(located, argv[1:])])
     except (AttributeError, KeyError) as error:
         # ml_collections quotes the field and suggests another one on a second line.
         message = str(error).replace("\\n", ": ").replace("\\", "").replace("'", "")
@@ -111,6 +112,20 @@ def _parse(argv: list[str]) -> list[str]:
     except flags.Error as error:
         # Where get_config() raises, its traceback is quoted: the last line says what is wrong.
         sys.exit(_complain(f"error: {str(error).splitlines()[-1]}; see --help", 2))
+
+
+def located(argument: str) -> str:
+    """Returns a command's argument, with the path of a configuration of ours where it lies.
+
+    "configs/quickstart.py" is found in the checkout, and without one among the installed packages.
+    """
+    flag, equals, value = argument.partition("=") if "=" in argument else ("", "", argument)
+    path, colon, more = value.partition(":")
+    if flag.lstrip("-") not in ("", "config") or Path(path).parent != Path(configs.__name__):
+        return argument
+    installed = Path(configs.__file__).with_name(Path(path).name)
+    found = path if Path(path).exists() or not installed.exists() else str(installed)
+    return f"{flag}{equals}{found}{colon}{more}"
 
 
 def _complain(message: str, code: int) -> int:

@@ -1,7 +1,12 @@
 """What all commands share: how bad flags are told."""
 
+from pathlib import Path
+
 import pytest
 from helpers import commands
+
+import configs
+from experiments.command import located
 
 
 @pytest.mark.parametrize(
@@ -14,3 +19,21 @@ def test_a_file_is_no_working_directory(tmp_path, command, config, below):
     done = commands.run(command, f"--config=configs/{config}.py", f"--workdir={file / below}")
     assert done.returncode == 2
     assert done.stderr == f"error: --workdir: {file} is a file; name a directory, there or not\n"
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["--config=configs/quickstart.py", "configs/ablation.py:laptop", "--config=configs/own.py",
+     "--workdir=configs/quickstart.py", "--config.train.steps=5", "--action=run", "a=b"],
+)  # fmt: skip
+def test_configurations_are_taken_from_the_checkout_where_there_is_one(argument):
+    assert located(argument) == argument
+
+
+@pytest.mark.parametrize(("flag", "more"), [("--config=", ""), ("", ""), ("-config=", ":laptop")])
+def test_without_a_checkout_they_are_taken_from_the_packages(tmp_path, monkeypatch, flag, more):
+    monkeypatch.chdir(tmp_path)
+    found = located(f"{flag}configs/ablation.py{more}")
+    assert found == f"{flag}{Path(configs.__file__).parent / 'ablation.py'}{more}"
+    unknown = f"{flag}configs/own.py{more}"
+    assert located(unknown) == unknown

@@ -1,5 +1,6 @@
 """The claims of a study in numbers: rows of tables, and a figure of every contrast."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,8 +21,10 @@ MARKS = {  # told apart in grey, too
     "no effect": style.Mark("#0072B2", "s", filled=True),
     "undecided": style.Mark("#777777", "o", filled=False),
     "not tested": style.Mark("#777777", "o", filled=False),
+    "reported": style.Mark("#444444", "D", filled=False),
 }
 SHARED = "accuracy and recall, points"  # the panel of all metrics that are shares of pictures
+SIZE = "|{}|, points: the same contrasts of its size, reported"  # of a metric with a sign
 
 
 def heading(metric: Metric) -> str:
@@ -139,9 +142,9 @@ def at_a_glance(by_claim: ByClaim) -> tuple[Figure, Rows] | None:
                 shared = "acc" in metric.name or "recall" in metric.name
                 by_text = lines.setdefault(SHARED if shared else metric.axis, {})
                 by_text[f"{part_number(number, place)}  {finding.part.text}"] = finding
-    lines = {name: lines[name] for name in sorted(lines, key=lambda name: name == SHARED)}
     if not lines:
         return None
+    lines = _with_sizes(lines)
     counts = [len(by_text) for by_text in lines.values()]
     height = 1.2 + 0.25 * sum(counts) + 0.5 * len(counts)
     figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
@@ -157,11 +160,44 @@ def at_a_glance(by_claim: ByClaim) -> tuple[Figure, Rows] | None:
     counted = {finding.effect.n for of in lines.values() for finding in of.values()}
     figure.legend(
         handles=handles, loc="outside lower center", ncols=4, fontsize=7,
-        title=f"mean difference, bars: 95% intervals over {_seeds(counted)} and pictures; pale: "
-        "where the claim expects it;\ndark: ±m, within which a difference is too small to matter",
+        title=f"mean difference, bars: 95% intervals over {_seeds(counted)} and pictures, not "
+        "corrected for their number;\npale: where the claim expects it; dark: ±m, within which a "
+        f"difference is too small to matter{_left_out(by_claim)}",
         title_fontsize=7,
     )  # fmt: skip
     return figure, rows(by_claim)
+
+
+def _with_sizes(lines: Mapping[str, Mapping[str, Finding]]) -> dict[str, Mapping[str, Finding]]:
+    """Returns the panels, after each of a metric with a sign one of its size; shares come last."""
+    found: dict[str, Mapping[str, Finding]] = {}
+    for name in sorted(lines, key=lambda name: name == SHARED):
+        found[name] = lines[name]
+        sizes = {text: _of_size(finding) for text, finding in lines[name].items() if finding.size}
+        if sizes:
+            short = next(iter(lines[name].values())).part.metric.short
+            found[SIZE.format(short)] = sizes
+    return found
+
+
+def _of_size(finding: Finding) -> Finding:
+    """Returns the same contrast of the metric's size, which has no verdict."""
+    metric = dataclasses.replace(finding.part.metric, absolute=True)
+    part = dataclasses.replace(finding.part, metric=metric)
+    return dataclasses.replace(
+        finding, part=part, effect=finding.size, size=None, verdict="reported", small=False
+    )
+
+
+def _left_out(by_claim: ByClaim) -> str:
+    """Names the contrasts that decide, but have too few seeds for any test."""
+    names = [
+        part_number(number, place)
+        for number, findings in by_claim.items()
+        for place, finding in enumerate(findings)
+        if finding.part.decides and not finding.tested
+    ]
+    return f".\nNot shown, since not tested: {', '.join(names)}" if names else ""
 
 
 def _seeds(counts: set[int]) -> str:

@@ -70,7 +70,7 @@ def bias(
         for place, (name, by_metric) in enumerate(lines.items()):
             found, row = estimate(metric, by_metric[metric].effect())
             rows.append({"metric": key(metric), "condition": name} | row)
-            _line(ax, place, found, by_metric[metric].values, _mark(conditions[name]))
+            _line(ax, place, found, by_metric[metric], _mark(conditions[name]))
         ax.axvline(0, color="0.6", linewidth=0.8)
         panels.lines(ax, [style.wrapped(name, 25) for name in lines], ticks=4)
         ax.set_title(title)
@@ -90,7 +90,9 @@ def _caption(lines: Mapping[str, ByMetric]) -> str:
     every = [pairs for line in lines.values() for pairs in line.values()]
     models = len({unit.levels for pairs in every for unit in pairs.units})
     text = f"symbols: means over n seeds{f' of {models} model sizes each' * (models > 1)}; "
-    text += f"{bars(every)}; dots: single models"
+    text += f"{bars(every)}, of |RB| cut at 0; dots: single models"
+    if min(len(set(pairs.seeds.tolist())) for pairs in every) < contrasts.ENOUGH:
+        text += f"; pale: fewer than {contrasts.ENOUGH} seeds"
     if len({pairs.seeds.tobytes() for pairs in every}) > 1:
         text += ". Lines of different seeds are not paired: differences are in claims.md"
     return text
@@ -198,7 +200,10 @@ def estimate(
     return found, {"mean": found.value, "low": found.low, "high": found.high, "n": effect.n}
 
 
-def _line(ax: Axes, place: int, found: Estimate, values: np.ndarray, mark: style.Mark) -> None:
+def _line(ax: Axes, place: int, found: Estimate, pairs: Pairs, mark: style.Mark) -> None:
+    """Draws a mean with its interval, pale where it is of few seeds, and the single models."""
+    values, seeds = pairs.values, len(set(pairs.seeds.tolist()))
     ax.plot(100 * values, np.full(len(values), place + 0.26), linestyle="", marker=".",
             markersize=3, color=mark.color, alpha=0.6)  # fmt: skip
-    style.errorbar(ax, found, place, mark, markersize=6)
+    pale = {"alpha": 0.45} if seeds < contrasts.ENOUGH else {}
+    style.errorbar(ax, found, place, mark, markersize=6, **pale)

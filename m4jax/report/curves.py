@@ -12,6 +12,7 @@ from m4jax.evaluation import paired
 from m4jax.evaluation.metrics import AB, RB, RB_SIZE, Metric
 from m4jax.report import comparisons, style
 from m4jax.report.comparisons import Conditions, Drawn
+from m4jax.report.contrasts import ENOUGH
 from m4jax.report.results import Results, Rows
 
 LABELS = {RB: "RB, points", RB_SIZE: "|RB|, points", AB: "mean |AB|, points"}
@@ -57,7 +58,7 @@ def along(
     Returns:
         The figure and its data; None if nothing was measured along training.
     """
-    table = {metric: _curves(results, conditions, metric) for metric in LABELS}
+    table = {metric: of_conditions(results, conditions, metric) for metric in LABELS}
     names = [name for name in conditions if any(name in curves for curves in table.values())]
     if not names:
         return None
@@ -81,7 +82,10 @@ def along(
         count = max(len(of[name].values) for of in table.values() if name in of)
         line = "--" if name in changing else "-"
         handles.append(style.handle(f"{name} (n = {count})", marks[name], line=line))
-    text = "lines: means over n seeds; bands and bars: 95% intervals over seeds, not over pictures"
+    text = (
+        f"lines: means over n seeds, thin of fewer than {ENOUGH}; bands and bars: 95% intervals "
+        "over seeds, not over pictures; those of |RB| are cut at 0"
+    )
     if len(groups) > 1:
         text += "; dotted: where the data of the lower panels change"
         text += f"; grey there: the means of {' and '.join(steady[:2])}" * bool(steady)
@@ -97,8 +101,10 @@ def _panel(ax: Axes, curves: ByCondition, marks: Mapping[str, style.Mark], *, da
         mark, mean = marks[name], 100 * curve.values.mean(0)
         gap = np.diff(curve.steps).min() if len(curve.steps) > 1 else 0
         steps = np.array(curve.steps) + dashed * gap * (0.2 * i - 0.1 * (len(curves) - 1))
-        ax.plot(steps, mean, color=mark.color, marker=mark.marker, markersize=4, zorder=3,
-                markerfacecolor=mark.face, linestyle="--" if dashed else "-")  # fmt: skip
+        few = len(curve.values) < ENOUGH
+        ax.plot(steps, mean, color=mark.color, marker=mark.marker, markersize=3 if few else 4,
+                linewidth=0.8 if few else 1.5, markerfacecolor=mark.face, zorder=3,
+                linestyle="--" if dashed else "-")  # fmt: skip
         if dashed:
             ax.vlines(steps, *(100 * curve.ends), color=mark.color, linewidth=0.9)
             ax.axvline(curve.steps[-1] / 2, color="0.35", linestyle=":", linewidth=0.9)
@@ -118,8 +124,14 @@ def _reference(
                     marker=marks[name].marker, markersize=3, linewidth=0.9)  # fmt: skip
 
 
-def _curves(results: Results, conditions: Conditions, metric: Metric) -> dict[str, Curve]:
-    """Returns condition -> its curve; a step that a seed lacks is left out."""
+def of_conditions(results: Results, conditions: Conditions, metric: Metric) -> dict[str, Curve]:
+    """Returns condition -> its curve; a step that a seed lacks is left out.
+
+    Args:
+        results: of a study.
+        conditions: name -> levels; those of factors that the study lacks are left out.
+        metric: that was measured along training.
+    """
     points = results.select(kind="along", metric=metric.name, split=metric.split)
     curves = {}
     for name, levels in conditions.items():

@@ -46,12 +46,8 @@ def bias_by_data(results: Results) -> Drawn | None:
     if len(sizes) < 2:
         return None
     title = "Paper's figure 2, top: RB by size of the training data"
-    return _grouped(
-        results,
-        cells,
-        (RB, RB_SIZE), title,
-        axis="distinct training examples, of equally many seen",
-    )  # fmt: skip
+    axis = "distinct training examples, of equally many seen"
+    return _grouped(results, cells, (RB, RB_SIZE), title, axis=axis)
 
 
 def representation_by_stage(results: Results) -> Drawn | None:
@@ -191,7 +187,8 @@ def _grouped(
     style.heading(figure, title)
     text = (
         f"Means over seeds of the default model, n below; "
-        f"{comparisons.bars(every.values())}. Where n differs, seeds do."
+        f"{comparisons.bars(every.values())}{', of |RB| cut at 0' * (RB_SIZE in of)}. Where n "
+        f"differs, seeds do; pale: fewer than {contrasts.ENOUGH}."
     )
     handles = [style.handle(style.display(v), style.mark(v), line="") for v in series]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, title=style.wrapped(text))
@@ -208,7 +205,8 @@ def _symbol(ax: Axes, place: float, found: Estimate, cell: Cell, count: int) -> 
     """Draws a symbol with its interval, and the number of seeds below."""
     if not found.measured:
         return
-    style.errorbar(ax, place, found, style.mark(cell.series), markersize=6)
+    pale = {"alpha": 0.45} if count < contrasts.ENOUGH else {}
+    style.errorbar(ax, place, found, style.mark(cell.series), markersize=6, **pale)
     below = 100 * (found.low if found.bounded else found.value)
     ax.annotate(str(count), (place, below), xytext=(0, -3 if found.bounded else -6), ha="center",
                 va="top", textcoords="offset points", fontsize=style.SMALL)  # fmt: skip

@@ -84,6 +84,8 @@ STUDIES = {
         history=study_words.HISTORY,
         beside=study_beside.BESIDE,
         questions=study_questions.QUESTIONS,
+        metrics=study_words.METRICS,
+        more=(study_beside.along,),
     ),
     "confirmation": Study(
         title="The confirmation",

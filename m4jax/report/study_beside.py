@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 
 from m4jax.evaluation.metrics import AB, RB, RB_SIZE
-from m4jax.report import contrasts, study_words
+from m4jax.report import contrasts, curves, study_words
+from m4jax.report.claims_table import heading
 from m4jax.report.contrasts import BALANCED, ORIGINAL, Contrast, Runs, difference
 from m4jax.report.questions import Question
-from m4jax.report.results import Results
+from m4jax.report.results import ORACLE, Results
+from m4jax.report.style import shown
 
 BIAS = {"RB": RB, "|RB|": RB_SIZE, "mean |AB|": AB}
 _WHOLE = {"stage": "throughout"}
+CHECKPOINTS = 5  # of ten
+_ALONG = {name: {"version": name} for name in ("original", "balanced", ORACLE)}
 
 
 def balancing(version: str, **levels: str) -> Contrast:
@@ -66,6 +70,32 @@ def _beside(results: Results) -> Mapping[str, Contrast]:
             if level != results.default(factor)
         }
     return lines
+
+
+def along(results: Results) -> list[str]:
+    """Returns what RB does over the last checkpoints, as lines of Markdown; none if not known."""
+    found = {m: curves.of_conditions(results, _ALONG, m) for m in (RB, RB_SIZE)}
+    if any(set(of) != set(_ALONG) for of in found.values()):
+        return []
+    steps = next(iter(found[RB].values())).steps[-CHECKPOINTS:]
+    lines = [
+        "## Along training",
+        "",
+        "The verdicts are of the end of training, the only checkpoint with an annealed learning "
+        "rate. Differences of the means over seeds, in points, at the last checkpoints and over "
+        "them, without intervals:",
+        "",
+        f"| | {' | '.join(f'step {step:,}' for step in steps)} | mean |",
+        f"| --- |{' --- |' * len(steps)} --- |",
+    ]
+    for one, other in (("original", ORACLE), ("balanced", "original")):
+        for metric, of in found.items():
+            values = of[one].values.mean(0) - of[other].values.mean(0)
+            last = values[-CHECKPOINTS:]
+            cells = " | ".join(shown(metric, x, sign=True) for x in (*last, last.mean()))
+            lines.append(f"| {heading(metric)}: {one} − {other} | {cells} |")
+    seeds = min(len(curve.values) for of in found.values() for curve in of.values())
+    return [*lines, "", f"Of {seeds} seeds or more."]
 
 
 BESIDE = Question(

@@ -1,5 +1,6 @@
 """Words of the ablation's report: what it is of, what terms mean, how it came about, its limits."""
 
+from m4jax.evaluation.metrics import LEVELS, RB, RB_SIZE
 from m4jax.report.contrasts import ENOUGH
 from m4jax.report.results import ORACLE
 
@@ -96,6 +97,7 @@ FILTER_CAUSE = (
     "captions that it prefers, which finer labels would see. Looks are the minor part. Mean |AB| "
     "rises as much with the one scorer as with the other."
 )
+METRICS = tuple(x for m in LEVELS for x in ((m, RB_SIZE) if m is RB else (m,)))  # |RB| beside RB
 COLUMNS = {name: {"version": name} for name in ("original", "subsample", "balanced", ORACLE)}
 ASKED = (
     "Beyond the paper's claims",

@@ -8,7 +8,7 @@ from helpers.small_grid import config as small
 
 from m4jax import terminal
 from m4jax.errors import InputError
-from m4jax.grid import registered
+from m4jax.grid import again, registered
 from m4jax.grid.cells import expand, levels
 from m4jax.report import results
 from m4jax.run.config import run_config
@@ -124,3 +124,28 @@ def test_parts_of_other_studies_are_not_joined(study):
         results.join([one, results.Results(two.columns, {}, two.evaluations, two.registration)])
     with pytest.raises(InputError, match="no parts"):
         results.join([])
+
+
+def test_runs_made_again_are_compared_with_what_is_kept(study):
+    grid, found, root = study
+    options = {"count": 2, "draw": 3, "workers": 2, "console": terminal.console()}
+    rows = again.run(grid, found, Layout(root / "again"), root / "out", **options)
+    assert {row["largest"] for row in rows} == {0.0}  # one machine, one thread each
+    assert all(row["equal"] == row["numbers"] for row in rows)
+    with pytest.raises(InputError, match="another registration"):
+        again.run(grid, "0" * 64, Layout(root / "again"), root / "out", **options)
+    with pytest.raises(InputError, match="expected 99 runs"):
+        again.run(grid, found, Layout(root / "again"), root / "out", **options | {"count": 99})
+
+
+def test_differences_are_told_by_metric():
+    def row(run, metric, value):
+        return {"run_id": run, "split": "faces", "metric": metric, "label": "", "value": value}
+
+    kept = [row("a", "x", 0.5), row("b", "x", 0.25), row("a", "y", np.nan), row("b", "y", 1.0)]
+    found = [row("a", "x", 0.5), row("b", "x", 0.5), row("a", "y", np.nan), row("b", "y", np.nan)]
+    told = again.compare(kept, found)
+    assert [(r["metric"], r["numbers"], r["equal"], r["largest"]) for r in told] == [
+        ("x", 2, 1, 0.25), ("y", 2, 1, np.inf)]  # fmt: skip
+    with pytest.raises(InputError, match="1 numbers are there once"):
+        again.compare(kept, found[1:])
