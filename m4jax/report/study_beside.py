@@ -94,8 +94,12 @@ def along(results: Results) -> list[str]:
             last = values[-CHECKPOINTS:]
             cells = " | ".join(shown(metric, x, sign=True) for x in (*last, last.mean()))
             lines.append(f"| {heading(metric)}: {one} − {other} | {cells} |")
-    seeds = min(len(curve.values) for of in found.values() for curve in of.values())
-    return [*lines, "", f"Of {seeds} seeds or more."]
+    counts = sorted({len(curve.values) for of in found.values() for curve in of.values()})
+    return [
+        *lines,
+        "",
+        f"Of {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} seeds.",
+    ]
 
 
 BESIDE = Question(
