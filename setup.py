@@ -31,7 +31,8 @@ CORE = [
 ]
 SLURM = ["submitit"]  # studies as arrays of jobs
 BEAM = ["apache-beam>=2.77"]  # tables on many machines; its versions stand in constraints-beam.txt
-TEST = ["clarabel", "hypothesis", "pandas", "pytest", "pytest-xdist", *SLURM]
+NOTEBOOKS = ["ipykernel", "nbclient", "nbformat"]  # notebooks/run.py
+TEST = ["clarabel", "hypothesis", "pandas", "pytest", "pytest-xdist", *NOTEBOOKS, *SLURM]
 SOLVERS = ["clarabel", "osqp", "piqp", "polars"]  # for experiments/benchmark_balance.py
 # For experiments/benchmark_{train,readers}.py, and tests that compare models, tokenizers, readers.
 PEERS = [

@@ -39,6 +39,7 @@ from m4jax.balance.sparse_labels import from_lists
 # Loaded on demand: who solves once need not wait for JAX.
 _MODULES = ("baselines", "conformance", "online", "stream")
 _LATE = dict.fromkeys(("Audit", "Finding", "audit"), "subgroups")
+_LATE |= {"check_constraint": "constraint_conformance"}
 _LATE |= dict.fromkeys(("Posterior", "posterior", "true_band", "true_share"), "misclassification")
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "budget",
     "cap",
     "certificate",
+    "check_constraint",
     "conflict",
     "conformance",
     "design_effect",

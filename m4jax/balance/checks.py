@@ -16,6 +16,10 @@ LARGEST = 1e100  # utility: the square of it stays finite in sums
 MOST = 1e150  # sum of counts: likewise
 
 
+class ConformanceError(ValueError):
+    """What one adds breaks a property that the solvers rely on; the message says which, where."""
+
+
 def number(name: str, value: Any, expected: str, accept: Callable[[float], bool]) -> float:
     """Returns `value` as a float that `accept` accepts."""
     array = numbers(name, value)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from m4jax.balance.checks import ConformanceError
 from m4jax.balance.host.rows import make_rows
 from m4jax.balance.objectives import Objective, find
 from m4jax.balance.problem import Problem
@@ -25,10 +26,6 @@ TOLERANCE = 1e-6
 RIVALS = 1000
 LENGTH = 12_288  # of all vectors under `jax.jit`, so that each function is compiled twice in all
 SHAPE = (2, 3, 4)
-
-
-class ConformanceError(ValueError):
-    """An objective breaks a property that the solvers rely on; the message says which, where."""
 
 
 def check(objective: Objective) -> None:
