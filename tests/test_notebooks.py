@@ -33,7 +33,7 @@ def named(paths):
 
 
 def test_the_notebooks_are_there():
-    assert {x.stem for x in PATHS} >= {"new_objective", *SLOW}
+    assert {x.stem for x in PATHS} >= {"method", "new_objective", *SLOW}
 
 
 @pytest.mark.parametrize("path", named(PATHS))
