@@ -1,5 +1,6 @@
 """What the commands share: their flags, and how an error is shown."""
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,9 @@ from rich.console import Console
 
 import configs
 from m4jax import limits, stopping, terminal
-from m4jax.errors import InputError, explain
+from m4jax.errors import InputError, explain, nearest
+
+REQUIRED = {"config": "configs/quickstart.py", "workdir": "runs/quickstart"}  # with an example
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "A file with get_config(); fields are set by --config.FIELD=VALUE."
@@ -24,12 +27,11 @@ def run(main: Callable[[Console], int]) -> None:
 
     2 stands for bad input, 130 for Ctrl-C, 143 for SIGTERM, and 1 for all else.
     """
-    flags.mark_flags_as_required(["config", "workdir"])
 
     def guarded(argv: list[str]) -> int:
         logging.set_verbosity(logging.ERROR)  # TFDS and Orbax warn of what is as it should be
         if len(argv) > 1:
-            raise app.UsageError(f"unexpected arguments: {argv[1:]}")
+            raise SystemExit(_complain(f"error: unexpected {argv[1]!r}; flags are --name=value", 2))
         try:
             with stopping.on_sigterm():
                 return _told(main, terminal.console())
@@ -61,7 +63,10 @@ def config() -> dict[str, Any]:
     try:
         return _CONFIG.value.to_dict()
     except OSError:
-        raise InputError(f"--config: can't read {flags.FLAGS['config'].config_filename}") from None
+        path = Path(flags.FLAGS["config"].config_filename.partition(":")[0])
+        beside = [str(x) for x in path.parent.glob("*.py") if x.stem != "__init__"]
+        hint = f"; {nearest(str(path), beside)}" if beside else ""
+        raise InputError(f"--config: can't read {path}{hint}") from None
 
 
 def workdir() -> Path:
@@ -104,28 +109,26 @@ def has_accelerator() -> bool:
 def _parse(argv: list[str]) -> list[str]:
     """Parses the flags; for an unknown field, the message names the nearest one."""
     try:
-        return flags.FLAGS([argv[0], *map(located, argv[1:])])
+        rest = flags.FLAGS([argv[0], *map(configs.located, argv[1:])])
     except (AttributeError, KeyError) as error:
         # ml_collections quotes the field and suggests another one on a second line.
         message = str(error).replace("\\n", ": ").replace("\\", "").replace("'", "")
         sys.exit(_complain(f"error: --config: unknown field {message}", 2))
     except flags.Error as error:
         # Where get_config() raises, its traceback is quoted: the last line says what is wrong.
-        sys.exit(_complain(f"error: {str(error).splitlines()[-1]}; see --help", 2))
+        sys.exit(_complain(f"error: {_plain(str(error).splitlines()[-1])}; see --help", 2))
+    for name, example in REQUIRED.items():
+        if flags.FLAGS[name].value is None:
+            sys.exit(_complain(f"error: --{name} is missing, as in --{name}={example}", 2))
+    return rest
 
 
-def located(argument: str) -> str:
-    """Returns a command's argument, with the path of a configuration of ours where it lies.
-
-    "configs/quickstart.py" is found in the checkout, and without one among the installed packages.
-    """
-    flag, equals, value = argument.partition("=") if "=" in argument else ("", "", argument)
-    path, colon, more = value.partition(":")
-    if flag.lstrip("-") not in ("", "config") or Path(path).parent != Path(configs.__name__):
-        return argument
-    installed = Path(configs.__file__).with_name(Path(path).name)
-    found = path if Path(path).exists() or not installed.exists() else str(installed)
-    return f"{flag}{equals}{found}{colon}{more}"
+def _plain(message: str) -> str:
+    """Returns what absl says of a value that is no number, in words of people."""
+    for what, told in (("int", "a whole number"), ("float", "a number")):
+        pattern = rf"(invalid literal for {what}\(\)[^:]*|could not convert string to {what}): "
+        message = re.sub(pattern, f"expected {told}, got ", message)
+    return message
 
 
 def _complain(message: str, code: int) -> int:

@@ -6,7 +6,6 @@ import pytest
 from helpers import commands
 
 import configs
-from experiments.command import located
 
 
 @pytest.mark.parametrize(
@@ -27,13 +26,32 @@ def test_a_file_is_no_working_directory(tmp_path, command, config, below):
      "--workdir=configs/quickstart.py", "--config.train.steps=5", "--action=run", "a=b"],
 )  # fmt: skip
 def test_configurations_are_taken_from_the_checkout_where_there_is_one(argument):
-    assert located(argument) == argument
+    assert configs.located(argument) == argument
 
 
 @pytest.mark.parametrize(("flag", "more"), [("--config=", ""), ("", ""), ("-config=", ":laptop")])
 def test_without_a_checkout_they_are_taken_from_the_packages(tmp_path, monkeypatch, flag, more):
     monkeypatch.chdir(tmp_path)
-    found = located(f"{flag}configs/ablation.py{more}")
+    found = configs.located(f"{flag}configs/ablation.py{more}")
     assert found == f"{flag}{Path(configs.__file__).parent / 'ablation.py'}{more}"
     unknown = f"{flag}configs/own.py{more}"
-    assert located(unknown) == unknown
+    assert configs.located(unknown) == unknown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "error: --config is missing, as in --config=configs/quickstart.py"),
+        (("--config=configs/quickstart.py",), "error: --workdir is missing, as in"),
+        (("--config=configs/quickstrat.py", "--workdir=w"), "did you mean 'configs/quickstart.py'"),
+        (("--config=configs/quickstart.py", "--workdir=w", "--config.train.steps=x"),
+         "expected a whole number, got 'x'"),
+        (("--config=configs/quickstart.py", "--workdir=w", "status"),
+         "error: unexpected 'status'; flags are --name=value"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_or_mistyped_is_named(arguments, told):
+    done = commands.run("grid", *arguments)
+    assert done.returncode == 2 and told in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -187,7 +187,10 @@ def find(patterns: Sequence[str]) -> list[str]:
         matching = [str(pattern)] if Path(pattern).is_file() else []
         matching = matching or [p for p in glob.glob(pattern, recursive=True) if Path(p).is_file()]
         if not matching:
-            raise InputError(f"files: no file matches {str(pattern)!r}")
+            raise InputError(
+                f"config.files: no file matches {str(pattern)!r} in {Path.cwd()}; expected paths "
+                "or patterns of parquet files"
+            )
         matches.update(str(Path(path).absolute()) for path in matching)
     for path in matches:
         try:

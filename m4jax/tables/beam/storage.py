@@ -43,7 +43,7 @@ def find(patterns: Sequence[str]) -> list[str]:
         except BeamIOError as error:
             raise InputError(f"files: {pattern!r}: {error}") from None
         if not matches.metadata_list:
-            raise InputError(f"files: no file matches {pattern!r}")
+            raise InputError(f"config.files: no file matches {pattern!r}")
         found.update(x.path for x in matches.metadata_list)
     return sorted(found)
 
