@@ -1,6 +1,7 @@
 """The house stays easy to see: no circles, short files and functions, a page in each room."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,8 @@ def test_functions_are_short():
 def test_each_room_says_on_a_page_what_it_is(room):
     text = (room / "README.md").read_text(encoding="utf-8")
     assert text.startswith("# ")
-    assert text.count("\n") <= README_LINES
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)  # code runs elsewhere
+    assert prose.count("\n") <= README_LINES
     for path in room.rglob("*.py"):  # every file is named, but for what only gathers the others
         pages = [folder / "README.md" for folder in (path.parent, room)]
         text = "".join(page.read_text(encoding="utf-8") for page in pages if page.exists())

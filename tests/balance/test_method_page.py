@@ -10,7 +10,7 @@ import pytest
 import m4jax.balance
 
 ROOM = Path(m4jax.balance.__file__).parent
-TEXT = (ROOM / "README.md").read_text(encoding="utf-8")
+TEXT = "".join((ROOM / name).read_text(encoding="utf-8") for name in ("METHOD.md", "README.md"))
 PATHS = sorted(path for path in ROOM.rglob("*.py") if path.stem != "__init__")
 FILES = {path.stem for path in PATHS}
 NAMES = sorted(set(re.findall(rf"`((?:{'|'.join(sorted(FILES))})(?:\.\w+)+)`", TEXT)))
