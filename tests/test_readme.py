@@ -157,6 +157,15 @@ def _there(room, name):
     )
 
 
+def test_the_citation_is_of_this_version_and_of_the_paper():
+    text = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    setup = (ROOT / "setup.py").read_text(encoding="utf-8")
+    for field, of_setup in (("version", "version"), ("license", "license"), ("title", "name")):
+        (value,) = re.findall(rf"^{field}: (.+)$", text, flags=re.MULTILINE)
+        assert f'{of_setup}="{value}"' in setup
+    assert "arXiv:2403.04547" in text and text.count("family-names") == 6
+
+
 SMALL = "width=64, heads=1, depth=1, text_width=64, text_heads=1, text_depth=1, vocab_size=9"
 CONVERTED = f"""
 import jax

@@ -31,9 +31,9 @@ HISTORY = (
     "company things are went from 0.70 to 0.85, half of the persons in these scenes were put out "
     "of the picture, captions with an occupation name the gender in 0.4 in place of 0.3 of the "
     "cases, and the shares of the kinds of scenes are others. “Any thing” is among the balanced "
-    "labels because with the occupations alone RB did not fall in the quickstart (README). The "
-    "schedule was a cosine until 299b656, by which "
-    "fine-tuning in the last tenth could not show anything. At first claims 4 and 5 were tested "
+    "labels because with the occupations alone RB did not fall in the quickstart "
+    "(`results/quickstart`). The schedule was a cosine until 299b656, by which fine-tuning in the "
+    "last tenth could not show anything. At first claims 4 and 5 were tested "
     "by whether fine-tuning goes more than half of the way; after 126 runs this lay so near to the "
     "half that no number of runs could decide it, and it is only reported since. A first complete "
     "study of 322 models, on the same evaluation pictures and many of the same seeds, took every "
@@ -78,7 +78,7 @@ SECOND_DRAW = (
     "Of runs made afterwards, not kept: over seven seeds in place of three, balancing changes RB "
     "by −14 [−26, −2] in the second draw; and with the occupations as the only balanced labels RB "
     "fell at the settings of this study, while in the quickstart it did not (+21.6 against +16.0, "
-    "two seeds; README)."
+    "two seeds; `results/quickstart`)."
 )
 OFFSET = (
     "RB is mostly an offset that all pictures share: at a constant learning rate RB of one model "

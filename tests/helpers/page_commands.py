@@ -16,6 +16,7 @@ from helpers.markdown import ROOT
 COMMAND = re.compile(r"python(?:3\.\d+)? -m ([\w.]+)((?:(?!&&|\|\|| \| | < |`|\s#).)*)")
 SCRIPT = re.compile(r"python ((?:tests|experiments)/[\w/]+\.py)")
 LOOSE = re.compile(r"--config\.([\w.]+)")
+OTHERS = ("pytest", "m4jax.balance.conformance")  # which have no configuration
 COMMON = ("experiments/command.py", "experiments/single.py")  # whose flags a command may take over
 
 
@@ -87,7 +88,7 @@ def _has(config, name):
 def wrong(module, arguments):
     """Returns what is wrong with a command: "" if its module, flags and fields are there."""
     if module.split(".")[0] not in ("experiments", "configs"):
-        return "" if module == "pytest" else f"{module}: no command of ours"
+        return "" if module in OTHERS else f"{module}: no command of ours"
     if not (ROOT / f"{module.replace('.', '/')}.py").exists():
         return f"no module {module}"
     if module.startswith("configs."):
@@ -97,6 +98,9 @@ def wrong(module, arguments):
         return f"{module}: no flag {absent}"
     if stray := [one for one in arguments if not one.startswith("--")]:
         return f"{module}: {stray}"
+    for one in arguments:
+        if one.startswith("--config=") and not (ROOT / one[9:].partition(":")[0]).is_file():
+            return f"{module}: no file {one[9:]}"
     try:
         parse(arguments)
     except (AttributeError, KeyError, ValueError, TypeError, OSError, flags.Error) as error:
