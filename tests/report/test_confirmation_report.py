@@ -72,9 +72,15 @@ def test_every_figure_can_be_drawn_but_that_of_the_amount_of_data(whole):
 
 def test_contrasts_of_equal_words_are_told_apart(by_claim):
     figure, rows = claims_table.at_a_glance(by_claim)
-    labels = [x.get_text() for ax in figure.axes for x in ax.get_yticklabels()]
+    panels = {
+        ax.get_title(loc="left") or ax.get_title(): [x.get_text() for x in ax.get_yticklabels()]
+        for ax in figure.axes
+    }
+    (sizes,) = (labels for title, labels in panels.items() if "of its size" in title)
+    labels = [x for of in panels.values() for x in of if of is not sizes]
     tested = [f for of in by_claim.values() for f in of if f.tested]
     assert len(labels) == len(set(labels)) == len(tested) == 44
+    assert sizes == [x for x in labels if x.split()[0] in ("4.3", "4.4", "A.3", "A.4")]
     assert len({row["part"] for row in rows}) == len(rows) == 45
     assert len({(r["part"], r["seed"]) for r in claims_table.pairs(by_claim)}) == 45 * len(SEEDS)
 
