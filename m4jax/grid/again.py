@@ -10,7 +10,6 @@ from rich.console import Console
 from m4jax.errors import InputError
 from m4jax.grid import collect, directory, registered, study
 from m4jax.grid.cells import Cell, expand, levels
-from m4jax.report import results
 from m4jax.report.results import Rows
 from m4jax.run.state import Layout
 
@@ -110,11 +109,7 @@ def _difference(one: float, other: float) -> float:
 def _kept(seeds: set[int], registration: str, out: Path) -> Iterator[Mapping[str, Any]]:
     """Yields the rows of runs of seeds that are kept."""
     for seed in sorted(seeds):
-        path = registered.part(out, seed)
-        whole = results.read(path)
-        if whole.registration != registration:
-            raise InputError(f"{path}: its runs were made under another registration")
-        runs = whole.select(kind="run")
+        runs = registered.kept(out, seed, registration).select(kind="run")
         columns = [runs[name].tolist() for name in (*KEY, "value")]
         for values in zip(*columns, strict=True):
             yield dict(zip((*KEY, "value"), values, strict=True))

@@ -108,6 +108,17 @@ def gather(
     return whole
 
 
+def kept(out: Path, seed: int, registration: str) -> Results:
+    """Returns the results of one seed; raises `InputError` if they carry another registration."""
+    found = results.read(part(out, seed))
+    if found.registration != registration:
+        raise InputError(
+            f"{part(out, seed)}: its runs were made under another registration "
+            f"({found.registration[:12] or 'none'}, not {registration[:12]})"
+        )
+    return found
+
+
 def read(
     config: Mapping[str, Any], registration: str, out: Path, *, ended: bool = False
 ) -> Results:
@@ -136,12 +147,7 @@ def read(
         wanted.setdefault(cell.seed, set()).add(cell.config.id)
     parts = []
     for seed in whole:
-        found = results.read(part(out, seed))
-        if found.registration != registration:
-            raise InputError(
-                f"{part(out, seed)}: its runs were made under another registration "
-                f"({found.registration[:12] or 'none'}, not {registration[:12]})"
-            )
+        found = kept(out, seed, registration)
         runs = set(found.select(kind="run")["run_id"].tolist())
         if runs != wanted[seed]:
             raise InputError(

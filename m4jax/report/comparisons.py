@@ -176,6 +176,11 @@ def effects(
     return table, rows, every
 
 
+def pale(seeds: int) -> dict[str, float]:
+    """Returns how a symbol with its interval is drawn that is of so many seeds: few are pale."""
+    return {"alpha": 0.45} if seeds < contrasts.ENOUGH else {}
+
+
 def seeds(rows: Rows) -> str:
     """Says of how many seeds the rows are, by their "n"."""
     counts = sorted({row["n"] for row in rows})
@@ -205,5 +210,4 @@ def _line(ax: Axes, place: int, found: Estimate, pairs: Pairs, mark: style.Mark)
     values, seeds = pairs.values, len(set(pairs.seeds.tolist()))
     ax.plot(100 * values, np.full(len(values), place + 0.26), linestyle="", marker=".",
             markersize=3, color=mark.color, alpha=0.6)  # fmt: skip
-    pale = {"alpha": 0.45} if seeds < contrasts.ENOUGH else {}
-    style.errorbar(ax, found, place, mark, markersize=6, **pale)
+    style.errorbar(ax, found, place, mark, markersize=6, **pale(seeds))

@@ -205,8 +205,8 @@ def _symbol(ax: Axes, place: float, found: Estimate, cell: Cell, count: int) -> 
     """Draws a symbol with its interval, and the number of seeds below."""
     if not found.measured:
         return
-    pale = {"alpha": 0.45} if count < contrasts.ENOUGH else {}
-    style.errorbar(ax, place, found, style.mark(cell.series), markersize=6, **pale)
+    mark = style.mark(cell.series)
+    style.errorbar(ax, place, found, mark, markersize=6, **comparisons.pale(count))
     below = 100 * (found.low if found.bounded else found.value)
     ax.annotate(str(count), (place, below), xytext=(0, -3 if found.bounded else -6), ha="center",
                 va="top", textcoords="offset points", fontsize=style.SMALL)  # fmt: skip
