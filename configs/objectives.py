@@ -23,14 +23,18 @@ def get_config() -> ml_collections.ConfigDict:
     config.balance.objective = STANDING_IN
     # Where as much is kept as the bounds allow, objectives hardly differ.
     config.balance.keep_rate = 0.4
-    # The paper's objective comes first of the balanced ones; all are compared with the original.
+    # Costs have scales of their own: at the default of 10, missing a bound is the cheaper for one.
+    config.balance.penalty = 1e6
+    # All are compared with the original, the prototype with the paper's objective as well. The text
+    # is about the first two that are balanced.
     versions = (
         ("original", {}),
+        ("quadratic", {"balance": {"enabled": True, "objective": "quadratic"}}),
+        ("prototype", {"balance": {"enabled": True}}),
         *(
             (name, {"balance": {"enabled": True, "objective": name}})
-            for name in ("quadratic", "kl", "keep_most")
+            for name in ("kl", "keep_most")
         ),
-        ("prototype", {"balance": {"enabled": True}}),
         ("oracle", {"world": {"men": 0.5, "association": 0.0, "company": 0.0}}),
     )
     config.factors = (("version", versions),)

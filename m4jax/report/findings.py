@@ -4,14 +4,16 @@ import dataclasses
 import math
 
 from m4jax.evaluation.metrics import AB, AB_CORRELATION, COST, RB, Metric
-from m4jax.report.results import ORACLE, Estimate, Results
+from m4jax.report import contrasts
+from m4jax.report.comparisons import estimate
+from m4jax.report.results import ORACLE, PAPERS, PROTOTYPE, Estimate, Results
 from m4jax.report.style import display, interval, number, signed
 
 MOST = 2  # compared versions that sentences are about; the others are in the tables
 
 
 def sentences(results: Results) -> list[str]:
-    """Returns at most seven sentences: the data, the model, what balancing changes, its cost.
+    """Returns at most eight sentences: the data, the model, what balancing changes, its cost.
 
     A change is called one only if its 95% interval excludes zero. Points are percentage points.
 
@@ -22,7 +24,7 @@ def sentences(results: Results) -> list[str]:
     balanced = [version for version in compared if version != ORACLE][:MOST]
     every = [_data(results), _model(results)]
     every += [_bias(results, version) for version in balanced]
-    every += [_oracle(results)]
+    every += [_prototype(results), _oracle(results)]
     every += [_cost(results, version) for version in balanced]
     return [sentence for sentence in every if sentence]
 
@@ -104,6 +106,37 @@ def _change(results: Results, version: str, metric: Metric) -> str:
         less = _percent(1 - abs(new.value / old.value), 0)
         return f"falls {values}, {less}% less ({numbers})"
     return f"grows {values} ({numbers})"
+
+
+def _prototype(results: Results) -> str:
+    """Says how models by an objective of one's own differ from those by the paper's, seed by seed.
+
+    The intervals are over seeds and pictures: of two seeds they are wide.
+    """
+    runs = contrasts.Runs(results)
+    minus = contrasts.difference({"version": PROTOTYPE}, {"version": PAPERS}, free=())
+    parts, count, same = [], 0, True
+    for metric in (AB, RB, *COST):
+        pairs = runs.pairs(minus, metric)
+        if not len(pairs.values):
+            continue
+        found, _ = estimate(metric, pairs.effect(), difference=True)
+        count, same = max(count, len(pairs.values)), same and not pairs.values.any()
+        if metric in (AB, RB) or _direction(found):
+            words = {-1: "is lower", 1: "is higher", 0: "does not clearly differ"}
+            parts.append(
+                f"{metric.phrase} {words[_direction(found)]} ({interval(metric, found, sign=True)})"
+            )
+    if not parts:
+        return ""
+    start = f"“{PROTOTYPE}” beside “{PAPERS}”, the paper's objective"
+    if same:
+        return (
+            f"{start}: no number of the models differs; where all utilities are alike, two "
+            "objectives may give the same weights."
+        )
+    over = f"over {count} seeds and pictures" if count > 1 else "one seed alone has no interval"
+    return f"{start}, in points, {over}: {_list(parts)}."
 
 
 def _oracle(results: Results) -> str:

@@ -19,6 +19,8 @@ from m4jax.report import content
 from m4jax.report.content import CONTENT, EVALUATIONS, LEVELS, REGISTRATION
 
 ORACLE = "oracle"  # the version trained on a world at parity: what balancing aims at
+# Versions that are compared with each other where both are there, as in configs/objectives.py.
+PROTOTYPE, PAPERS = "prototype", "quadratic"  # an objective of one's own, and that of the paper
 Rows = list[dict[str, Any]]
 UNSEALED = ("it has no checksum of its content: damaged, or of an earlier version; run the study's "
             "command again, which collects it anew")  # fmt: skip

@@ -118,6 +118,44 @@ def test_the_oracle_is_compared_with_the_others():
     assert told(rows, "The oracle").endswith("points.")
 
 
+def of_a_prototype(rows, change, seeds=(0, 1)):
+    """The sentence on a prototype whose runs' mean |AB| is the paper's, and `change` by seed."""
+    names = {"balanced": "quadratic", "balanced_proxies": "prototype"}
+    rows = [r | {"version": names.get(r["version"], r["version"])} for r in rows]
+    papers = [r for r in rows if (r["kind"], r["version"]) == ("run", "quadratic")]
+    rows = [r for r in rows if (r["kind"], r["version"]) != ("run", "prototype")]
+    for r in papers:
+        more = change[r["seed"]] if r["metric"] == AB else 0.0
+        name = {"version": "prototype", "run_id": f"{r['run_id']}p"}
+        rows += [r | name | {"value": r["value"] + more}] if r["seed"] in seeds else []
+    return told(rows, "“prototype” beside “quadratic”, the paper's objective")
+
+
+def test_a_prototype_is_compared_with_the_papers_objective_by_seed():
+    sentence = of_a_prototype(plausible_rows(), (0.0101, 0.0099))
+    assert "over 2 seeds and pictures" in sentence
+    assert "mean |AB| is higher (+1.0 [+0.9, +1.1])" in sentence
+    assert "RB does not clearly differ (0.0 [0.0, 0.0])" in sentence
+    assert "accuracy" not in sentence  # of quality only what clearly differs
+    sentence = of_a_prototype(plausible_rows(), (0.02, 0.0))
+    assert "mean |AB| does not clearly differ (+1.0 [−11.7, +13.7])" in sentence
+    sentence = of_a_prototype(plausible_rows(), (-0.02, 0.0), seeds=(0,))
+    assert "one seed alone has no interval" in sentence
+    assert "mean |AB| does not clearly differ (−2.0)" in sentence
+
+
+def test_a_prototype_that_is_the_papers_objective_is_seen():
+    sentence = of_a_prototype(plausible_rows(), (0.0, 0.0))
+    assert "no number of the models differs" in sentence and "[" not in sentence
+
+
+def test_without_both_nothing_is_said_of_a_prototype():
+    for version in ("quadratic", "prototype"):
+        rows = [r | {"version": r["version"].replace("balanced", version)} for r in
+                plausible_rows() if r["version"] != "balanced_proxies"]  # fmt: skip
+        assert not [s for s in findings.sentences(table(rows)) if "paper's objective" in s]
+
+
 def test_what_balancing_costs():
     rows = plausible_rows()
     changes = {"workers": (-0.05, -0.08, -0.02), "objects": (0.03, 0.01, 0.05)}
