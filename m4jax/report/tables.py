@@ -21,13 +21,15 @@ from m4jax.terminal import text
 Metrics = Sequence[Metric]
 DATA = ("data\nRB", "data\nmean\n|AB|", "kept\n%", "ESS")
 ABOUT_BIAS = (
-    "RB and AB in percentage points; in brackets: 95% bootstrap intervals over pictures. RB of the "
-    "data: share of men − the share aimed at; of a model: share of pictures without a person that "
-    "prefer “man” to “woman” − 50%. AB: P(occupation | man) − P(occupation | woman). ESS: "
-    "effective sample size. r: correlation of a model's AB with that of its world before weighting."
+    "RB and AB in percentage points, 0 is no bias; in brackets: 95% bootstrap intervals over "
+    "pictures, not over seeds. RB of the data: share of men − the share aimed at; of a model: "
+    "share of pictures without a person that prefer “man” to “woman” − 50%. AB: P(occupation | "
+    "man) − P(occupation | woman). ESS: effective sample size. r: correlation of a model's AB with "
+    "that of its world before weighting."
 )
 ABOUT_QUALITY = (
-    "Accuracy (acc1) and recall at 5, %; brackets: 95% bootstrap intervals over pictures."
+    "Accuracy, and recall at 5 (R@5), in %; higher is better. Brackets: 95% bootstrap intervals "
+    "over pictures, not over seeds."
 )
 
 
