@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 RUN = ROOT / "notebooks" / "run.py"
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SLOW = ("audit_a_model",)  # more than 20 s of one core: it trains two models
+SLOW = ("audit_a_model", "tour")  # more than 20 s of one core: they train two models
 LINES = 15  # of a cell of code
 WORDS = 30  # of a sentence
 # Absolute paths and machines' names tell nobody anything.
