@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from configs import base
+from configs import base, objectives
+from m4jax.data.testbed import scenes, world
 from m4jax.errors import InputError
 from m4jax.grid import study
-from m4jax.grid.cells import merge
+from m4jax.grid.cells import expand, merge
 from m4jax.run import weights as weighting
 from m4jax.run.config import from_json, run_config
 from m4jax.run.state import Layout
@@ -120,3 +121,31 @@ def test_own_files_are_found_by_themselves(module):
     assert len(config.balance.own_files) == 1
     again = from_json(config.to_json())
     assert dataclasses.asdict(again) == dataclasses.asdict(config)
+
+
+def weights_of_the_grid(**balance):
+    """Weights and effective sample size by version of configs/objectives.py, without pictures."""
+    fields = merge(objectives.get_config().to_dict(), {"balance": balance})
+    found = {}
+    for cell in expand(fields):
+        if cell.config.balance and cell.seed == 0:
+            columns = vars(scenes.sample(cell.config.source))
+            notes = world.annotate(columns, cell.config.balance.labels)
+            problem, _ = weighting.make_problem(cell.config.balance, notes)
+            found[cell.version] = weighting._solved(cell.config.balance, problem)[1].weights
+    return found
+
+
+def test_every_objective_of_the_grid_keeps_its_bounds():
+    found = weights_of_the_grid()
+    assert list(found)[:2] == ["quadratic", "prototype"] and len(found) == 4
+    for one in found.values():
+        assert one.mean() == pytest.approx(0.4)
+    with pytest.raises(InputError, match="raise penalty from 10"):
+        weights_of_the_grid(penalty=10.0)  # hellinger would rather miss one
+
+
+def test_where_all_utilities_are_alike_chi_square_is_the_papers_objective(module):
+    found = weights_of_the_grid(objective="own_run:MINE")
+    np.testing.assert_allclose(found["prototype"], found["quadratic"], atol=1e-8)
+    assert abs(found["kl"] - found["quadratic"]).max() > 0.1
