@@ -8,6 +8,7 @@ the studies' commands wrote.
 
 import csv
 import functools
+import json
 import re
 
 import pytest
@@ -15,7 +16,8 @@ from helpers import markdown
 from helpers.markdown import README, ROOT
 from scipy import stats
 
-from configs import ablation, benchmark_beam
+from configs import ablation, benchmark_beam, benchmark_train
+from m4jax import models
 from m4jax.balance.host import wide
 from m4jax.balance.judging import judgement
 from m4jax.data.annotation import tables
@@ -152,6 +154,22 @@ def test_wrong_numbers_are_seen():
                 seen += not stand(changed(sentence, match), sources, whole=True)
                 assert not stand(sentence, [])
     assert total >= 20 and seen >= 0.9 * total
+
+
+def test_the_steps_of_the_benchmark_of_training_follow_from_its_rates():
+    folder, c = ROOT / "results" / "benchmark-train", benchmark_train.get_config().testbed
+    measured = json.loads((folder / "testbed.json").read_text(encoding="utf-8"))
+    two = {row["side"]: row["pairs_per_second"] for row in measured if row.get("workers") == 2}
+    ours, theirs = (2 * c.batch_size / two[side] for side in ("m4jax", "open_clip"))
+    net = models.create("emoji-S/8", context=c.context, vocab_size=80)
+    work = 3 * c.batch_size * models.forward_flops(net.variant)
+    (device,) = json.loads((folder / "utilisation.json").read_text(encoding="utf-8"))
+    core = 1e12 * device["matrix_teraflops"] / 2
+    told = [f"{1e3 * ours:.1f} ms", f"{1e3 * theirs:.1f} ms", f"{1e3 * theirs / 2:.1f} ms"]
+    told += [f"{work / 1e9:.2f} billion", f"{work / ours / core:.0%}"]
+    told += [f"{work / (theirs / 2) / core:.0%}"]
+    text = markdown.read(folder / "README.md")
+    assert [one for one in told if one not in text] == []
 
 
 def rows(folder):
