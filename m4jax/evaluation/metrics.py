@@ -233,6 +233,9 @@ NEW_VENDOR = Metric(
 NEW_VENDOR_GENDER = Metric(
     "gender_acc1", "shift", _share("gender_rank", 1), short="gender, new vendor"
 )
+GENDER_AT_WORK = Metric(
+    "gender_acc1", "workers", _share("gender_rank", 1), short="gender, people at work"
+)
 
 METRICS = (  # in the order of the results; those without a name of their own are shown nowhere
     AB_BY_OCCUPATION,
@@ -242,7 +245,7 @@ METRICS = (  # in the order of the results; those without a name of their own ar
     AB_CORRELATION,
     GENDER,
     AB_BY_PROMPT,
-    Metric("gender_acc1", "workers", _share("gender_rank", 1), short="gender, people at work"),
+    GENDER_AT_WORK,
     OCCUPATIONS,
     Metric("acc5", "workers", _share_at_work("occupation_rank", 5)),
     OCCUPATIONS_PROBE,

@@ -27,6 +27,7 @@ class Effect(NamedTuple):
         pictures: standard deviation of the mean over other pictures; 0 if it is left out.
         rank_biserial: (W₊ − W₋)/(W₊ + W₋), from −1 to 1; ±1: all differences have one sign.
         n: number of pairs.
+        degrees: of freedom of the pictures' part; infinity: it is taken for normal.
     """
 
     mean: float
@@ -36,10 +37,15 @@ class Effect(NamedTuple):
     pictures: float
     rank_biserial: float
     n: int
+    degrees: float = math.inf
 
 
 def effect(
-    differences: Sequence[float], deviations: np.ndarray | None = None, *, level: float = 0.95
+    differences: Sequence[float],
+    deviations: np.ndarray | None = None,
+    *,
+    level: float = 0.95,
+    degrees: float = math.inf,
 ) -> Effect:
     """Estimates a mean difference over independent pairs, seeds say.
 
@@ -58,6 +64,8 @@ def effect(
         deviations: [n, B] of the same differences over resamples of the pictures, around their
             mean; None: chance of the pictures is left out.
         level: of the interval.
+        degrees: of freedom of the pictures' part, in whose place of z Student's quantile then
+            stands; infinity: z.
 
     Returns:
         The effect; NaN where there are too few pairs.
@@ -79,9 +87,14 @@ def effect(
         deviation = float(d.std(ddof=1))
         tail = (1 - level) / 2
         of_runs = special.stdtrit(n - 1, tail) * deviation / np.sqrt(n)
-        half = np.hypot(of_runs, special.ndtri(tail) * pictures)
+        half = np.hypot(of_runs, _quantile(tail, degrees) * pictures)
     ends = (float(mean - half), float(mean + half))
-    return Effect(mean, *ends, deviation, pictures, rank_biserial(d), n)
+    return Effect(mean, *ends, deviation, pictures, rank_biserial(d), n, degrees)
+
+
+def _quantile(tail: float, degrees: float) -> float:
+    """Returns the quantile of Student's distribution; of the normal one for infinite degrees."""
+    return special.ndtri(tail) if math.isinf(degrees) else special.stdtrit(degrees, tail)
 
 
 def wilcoxon(differences: np.ndarray, alternative: str = "two-sided") -> float:
@@ -143,7 +156,7 @@ def exceeds(effect: Effect, bound: float = 0.0) -> float:
         return 1.0
 
     def beyond(tail: float) -> float:
-        t, z = special.stdtrit(effect.n - 1, tail), special.ndtri(tail)
+        t, z = special.stdtrit(effect.n - 1, tail), _quantile(tail, effect.degrees)
         return math.hypot(t * of_runs, z * effect.pictures) - distance
 
     tail = 0.5
@@ -216,36 +229,75 @@ def holm(p: Sequence[float]) -> np.ndarray:
     return corrected
 
 
-def detectable(deviation: float, pairs: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Returns the least mean difference that the Wilcoxon test finds with the given power.
+def detectable(
+    deviation: float,
+    pairs: int,
+    *,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    pictures: float | None = None,
+) -> float:
+    """Returns the least mean difference that a test finds with the given power, about.
 
-        δ = (z_{1−α/2} + z_power) · σ / √(0.955 n)
+    Of Wilcoxon's test alone
+
+        δ_W = (z_{1−α/2} + z_power) · σ / √(0.955 n)
+
+    and of `greater`, with v the chance of the pictures, the larger of δ_W and
+
+        √(t²_{1−α/2} σ²/n + z²_{1−α/2} v²) + z_power √(σ²/n + v²)
 
     Args:
         deviation: σ, standard deviation of the differences.
         pairs: n.
         alpha: level of the two-sided test, after any correction.
         power: probability of finding a difference of that size.
+        pictures: v, see `Effect`; None: of Wilcoxon's test alone.
 
     Returns:
         δ in the unit of σ; infinity where n pairs can never reach the level (2^(1−n) > α).
+
+    Source: derived; a test simulates both.
     """
-    if pairs < 1 or 2.0 ** (1 - pairs) > alpha:
+    if pairs < 2 or 2.0 ** (1 - pairs) > alpha:
         return float("inf")
     normal = NormalDist()
-    z = normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(power)
-    return float(z * deviation / np.sqrt(WILCOXON_EFFICIENCY * pairs))
+    z, more = normal.inv_cdf(1 - alpha / 2), normal.inv_cdf(power)
+    by_seeds = (z + more) * deviation / math.sqrt(WILCOXON_EFFICIENCY * pairs)
+    if pictures is None:
+        return float(by_seeds)
+    of_runs = deviation / math.sqrt(pairs)
+    t = -special.stdtrit(pairs - 1, alpha / 2)
+    both = math.hypot(t * of_runs, z * pictures) + more * math.hypot(of_runs, pictures)
+    return float(max(by_seeds, both))
 
 
-def pairs_needed(difference: float, deviation: float, *, alpha: float, power: float = 0.8) -> int:
+def pairs_needed(
+    difference: float,
+    deviation: float,
+    *,
+    alpha: float,
+    power: float = 0.8,
+    pictures: float | None = None,
+) -> int:
     """Returns how many pairs would find a mean difference of that size; see `detectable`.
 
-    0 where there is no answer: without a deviation, or for no difference at all.
+    0 where there is no answer: without a deviation, for no difference at all, and for one that the
+    chance of the pictures hides from any number of pairs.
     """
     if not np.isfinite(deviation) or difference == 0:
         return 0
-    least = int(np.ceil(1 - np.log2(alpha)))
-    if deviation == 0:
-        return least
-    smallest = detectable(deviation, least, alpha=alpha, power=power)
-    return max(least, int(np.ceil(least * (smallest / abs(difference)) ** 2)))
+    options = {"alpha": alpha, "power": power, "pictures": pictures}
+    if abs(difference) <= detectable(deviation, 1 << 60, **options):
+        return 0
+    enough = least = int(np.ceil(1 - np.log2(alpha)))
+    while detectable(deviation, enough, **options) > abs(difference):
+        enough *= 2
+    few = max(least, enough // 2)  # the answer is between: δ falls with n
+    while few < enough:
+        middle = (few + enough) // 2
+        if detectable(deviation, middle, **options) > abs(difference):
+            few = middle + 1
+        else:
+            enough = middle
+    return enough

@@ -111,7 +111,7 @@ class Finding:
         corrected_null: `p_null`, corrected for the number of such tests.
         small: whether it is shown to be within ±m, whatever else it is.
         detectable: the least distance that this number of seeds finds 8 times of 10, corrected.
-        needed: seeds to find the distance that was seen.
+        needed: seeds to find the distance that was seen; 0: no number of them would do.
     """
 
     part: Part
@@ -250,13 +250,14 @@ def _judged(finding: Finding, corrected: float, p_null: float, tests: int) -> Fi
     else:
         far = sorted(float(x) for x in part.distance(np.array(ends)))
         found = verdicts.of_difference(corrected, *far, null=null)
-    alpha, seen = ALPHA / tests, float(part.distance(effect.mean))
+    seen = float(part.distance(effect.mean))
+    level = {"alpha": ALPHA / tests, "pictures": effect.pictures}
     return dataclasses.replace(
         finding,
         verdict=found,
         corrected=corrected,
         corrected_null=p_null,
         small=null,
-        detectable=paired.detectable(effect.deviation, effect.n, alpha=alpha),
-        needed=paired.pairs_needed(seen, effect.deviation, alpha=alpha),
+        detectable=paired.detectable(effect.deviation, effect.n, **level),
+        needed=paired.pairs_needed(seen, effect.deviation, **level),
     )

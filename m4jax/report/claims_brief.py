@@ -7,17 +7,17 @@ import numpy as np
 
 from m4jax.evaluation import paired
 from m4jax.evaluation.metrics import Metric
+from m4jax.report import claims_table
 from m4jax.report.claims import ByClaim, Claim, Finding
-from m4jax.report.claims_table import bounds, differs, heading, part_number, told, told_of
+from m4jax.report.claims_table import bounds, differs, heading, part_number, told, told_of, written
 from m4jax.report.style import shown
 from m4jax.report.verdicts import Verdict
 
 SIGNS: Mapping[Verdict, str] = {"supported": "✓", "contradicted": "✗", "no effect": "=",
                                 "undecided": "?", "not tested": "–"}  # fmt: skip
-KEY = (
-    "Each difference is of one contrast, in the order of the figure and of the details below: ✓ "
-    "supported, ✗ contradicted, = no effect beyond ±m, ? undecided."
-)
+ARROWS = {1: "↑", -1: "↓", 0: ""}
+ORDER: tuple[Verdict, ...] = ("supported", "no effect", "contradicted", "undecided", "not tested",
+                              "reported")  # fmt: skip
 
 
 class Told(NamedTuple):
@@ -27,11 +27,16 @@ class Told(NamedTuple):
         earlier: the verdict of an earlier study, in a few words.
         paper: what the paper says of it.
         first: what the earlier study said, in numbers.
+        halves: a short name for each thing that the claim says, and the numbers of its parts,
+            from 1; what is said of each follows from the findings.
+        scope: what the claim's title does not say of what it is about; "": nothing.
     """
 
     earlier: str
     paper: str
     first: str
+    halves: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    scope: str = ""
 
 
 def effect(metric: Metric, found: paired.Effect) -> str:
@@ -41,42 +46,127 @@ def effect(metric: Metric, found: paired.Effect) -> str:
 
 
 def table(claims: Sequence[Claim], by_claim: ByClaim, brief: Mapping[str, Told]) -> list[str]:
-    """Returns one line for each claim, as lines of Markdown.
+    """Returns one line for each claim, and how to read them, as lines of Markdown.
 
     `brief`: number of a claim -> what is told of it; empty: an earlier study is not told of.
     """
-    lines = ["| claim | | verdict | first study | differences in points [95%] |",
-             "| --- | --- | --- | --- | --- |"] if brief else [
-        "| claim | | verdict | differences in points [95%] |",
-        "| --- | --- | --- | --- |",
-    ]  # fmt: skip
+    middle = " first study |" if brief else ""
+    lines = [f"| claim | | verdict |{middle} contrasts: difference in points [95%] |",
+             f"| --- | --- | --- |{' --- |' if brief else ''} --- |"]  # fmt: skip
     for claim in claims:
-        findings = by_claim[claim.number]
+        findings, words = by_claim[claim.number], brief.get(claim.number)
         effects = [
-            f"{SIGNS[f.verdict] + ' ' if brief else ''}{heading(f.part.metric)} "
-            f"{effect(f.part.metric, f.effect)}{_sized(f)}"
-            for f in findings
-            if f.effect is not None and f.part.decides
+            _contrast(claim, place, finding)
+            for place, finding in enumerate(findings)
+            if finding.effect is not None and finding.part.decides
         ]
-        verdict = f"**{told_of(claim, findings)}**"
-        verdict += f" | {brief[claim.number].earlier}" if brief else ""
-        lines.append(f"| {claim.number} | {claim.text} | {verdict} | {'; '.join(effects)} |")
-    return [*lines, "", KEY] if brief else lines
+        text, cell = claim.text, f"**{told_of(claim, findings)}**"
+        if words:
+            text += f" *({words.scope})*" if words.scope else ""
+            cell = "<br>".join([cell, *halves(claim, findings, words)]) + f" | {words.earlier}"
+        lines.append(f"| {claim.number} | {text} | {cell} | {'<br>'.join(effects)} |")
+    return [*lines, "", *_key(claims, by_claim)]
 
 
-def paragraphs(claims: Sequence[Claim], by_claim: ByClaim, brief: Mapping[str, Told]) -> list[str]:
-    """Returns the figure of all claims and a paragraph for each; none if `brief` is empty."""
-    if not brief:
+def halves(claim: Claim, findings: Sequence[Finding], words: Told) -> list[str]:
+    """Returns which of the things that a claim says have which verdict; none if all are supported.
+
+    One text for each verdict, "undecided: it is enough (4.5; imprecise)" say, and without the
+    verdict if it is the only one. A thing whose parts differ stands in several.
+    """
+    told_apart = {finding.verdict for finding in findings}
+    if told_apart == {"supported"}:
         return []
+    texts = []
+    for verdict in ORDER:
+        names = []
+        for name, numbers in words.halves:
+            parts = [n for n in numbers if findings[n - 1].verdict == verdict]
+            if parts:
+                told_as = [part_number(claim.number, n - 1) for n in parts]
+                names.append(f"{name} ({'; '.join([', '.join(told_as), *_why(findings, parts)])})")
+        if names:
+            label = f"{verdict}: " if len(told_apart) > 1 else ""
+            texts.append(f"{label}{'; '.join(names)}")
+    return texts
+
+
+def _why(findings: Sequence[Finding], numbers: Sequence[int]) -> list[str]:
+    """Returns in which way parts, by their numbers from 1, are open; none if they aren't."""
+    leans = dict.fromkeys(claims_table.lean(findings[n - 1]) for n in numbers)
+    return [lean for lean in leans if lean]
+
+
+def _contrast(claim: Claim, place: int, finding: Finding) -> str:
+    """Returns a contrast's number, mark, mean and interval."""
+    sign = SIGNS[finding.verdict]
+    if finding.verdict == "undecided":
+        side, within = claims_table.sides(finding)
+        sign += ARROWS[side] + "≈" * within
+    metric = finding.part.metric
+    number = f"{part_number(claim.number, place)} {sign}"
+    return f"{number} {heading(metric)} {effect(metric, finding.effect)}{_sized(finding)}"
+
+
+def _key(claims: Sequence[Claim], by_claim: ByClaim) -> list[str]:
+    """Returns how to read the table; the kinds of contrasts are named by their numbers."""
+    parts = [
+        (part_number(claim.number, place), finding.part)
+        for claim in claims
+        for place, finding in enumerate(by_claim[claim.number])
+        if finding.part.decides
+    ]
+    equal = ", ".join(number for number, part in parts if part.expected == 0)
+    bounded = ", ".join(number for number, part in parts if part.margin)
+    lines = [
+        "How to read the last column:",
+        "",
+        "- A line is a contrast: its number, its mark, the mean difference, the 95% interval. "
+        "Marks: ✓ supported, ✗ contradicted, = no effect beyond ±m, ? undecided.",
+        "- Marks are corrected for the number of contrasts, intervals are not. So an interval may "
+        "exclude zero, and the contrast be undecided.",
+        "- Undecided is not “no effect”. ?↑ and ?↓ *lean*: the interval excludes zero on that side "
+        "(where there is a margin: excludes the margin), but not clearly enough. ?≈: the interval "
+        "is *within ±m*, but not clearly enough. ? alone is *imprecise*: neither can be said.",
+        "- ✓ says that there is a difference on the side of the claim, not that it exceeds m.",
+    ]
+    if equal:
+        lines.append(f"- Where the claim is “no difference” ({equal}), ✓ says: smaller than m.")
+    if bounded:
+        lines.append(
+            f"- Where it is “no loss” or “not above by more” ({bounded}), ✓ says: by less than m."
+        )
+    return lines
+
+
+def paragraphs(
+    claims: Sequence[Claim],
+    by_claim: ByClaim,
+    brief: Mapping[str, Told],
+    notes: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """Returns the figure of all claims and a paragraph for each, as lines of Markdown.
+
+    Args:
+        claims: of a study.
+        by_claim: their findings.
+        brief: number of a claim -> what is told of it.
+        notes: number of a claim -> sentences on what is reported beside it.
+    """
     lines = ["![every contrast with its interval, the margin and the verdict](figures/claims.png)"]
     for claim in claims:
         findings, words = by_claim[claim.number], brief[claim.number]
-        lines += [
-            "",
-            f"**{claim.number}. {claim.text}** *The paper:* {words.paper} *The first study:* "
-            f"{words.first} *The confirmation:* {told_of(claim, findings)}. "
-            f"{_said(claim, findings)} *Against it:* {_against(claim, findings)}",
-        ]
+        scope = f" *({words.scope[0].upper()}{words.scope[1:]}.)*" if words.scope else ""
+        fields = {
+            "The paper": words.paper,
+            "The first study": words.first,
+            "The confirmation": f"{told_of(claim, findings)}. {_said(claim, findings)}",
+            "Beside it, not tested": " ".join(notes.get(claim.number, ())),
+            "Against it": claim.limits,
+            "Seeds that say the opposite": _opposite(claim, findings),
+        }
+        told_as = " ".join(f"*{name}:* {text}" for name, text in fields.items() if text)
+        lines += ["", f"**{claim.number}. {claim.text}**{scope} {told_as}"]
     return lines
 
 
@@ -102,15 +192,17 @@ def _said(claim: Claim, findings: Sequence[Finding]) -> str:
         number = "no such runs" if finding.effect is None else (
             f"{heading(finding.part.metric)} {effect(finding.part.metric, finding.effect)}"
         )  # fmt: skip
-        others.append(f"{name} {told(finding)}: {finding.part.text} ({number})")
+        lean = claims_table.lean(finding)
+        verdict = f"{told(finding)}, {lean}" if lean else told(finding)
+        others.append(f"{name} {verdict}: {written(claim.parts, place)} ({number})")
     parts = [f"Supported: {'; '.join(supported)}"] if supported else []
     if len(supported) == len(counted) and not any("but" in name for name in supported):
         parts = [f"All of its {len(counted)} contrasts are supported"] if len(counted) > 1 else []
     return " ".join(f"{part}." for part in (*parts, *others))
 
 
-def _against(claim: Claim, findings: Sequence[Finding]) -> str:
-    """Returns the limits, and of the contrasts with a verdict the seeds that say the opposite."""
+def _opposite(claim: Claim, findings: Sequence[Finding]) -> str:
+    """Returns how many seeds are on the other side of contrasts with a verdict; "" if none is."""
     parts = []
     for place, finding in enumerate(findings):
         if finding.verdict not in ("supported", "contradicted") or not finding.part.expected:
@@ -119,6 +211,4 @@ def _against(claim: Claim, findings: Sequence[Finding]) -> str:
         other = int((far < 0).sum() if finding.verdict == "supported" else (far > 0).sum())
         if other:
             parts.append(f"{other} of {len(far)} in {part_number(claim.number, place)}")
-    return " ".join(
-        [claim.limits, *([f"Seeds that say the opposite: {', '.join(parts)}."] if parts else [])]
-    )
+    return f"{', '.join(parts)}." if parts else ""

@@ -1,5 +1,6 @@
 """`claims.md`: what the runs of a study say of each claim, in words and numbers."""
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -7,16 +8,12 @@ import numpy as np
 
 from m4jax.evaluation import paired
 from m4jax.evaluation.metrics import Metric
-from m4jax.report import claims_brief, contrasts, questions
+from m4jax.report import claims_brief, claims_levels, claims_power, claims_table, questions
 from m4jax.report.claims import ALPHA, ByClaim, Claim, Finding
-from m4jax.report.claims_table import heading, part_number, told, told_of
-from m4jax.report.contrasts import Runs
+from m4jax.report.claims_table import heading, part_number, told, told_of, written
 from m4jax.report.results import Results
 from m4jax.report.studies import Study
-from m4jax.report.style import display, number, shown
-
-SEEDS = (5, 10, 12, 20)  # of the power note
-NORMAL = 1.96  # quantile of the normal distribution, for 95% two-sided
+from m4jax.report.style import number, shown
 
 
 def markdown(results: Results, by_claim: ByClaim, study: Study, *, part: str = "") -> str:
@@ -36,23 +33,44 @@ def markdown(results: Results, by_claim: ByClaim, study: Study, *, part: str = "
         *([f"**Incomplete: {part}.**", ""] if part else []),
         f"What {count:,} models, trained with the seeds {_range(seeds)}, say of {study.subject}"
         f"{_registered(results)}",
-        "",
-        *claims_brief.table(study.claims, by_claim, study.brief),
     ]
-    if study.brief:
-        lines += ["", *claims_brief.paragraphs(study.claims, by_claim, study.brief)]
-    if study.beside:
-        lines += ["", *questions.section(results, study.beside)]
-    lines += ["", *_method(by_claim), *(x for text in study.history for x in ("", text))]
-    lines += ["", *_terms(study), "", *_levels(results, study)]
+    parts = _brief(results, by_claim, study) if study.brief else _plain(results, by_claim, study)
+    lines += [
+        *parts,
+        "",
+        *_figures(study),
+        "",
+        *claims_levels.section(results, study.metrics, study.columns),
+    ]
     for claim in study.claims:
         lines += ["", *_section(claim, by_claim[claim.number])]
     asked, before = study.asked
     lines += ["", *questions.markdown(results, study.questions, heading=asked, before=before)]
-    lines += [line for section in study.more for line in ("", *section(results))]
-    lines += ["", *_power(by_claim), ""]
+    lines += [line for section in study.more for line in ("", *section(results, by_claim))]
+    lines += ["", *claims_power.section(by_claim), ""]
     text = "\n".join([*lines, *_limits(results, study)]) + "\n"
     return text.replace("|AB|", r"\|AB\|").replace("|RB|", r"\|RB\|")  # else the cell would end
+
+
+def _plain(results: Results, by_claim: ByClaim, study: Study) -> list[str]:
+    """Returns the table of claims, how verdicts come about, and what words mean."""
+    lines = ["", *claims_brief.table(study.claims, by_claim, study.brief)]
+    if study.beside:
+        lines += ["", *questions.section(results, study.beside)]
+    lines += ["", *_method(by_claim), *(x for text in study.history for x in ("", text))]
+    return [*lines, "", *_terms(study, by_claim)]
+
+
+def _brief(results: Results, by_claim: ByClaim, study: Study) -> list[str]:
+    """Returns what readers with five minutes read: what words mean comes before they stand."""
+    notes = study.notes(results, by_claim) if study.notes else {}
+    lines = ["", study.background, "", *_terms(study, by_claim), "", "## The claims", ""]
+    lines += claims_brief.table(study.claims, by_claim, study.brief)
+    lines += [line for section in study.under_table for line in ("", *section(results, by_claim))]
+    lines += ["", "## The claims one by one", ""]
+    lines += claims_brief.paragraphs(study.claims, by_claim, study.brief, notes)
+    lines += ["", "## How the verdicts come about", "", *_method(by_claim)]
+    return [*lines, *(x for text in study.history for x in ("", text))]
 
 
 def _registered(results: Results) -> str:
@@ -71,6 +89,7 @@ def _range(seeds: Sequence[int]) -> str:
 def _method(by_claim: ByClaim) -> list[str]:
     """Returns how the verdicts come about."""
     every = [finding for findings in by_claim.values() for finding in findings]
+    count = claims_power.tests(by_claim)
     nulls = sum(bool(np.isfinite(finding.p_null)) for finding in every)
     return [
         "Each claim stands for one contrast or several: differences between runs that agree in all "
@@ -78,15 +97,18 @@ def _method(by_claim: ByClaim) -> list[str]:
         "not independent of each other. Points are percentage points. Intervals (95%) hold both "
         "the chance of the seeds and that of the evaluation pictures. p is the larger of two: that "
         "of Wilcoxon's signed-rank test over seeds, which takes the pictures as given, and that of "
-        f"the interval. It is two-sided and corrected by Holm for all {_count(by_claim)} "
-        "contrasts; *r* is the rank-biserial correlation (±1: all seeds have one sign). In "
-        "parentheses: the same contrast of a metric's size, whatever its sign.",
+        f"the interval. It is two-sided and corrected by Holm for all {count} "
+        "contrasts; p without the correction stands beside it in the tables below. *r* is the "
+        "rank-biserial correlation (±1: all seeds have one sign). In parentheses: the same "
+        "contrast of a metric's size, whatever its sign.",
         "",
         f"A contrast is *supported* or *contradicted* if the corrected p is below {ALPHA:g} and "
         "the interval is on that side. It has *no effect beyond ±m* if the whole interval is "
         "within ±m, the smallest difference that would matter, and both one-sided tests against "
-        f"±m have a p below {ALPHA:g}, corrected by Holm for the {nulls} contrasts that have an m; "
-        "*but within ±m* says that a difference is clear and yet too small to matter. Where the "
+        f"±m have a p below {ALPHA:g}, corrected by Holm for the {nulls} contrasts that have an m. "
+        f"These are two families of tests, each at {ALPHA:.0%}: together they may err in up to "
+        f"{2 * ALPHA:.0%} of studies. "
+        "*But within ±m* says that a difference is clear and yet too small to matter. Where the "
         "claim is that there is no difference, this is what supports it, and an interval wholly "
         "beyond ±m contradicts it. Else a contrast is "
         f"*undecided*, or *not tested* where there are so few seeds that no p below {ALPHA:g} "
@@ -94,42 +116,59 @@ def _method(by_claim: ByClaim) -> list[str]:
         "is), supported in part if some are, and contradicted if none is and one is contradicted "
         "(of what *can* happen: if all are). "
         "What is only *reported* tells a size and is not tested.",
+        *_twins(by_claim),
     ]
 
 
-def _terms(study: Study) -> list[str]:
-    """Returns what the words mean, as lines of Markdown."""
-    figures = "; ".join(f"`{name}`: {text}" for name, text in study.captions.items())
-    return ["## Terms", "", *(f"- {term}" for term in study.terms), "", f"Figures: {figures}."]
-
-
-def _levels(results: Results, study: Study) -> list[str]:
-    """Returns the table of the metrics' levels, of the default model."""
-    runs, lines = Runs(results), []
-    columns = {n: x for n, x in study.columns.items() if x["version"] in results.versions}
-    for metric in study.metrics:
-        by_version = [
-            runs.pairs(contrasts.single(levels, free=()), metric) for levels in columns.values()
-        ]
-        units = [set(pairs.units) for pairs in by_version if len(pairs.values)]
-        shared = set.intersection(*units) if units else set()
-        cells = [_level(metric, pairs.select(shared).values) for pairs in by_version]
-        if shared:
-            count = f"{_pictures(results, metric):,}"
-            lines.append(f"| {heading(metric)} | {' | '.join(cells)} | {len(shared)} | {count} |")
-    if not lines:
+def _twins(by_claim: ByClaim) -> list[str]:
+    """Says how alike contrasts are of which one is the same as the other but for its "with"."""
+    alike = []
+    for claim, findings in by_claim.items():
+        for place, (one, two) in enumerate(itertools.pairwise(findings)):
+            if written((one.part, two.part), 1) != two.part.text and one.effect and two.effect:
+                names = [part_number(claim, place + k) for k in (0, 1)]
+                alike.append((" and ".join(names), _correlation(one, two)))
+    if not alike:
         return []
-    heads = " | ".join(map(display, columns))
+    text = ", ".join(f"{names}: {number(r, 2)}" for names, r in alike)
     return [
-        "## Levels",
         "",
-        "Of the default model: mean over seeds, and in parentheses the standard deviation between "
-        "them; percent, RB and |AB| in points.",
-        "",
-        f"| | {heads} | seeds | pictures |",
-        f"| --- |{' --- |' * len(columns)} --- | --- |",
-        *lines,
+        f"Some contrasts are nearly one test. Such pairs correlate over seeds, {text}. So a "
+        "claim's marks are less evidence than they look.",
     ]
+
+
+def _correlation(one: Finding, two: Finding) -> float:
+    """Returns the correlation of two contrasts over the seeds that both have."""
+    shared = set(one.pairs.units) & set(two.pairs.units)
+    values = [finding.pairs.select(shared).values for finding in (one, two)]
+    return float(np.corrcoef(values)[0, 1]) if len(shared) > 2 else math.nan
+
+
+def _terms(study: Study, by_claim: ByClaim) -> list[str]:
+    """Returns what the words mean, as lines of Markdown."""
+    return ["## Terms", "", *(f"- {term}" for term in study.terms), *_margins(by_claim)]
+
+
+def _margins(by_claim: ByClaim) -> list[str]:
+    """Returns the smallest differences that would matter, by metric; none if there are none."""
+    by_size: dict[str, dict[str, None]] = {}
+    for finding in (finding for of in by_claim.values() for finding in of):
+        part = finding.part
+        if part.margin or part.smallest:
+            size = shown(part.metric, part.margin or part.smallest)
+            by_size.setdefault(size, {})[heading(part.metric)] = None
+    of_metrics = {size: ", ".join(f"*{name}*" for name in names) for size, names in by_size.items()}
+    sizes = "; ".join(f"{size} of {names}" for size, names in of_metrics.items())
+    if not sizes:
+        return []
+    return [f"- *m*: the smallest difference that would matter, in points: {sizes}."]
+
+
+def _figures(study: Study) -> list[str]:
+    """Returns what each figure shows, as lines of Markdown."""
+    figures = "; ".join(f"`{name}`: {text}" for name, text in study.captions.items())
+    return [f"Figures: {figures}."]
 
 
 def _limits(results: Results, study: Study) -> list[str]:
@@ -140,20 +179,6 @@ def _limits(results: Results, study: Study) -> list[str]:
         "",
         *(f"- {text}" for text in (*(study.testbed_limits if testbed else ()), *study.limits)),
     ]
-
-
-def _level(metric: Metric, values: np.ndarray) -> str:
-    if not len(values):
-        return "–"
-    spread = shown(metric, values.std(ddof=1)) if len(values) > 1 else "–"
-    return f"{shown(metric, values.mean(), sign=metric.signed)} ({spread})"
-
-
-def _pictures(results: Results, metric: Metric) -> int:
-    """Returns the number of pictures that a metric is of; 0 if there are no results."""
-    wanted = {"kind": "run", "metric": metric.name, "split": metric.split, "label": metric.label}
-    counts = results.select(**wanted)["n"]
-    return int(counts.max()) if len(counts) and math.isfinite(counts.max()) else 0
 
 
 def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
@@ -169,12 +194,13 @@ def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
     ]
     for place, finding in enumerate(findings):
         metric = finding.part.metric
-        text = f"{part_number(claim.number, place)} {finding.part.text}"
+        text = f"{part_number(claim.number, place)} {written(claim.parts, place)}"
         if finding.effect is None:
             lines.append(f"| {text} | no such runs | 0 | | | | | | not tested |")
             continue
         values = (finding.two_sided, finding.corrected, finding.p_null, finding.corrected_null)
-        tests = f"{' | '.join(map(_p, values))} | {told(finding)}"
+        lean = claims_table.lean(finding) if finding.verdict == "undecided" else ""
+        tests = f"{' | '.join(map(_p, values))} | {told(finding)}{', ' * bool(lean)}{lean}"
         lines.append(f"| {text} | {_cells(metric, finding.effect)} | {tests} |")
         if finding.size is not None:
             cells = _cells(metric, finding.size)
@@ -192,49 +218,6 @@ def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
 def _cells(metric: Metric, effect: paired.Effect) -> str:
     """Returns mean and interval, seeds and r, as cells of a table."""
     return f"{claims_brief.effect(metric, effect)} | {effect.n} | {number(effect.rank_biserial, 2)}"
-
-
-def _power(by_claim: ByClaim) -> list[str]:
-    """Returns the note on what other numbers of seeds could have shown."""
-    tests = _count(by_claim)
-    lines = [
-        "## What could have been seen",
-        "",
-        "The least distance from zero (or from the margin) that Wilcoxon's test finds 8 times of "
-        f"10, corrected for {tests} contrasts, given the spread of these seeds; – where so few "
-        "seeds can never reach the level. The last column is how many seeds it would take to find "
-        "the distance that was seen. Seeds do not make up for pictures: where the chance of the "
-        "pictures alone is as large as the distance, no number of them would do.",
-        "",
-        "| claim | contrast | distance seen | "
-        f"{' | '.join(f'{n} seeds' for n in SEEDS)} | seeds needed |",
-        f"| --- | --- | --- | {' | '.join('---' for _ in SEEDS)} | --- |",
-    ]
-    for claim_number, findings in by_claim.items():
-        for finding in findings:
-            effect, part = finding.effect, finding.part
-            if not finding.tested:
-                continue
-            cells = [shown(part.metric, _detectable(effect, n, tests)) for n in SEEDS]
-            seen = part.distance(effect.mean)
-            enough = abs(seen) > NORMAL * effect.pictures
-            needed = f"{finding.needed:,}" if enough else "more pictures"
-            distance = shown(part.metric, (part.expected or 1) * seen, sign=True)
-            lines.append(
-                f"| {claim_number} | {part.text} | {distance} | {' | '.join(cells)} | {needed} |"
-            )
-    return lines
-
-
-def _count(by_claim: ByClaim) -> int:
-    """Returns the number of tests in the family."""
-    return sum(finding.tested for findings in by_claim.values() for finding in findings)
-
-
-def _detectable(effect: paired.Effect, seeds: int, tests: int) -> float:
-    if not effect.deviation > 0:
-        return math.nan
-    return paired.detectable(effect.deviation, seeds, alpha=ALPHA / tests)
 
 
 def _p(value: float) -> str:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from m4jax.evaluation import paired
 from m4jax.evaluation.metrics import Metric
-from m4jax.report import claims, panels, style
+from m4jax.report import claims, panels, style, verdicts
 from m4jax.report.claims import ByClaim, Claim, Finding, Part
 from m4jax.report.results import Estimate, Rows
 
@@ -49,6 +49,48 @@ def told(finding: Finding) -> str:
     if finding.verdict == "no effect":
         return f"no effect beyond {m}"
     return f"{finding.verdict}, but within {m}" if differs(finding) else finding.verdict
+
+
+def written(parts: Sequence[Part], place: int) -> str:
+    """Returns what the part at a place, from 0, says.
+
+    "the same …" is written out by the part before that says it: "A is B" and "the same with C"
+    give "A is B, with C".
+    """
+    same, text = "the same ", parts[place].text
+    if not text.startswith(same) or not place:
+        return text
+    return f"{written(parts, place - 1)}, {text.removeprefix(same)}"
+
+
+def sides(finding: Finding) -> tuple[int, bool]:
+    """Returns on which side of zero, or of the margin, the interval lies, and whether within ±m."""
+    part, effect = finding.part, finding.effect
+    if effect is None:
+        return 0, False
+    bound = -part.expected * part.margin
+    return verdicts.sides(effect.low, effect.high, bound=bound, smallest=part.smallest)
+
+
+def lean(finding: Finding) -> str:
+    """Returns in which way a contrast without a verdict is open, "leans below zero" say; else "".
+
+    By its 95% interval, which is not corrected: it *leans* if the interval excludes zero (or the
+    margin); it may be *within* ±m; it is *imprecise* if neither can be said.
+    """
+    if finding.verdict not in ("undecided", "reported") or finding.effect is None:
+        return ""
+    part, (side, within) = finding.part, sides(finding)
+    told_as = []
+    if side:
+        bound = (
+            f"{style.shown(part.metric, -part.expected * part.margin)}" if part.margin else "zero"
+        )
+        claimed = {0: "", side: " as claimed"}.get(part.expected, " against the claim")
+        told_as.append(f"leans {'above' if side > 0 else 'below'} {bound}{claimed}")
+    if within:
+        told_as.append(f"within {bounds(part)}")
+    return " and ".join(told_as) or "imprecise"
 
 
 def differs(finding: Finding) -> bool:

@@ -1,6 +1,7 @@
 """Contrasts of runs: the same metric under other levels of some factors, all else being equal."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -58,12 +59,14 @@ class Pairs:
         deviations: [p, B], of the same over resamples of the pictures; [p, 0] if unknown.
         units: [p].
         runs: [p] ids of the runs that each is formed of.
+        degrees: of freedom of the chance of the pictures; see `paired.Effect`.
     """
 
     values: np.ndarray
     deviations: np.ndarray
     units: tuple[Unit, ...]
     runs: tuple[tuple[str, ...], ...]
+    degrees: float = math.inf
 
     @property
     def seeds(self) -> np.ndarray:
@@ -74,7 +77,7 @@ class Pairs:
         """Returns the pairs of some units."""
         rows = [i for i, unit in enumerate(self.units) if unit in units]
         chosen = (tuple(x[i] for i in rows) for x in (self.units, self.runs))
-        return Pairs(self.values[rows], self.deviations[rows], *chosen)
+        return Pairs(self.values[rows], self.deviations[rows], *chosen, self.degrees)
 
     def by_seed(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the means over the pairs of each seed, [s] and [s, B].
@@ -92,7 +95,8 @@ class Pairs:
     def effect(self) -> paired.Effect:
         """Returns the mean over seeds; see `by_seed`."""
         values, deviations = self.by_seed()
-        return paired.effect(values, deviations if deviations.shape[1] else None)
+        known = deviations if deviations.shape[1] else None
+        return paired.effect(values, known, degrees=self.degrees)
 
 
 def difference(

@@ -176,6 +176,8 @@ def worlds_quality(results: Results) -> Drawn | None:
     return comparisons.changes(results, lines, QUALITY, looks, title)
 
 
+_ABSENT = {"paper_2_top"}  # all runs have as many examples
+
 FIGURES = {
     "dose_response": dose_response,
     "filters": filters,
@@ -185,7 +187,7 @@ FIGURES = {
     "worlds": worlds,
     "worlds_quality": worlds_quality,
     "data_bias": figures.data_bias,
-    **figures_paper.FIGURES,
+    **{name: draw for name, draw in figures_paper.FIGURES.items() if name not in _ABSENT},
 }
 CAPTIONS = {  # in `claims.md`
     "claims": "every contrast with its margin and verdict",
@@ -197,5 +199,5 @@ CAPTIONS = {  # in `claims.md`
     "worlds": "data versions in both worlds",
     "worlds_quality": "what balancing changes of quality in both worlds",
     "data_bias": "bias of the training data",
-    **figures_paper.CAPTIONS,
+    **{name: text for name, text in figures_paper.CAPTIONS.items() if name not in _ABSENT},
 }

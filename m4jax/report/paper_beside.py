@@ -5,6 +5,7 @@ import math
 from m4jax.evaluation import metrics
 from m4jax.evaluation.metrics import Metric
 from m4jax.report import comparisons, figures_paper
+from m4jax.report.claims import ByClaim
 from m4jax.report.claims_table import heading
 from m4jax.report.results import Results, Rows
 from m4jax.report.style import shown
@@ -19,8 +20,9 @@ KNOWN = {  # figure -> what is known of the paper's
 }
 
 
-def section(results: Results) -> list[str]:
+def section(results: Results, by_claim: ByClaim) -> list[str]:
     """Returns a table of the paper's figures as lines of Markdown; none if there are none."""
+    del by_claim
     lines = []
     for name, known in KNOWN.items():
         drawn = figures_paper.FIGURES[name](results)

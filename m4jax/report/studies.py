@@ -3,12 +3,13 @@
 A grid's configuration names its own in `config.claims`; without one it is `DEFAULT`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from m4jax.errors import InputError, nearest
 from m4jax.evaluation.metrics import LEVELS, Metric
 from m4jax.report import (
+    confirmation_beside,
     confirmation_claims,
     confirmation_questions,
     confirmation_readings,
@@ -21,7 +22,7 @@ from m4jax.report import (
     study_questions,
     study_words,
 )
-from m4jax.report.claims import Claim
+from m4jax.report.claims import ByClaim, Claim
 from m4jax.report.claims_brief import Told
 from m4jax.report.contrasts import Levels
 from m4jax.report.figures import Draw
@@ -29,6 +30,7 @@ from m4jax.report.questions import Question
 from m4jax.report.results import Results
 
 DEFAULT = "ablation"
+Section = Callable[[Results, ByClaim], list[str]]  # lines of Markdown, none if there is nothing
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,13 @@ class Study:
         questions: beyond the claims, not tested.
         asked: heading of their section, and what it says before them.
         brief: number of a claim -> what is told of it to readers with five minutes; empty: the
-            report has no such part.
+            report has no such part, nor any of the next three.
+        background: what was trained, for readers who know nothing of it.
+        under_table: sections that belong to the table of claims.
+        notes: number of a claim -> sentences on what is reported beside it, given the findings.
         columns: of the table of levels, heading -> the levels of the runs.
         metrics: its lines.
-        more: sections of the study alone, each as lines of Markdown, none if there is nothing.
+        more: sections of the study alone.
         figures: name -> what draws it, beside that of the claims.
         captions: name -> what the figure shows.
     """
@@ -66,9 +71,12 @@ class Study:
     questions: tuple[Question, ...] = ()
     asked: tuple[str, str] = study_words.ASKED
     brief: Mapping[str, Told] = field(default_factory=dict)
+    background: str = ""
+    under_table: tuple[Section, ...] = ()
+    notes: Callable[[Results, ByClaim], Mapping[str, Sequence[str]]] | None = None
     columns: Mapping[str, Levels] = field(default_factory=lambda: study_words.COLUMNS)
     metrics: tuple[Metric, ...] = LEVELS
-    more: tuple[Callable[[Results], list[str]], ...] = ()
+    more: tuple[Section, ...] = ()
     figures: Mapping[str, Draw] = field(default_factory=lambda: figures_ablation.FIGURES)
     captions: Mapping[str, str] = field(default_factory=lambda: figures_ablation.CAPTIONS)
 
@@ -96,6 +104,9 @@ STUDIES = {
         questions=confirmation_questions.QUESTIONS,
         asked=confirmation_words.ASKED,
         brief=confirmation_words.BRIEF,
+        background=confirmation_words.BACKGROUND,
+        under_table=(confirmation_beside.levels, confirmation_readings.few_emoji),
+        notes=confirmation_beside.notes,
         columns=confirmation_questions.COLUMNS,
         metrics=confirmation_questions.METRICS,
         more=(

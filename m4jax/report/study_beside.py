@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from m4jax.evaluation.metrics import AB, RB, RB_SIZE
 from m4jax.report import contrasts, curves, study_words
+from m4jax.report.claims import ByClaim
 from m4jax.report.claims_table import heading
 from m4jax.report.contrasts import BALANCED, ORIGINAL, Contrast, Runs, difference
 from m4jax.report.questions import Question
@@ -72,8 +73,9 @@ def _beside(results: Results) -> Mapping[str, Contrast]:
     return lines
 
 
-def along(results: Results) -> list[str]:
+def along(results: Results, by_claim: ByClaim) -> list[str]:
     """Returns what RB does over the last checkpoints, as lines of Markdown; none if not known."""
+    del by_claim
     found = {m: curves.of_conditions(results, _ALONG, m) for m in (RB, RB_SIZE)}
     if any(set(of) != set(_ALONG) for of in found.values()):
         return []

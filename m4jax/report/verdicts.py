@@ -72,6 +72,26 @@ def of_equality(
     return "contradicted" if outside and corrected < ALPHA else "undecided"
 
 
+def sides(
+    low: float, high: float, *, bound: float = 0.0, smallest: float = 0.0
+) -> tuple[int, bool]:
+    """Returns what an interval says where the tests leave a contrast undecided.
+
+    Neither is corrected for the number of contrasts, and neither is a verdict.
+
+    Args:
+        low: lower end of the 95% interval of the difference; NaN: it says nothing.
+        high: its upper end.
+        bound: that the difference is tested against.
+        smallest: m; 0: there is none.
+
+    Returns:
+        side: 1 if the interval lies above the bound, −1 if below, 0 if it holds it.
+        within: whether it lies within ±m.
+    """
+    return int(low > bound) - int(high < bound), smallest > 0 and -smallest < low <= high < smallest
+
+
 def of_claim(parts: Sequence[Verdict], needs: Needs = "all") -> Verdict:
     """Returns the verdict on a claim, given those on its parts.
 

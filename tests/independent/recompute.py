@@ -240,7 +240,7 @@ def differing(folder: Path, found: Found, needs: Needs) -> tuple[int, list[str]]
         if row[name] != written(mine[name])
     ]
     text = (folder / "claims.md").read_text(encoding="utf-8")
-    said = dict(re.findall(r"^\| (\w+) \| .*? \| \*\*(.+?)\*\* \|", text, re.M))
+    said = dict(re.findall(r"^\| (\w+) \| .*? \| \*\*(.+?)\*\*", text, re.M))
     mine = of_claims(found, rows, needs)
     lines += [f"{k}: {said.get(k)}, recomputed {v}" for k, v in mine.items() if said.get(k) != v]
     return len(told) * len(PUBLISHED) + len(said), lines
