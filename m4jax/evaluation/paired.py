@@ -1,5 +1,6 @@
 """Differences between runs that differ in one thing alone: tests, intervals, effects, power."""
 
+import bisect
 import functools
 import math
 from collections.abc import Sequence
@@ -290,14 +291,10 @@ def pairs_needed(
     options = {"alpha": alpha, "power": power, "pictures": pictures}
     if abs(difference) <= detectable(deviation, 1 << 60, **options):
         return 0
-    enough = least = int(np.ceil(1 - np.log2(alpha)))
-    while detectable(deviation, enough, **options) > abs(difference):
-        enough *= 2
-    few = max(least, enough // 2)  # the answer is between: δ falls with n
-    while few < enough:
-        middle = (few + enough) // 2
-        if detectable(deviation, middle, **options) > abs(difference):
-            few = middle + 1
-        else:
-            enough = middle
-    return enough
+    few = least = int(np.ceil(1 - np.log2(alpha)))
+    while detectable(deviation, few, **options) > abs(difference):
+        few *= 2
+    between = range(max(least, few // 2), few)  # δ falls with n
+    return between.start + bisect.bisect_left(
+        between, True, key=lambda n: detectable(deviation, n, **options) <= abs(difference)
+    )

@@ -118,11 +118,13 @@ def _key(claims: Sequence[Claim], by_claim: ByClaim) -> list[str]:
     ]
     equal = ", ".join(number for number, part in parts if part.expected == 0)
     bounded = ", ".join(number for number, part in parts if part.margin)
+    untested = any(f.verdict == "not tested" for of in by_claim.values() for f in of)
     lines = [
         "How to read the last column:",
         "",
         "- A line is a contrast: its number, its mark, the mean difference, the 95% interval. "
-        "Marks: ✓ supported, ✗ contradicted, = no effect beyond ±m, ? undecided.",
+        "Marks: ✓ supported, ✗ contradicted, = no effect beyond ±m, ? undecided"
+        f"{', – not tested (too few seeds)' if untested else ''}.",
         "- Marks are corrected for the number of contrasts, intervals are not. So an interval may "
         "exclude zero, and the contrast be undecided.",
         "- Undecided is not “no effect”. ?↑ and ?↓ *lean*: the interval excludes zero on that side "

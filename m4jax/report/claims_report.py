@@ -15,6 +15,8 @@ from m4jax.report.results import Results
 from m4jax.report.studies import Study
 from m4jax.report.style import number, shown
 
+ALIKE = 0.9  # correlation over seeds from which two contrasts are called nearly one test
+
 
 def markdown(results: Results, by_claim: ByClaim, study: Study, *, part: str = "") -> str:
     """Returns the report on the claims as Markdown; the same results give the same text.
@@ -121,20 +123,21 @@ def _method(by_claim: ByClaim) -> list[str]:
 
 
 def _twins(by_claim: ByClaim) -> list[str]:
-    """Says how alike contrasts are of which one is the same as the other but for its "with"."""
+    """Says which contrasts of one claim and one metric are nearly the same over seeds."""
     alike = []
     for claim, findings in by_claim.items():
-        for place, (one, two) in enumerate(itertools.pairwise(findings)):
-            if written((one.part, two.part), 1) != two.part.text and one.effect and two.effect:
-                names = [part_number(claim, place + k) for k in (0, 1)]
-                alike.append((" and ".join(names), _correlation(one, two)))
+        tested = [(place, finding) for place, finding in enumerate(findings) if finding.tested]
+        for (i, one), (j, two) in itertools.combinations(tested, 2):
+            r = _correlation(one, two) if one.part.metric == two.part.metric else math.nan
+            if abs(r) >= ALIKE:
+                names = " and ".join(part_number(claim, place) for place in (i, j))
+                alike.append(f"{names}: {number(r, 2)}")
     if not alike:
         return []
-    text = ", ".join(f"{names}: {number(r, 2)}" for names, r in alike)
     return [
         "",
-        f"Some contrasts are nearly one test. Such pairs correlate over seeds, {text}. So a "
-        "claim's marks are less evidence than they look.",
+        "Some contrasts of a claim are nearly one test, so that its marks are less evidence than "
+        f"they look. Those that correlate over seeds by {ALIKE:g} or more: {', '.join(alike)}.",
     ]
 
 

@@ -123,6 +123,39 @@ def test_the_detectable_difference_is_found_about_as_often_as_said():
     assert paired.pairs_needed(delta, 1.0, alpha=0.05) == pytest.approx(n, abs=1)
 
 
+def test_the_detectable_difference_with_pictures_is_found_about_as_often_as_said():
+    rng, n, v, alpha = np.random.default_rng(1), 20, 0.25, 0.01
+    delta = paired.detectable(1.0, n, alpha=alpha, pictures=v)
+    assert delta > 1.2 * paired.detectable(1.0, n, alpha=alpha)
+    moved = np.tile(np.array([-v, v]), (n, 1))
+    found = []
+    for _ in range(600):
+        d = delta + rng.normal(size=n) + v * rng.normal()
+        found.append(2 * paired.greater(d, paired.effect(d, moved)) < alpha)
+    assert 0.74 < np.mean(found) < 0.86
+    options = {"alpha": alpha, "pictures": v}
+    assert paired.pairs_needed(delta, 1.0, **options) == n
+    for difference in (1.0, 0.9, 2.0):
+        needed = paired.pairs_needed(difference, 1.0, **options)
+        assert paired.detectable(1.0, needed, **options) <= difference
+        assert paired.detectable(1.0, needed - 1, **options) > difference
+    assert paired.pairs_needed(0.5, 1.0, **options) == 0  # hidden by the pictures
+    assert paired.pairs_needed(0.5, 1.0, alpha=alpha) > n
+
+
+def test_few_pictures_have_students_quantile():
+    rng = np.random.default_rng(2)
+    d, moved = rng.normal(0.5, 0.1, 40), np.tile(np.array([-0.1, 0.1]), (40, 1))
+    normal, few = paired.effect(d, moved), paired.effect(d, moved, degrees=9)
+    of_runs = stats.t.ppf(0.975, 39) * d.std(ddof=1) / np.sqrt(40)
+    half = np.hypot(of_runs, stats.t.ppf(0.975, 9) * 0.1)
+    assert few.high - few.mean == pytest.approx(half) and few.low < normal.low
+    p = paired.exceeds(few)
+    assert p > paired.exceeds(normal)
+    touching = paired.effect(d, moved, degrees=9, level=1 - 2 * p)
+    assert touching.low == pytest.approx(0, abs=1e-9)
+
+
 def test_the_interval_touches_a_bound_at_its_p():
     d = np.array([0.3, 0.1, 0.5, 0.2, 0.4, 0.6])
     moved = np.tile([0.05, -0.05], (6, 1))

@@ -1,7 +1,9 @@
 """Other readings of the registration: what they change, and that the report says so."""
 
 import dataclasses
+from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers import confirmation_results as made
 
@@ -12,6 +14,7 @@ from m4jax.report import claims, confirmation_readings
 from m4jax.report.confirmation_claims import CLAIMS
 
 SEEDS = confirmation.SEEDS[:6]
+EMBEDDINGS = Path(__file__).parents[2] / "results" / "confirmation" / "embeddings"
 OF_RB = {"4.3", "4.4", "A.3", "A.4"}
 OF_EQUALITY = {"5.4", "5.5", "C.1", "C.3", "C.4"}
 
@@ -23,12 +26,19 @@ def whole():
 
 
 @pytest.fixture(scope="module")
-def text(whole):
-    return "\n".join(confirmation_readings.section(whole))
+def by_claim(whole):
+    return claims.test(whole, CLAIMS)
+
+
+@pytest.fixture(scope="module")
+def text(whole, by_claim):
+    return "\n".join(confirmation_readings.section(whole, by_claim))
 
 
 def test_the_contrasts_that_were_promised_are_told_of(text):
-    first, second = text.split(confirmation_readings.SIZES)
+    first, second = text.partition(confirmation_readings.PICTURES)[0].split(
+        confirmation_readings.SIZES
+    )
     for part, names in ((first, OF_EQUALITY), (second, OF_RB)):
         told = {line.split()[1] for line in part.splitlines() if line[2:5] in OF_RB | OF_EQUALITY}
         assert told == names
@@ -44,8 +54,7 @@ def test_sizes_take_the_place_of_signs_and_nothing_else_changes():
             assert two.metric == (RB_SIZE if one.metric == RB else one.metric)
 
 
-def test_by_the_text_an_interval_beyond_m_contradicts_whatever_its_p(whole):
-    by_claim = claims.test(whole, CLAIMS)
+def test_by_the_text_an_interval_beyond_m_contradicts_whatever_its_p(by_claim):
     one = by_claim["C"][0]
     beyond = one.effect._replace(mean=0.02, low=0.006, high=0.034)
     found = dataclasses.replace(one, effect=beyond, verdict="undecided", corrected=0.2)
@@ -58,8 +67,7 @@ def test_by_the_text_an_interval_beyond_m_contradicts_whatever_its_p(whole):
     assert any("C.1" in line and "| contradicted: mean |AB| +2.0" in line for line in lines)
 
 
-def test_a_verdict_that_only_the_correction_changes_is_told_of(whole):
-    by_claim = claims.test(whole, CLAIMS)
+def test_a_verdict_that_only_the_correction_changes_is_told_of(by_claim):
     other = {k: list(of) for k, of in by_claim.items()}
     changed = "undecided" if by_claim["2"][1].verdict != "undecided" else "supported"
     other["2"][1] = dataclasses.replace(other["2"][1], verdict=changed)
@@ -70,4 +78,53 @@ def test_a_verdict_that_only_the_correction_changes_is_told_of(whole):
 
 def test_a_study_without_runs_has_no_such_section():
     empty = made.table(SEEDS[:1], data=False)
-    assert confirmation_readings.section(empty) == []
+    of_none = claims.test(empty, CLAIMS)
+    assert confirmation_readings.section(empty, of_none) == []
+    assert confirmation_readings.few_emoji(empty, of_none) == []
+
+
+def test_what_changes_alike_is_told_together(by_claim):
+    other = {k: list(of) for k, of in by_claim.items()}
+    for place in (0, 1):
+        assert by_claim["2"][place].verdict == by_claim["2"][0].verdict
+        changed = "contradicted" if by_claim["2"][0].verdict == "undecided" else "undecided"
+        other["2"][place] = dataclasses.replace(other["2"][place], verdict=changed)
+    assert f"2.1, 2.2 would be *{changed}*" in confirmation_readings._changes(by_claim, other)
+
+
+def test_sizes_take_part_in_one_family_with_all_others(whole, by_claim):
+    sized = confirmation_readings.sized(whole, by_claim)
+    afresh = claims.test(whole, tuple(map(confirmation_readings.of_sizes, CLAIMS)))
+    for number, findings in afresh.items():
+        for one, two in zip(findings, sized[number], strict=True):
+            assert (one.verdict, one.effect) == (two.verdict, two.effect)
+            assert one.corrected == pytest.approx(two.corrected, nan_ok=True)
+
+
+@pytest.mark.parametrize("change", [confirmation_readings.wider, confirmation_readings.student])
+def test_fewer_emoji_widen_every_interval_and_move_no_mean(by_claim, change):
+    other = confirmation_readings.again(by_claim, change)
+    for number, findings in by_claim.items():
+        for one, two in zip(findings, other[number], strict=True):
+            assert two.effect.mean == one.effect.mean
+            assert two.effect.low < one.effect.low and two.effect.high > one.effect.high
+            assert not two.two_sided < one.two_sided  # NaN: reported
+
+
+def test_few_emoji_are_counted_as_in_the_pictures():
+    (path, *_) = sorted(EMBEDDINGS.glob("*.npz"))
+    with np.load(path, allow_pickle=False) as kept:
+        for split, emoji in confirmation_readings.EMOJI.items():
+            group = kept[f"{split}/group"]
+            if split == "faces":  # resampled within each gender
+                for gender in (0, 1):
+                    assert len(np.unique(group[kept["faces/gender"] == gender])) == emoji
+            else:
+                assert len(np.unique(group)) == emoji, split
+    asked = {part.metric.split for claim in CLAIMS for part in claim.parts}
+    assert asked <= set(confirmation_readings.EMOJI)
+
+
+def test_what_hangs_on_few_emoji_stands_beneath_the_table(whole, by_claim):
+    (line,) = confirmation_readings.few_emoji(whole, by_claim)
+    assert "1.2 times as wide" in line and "Student's t" in line and "#other-readings" in line
