@@ -74,12 +74,12 @@ def few_emoji(results: Results, by_claim: ByClaim) -> list[str]:
         names = [
             c.number for c in CLAIMS if told(c, by_claim[c.number]) != told(c, other[c.number])
         ]
-        changed = f"claims {', '.join(names)} would have other verdicts"
-        parts.append(f"taken {name}, {changed if names else 'no claim would have another verdict'}")
+        changed = f"claims {', '.join(names)}" if names else "no claim"
+        parts.append(f"taken {name}, of {changed}")
     return [
         "**What the verdicts hang on.** All seeds ask about the same few emoji (10 of faces for "
-        f"each gender). With the emoji's part of intervals and p {'; '.join(parts)}. See [other "
-        "readings](#other-readings).",
+        "each gender). To reckon more strictly with their chance would change verdicts: "
+        f"{'; '.join(parts)}. See [other readings](#other-readings).",
     ]
 
 
@@ -87,9 +87,7 @@ def _few(by_claim: ByClaim) -> Mapping[str, ByClaim]:
     """Returns the findings by both stricter ways to reckon with few emoji."""
     return {
         f"{WIDER:g} times as wide": again(by_claim, wider),
-        "by Student's t, of a degree of freedom less than there are emoji": again(
-            by_claim, student
-        ),
+        "by Student's t, with one degree of freedom less than emoji": again(by_claim, student),
     }
 
 

@@ -29,14 +29,18 @@ TERMS = (
     "that show no occupation; *mean |AB|*: the mean of its size over 22 occupations; *r*: its "
     "correlation with that of the data.",
     "*original*: the data as they are; *balanced*: chosen by the weights of M4, the paper's "
-    "algorithm, so that gender goes with no occupation and no thing; *oracle*: another world, "
-    "in which everything is at parity; *subsample*: as many examples as balancing keeps, at "
-    "random; *proxies*: single kinds of things balanced, too.",
+    "algorithm, so that gender goes with no occupation and no thing; *oracle*: another world, at "
+    "parity: men and women are equally many, and neither goes with anything; *subsample*: as many "
+    "examples as balancing keeps, at random; *proxies*: single kinds of things balanced, too.",
     "*last 10%*: balanced in the last tenth of training alone; *original in last 10%*: balanced "
     "before it; *own rate*: with a warm-up and a decay of the learning rate for that part.",
     "*strong*: the usual world, in which balancing keeps half; *mild*: one in which it keeps nine "
     "tenths, as in the paper; *noisy*: 30% of the captions are exchanged; *filter*: drops the "
-    "pairs that a small model scores lowest; *caps*: at most so many examples of each concept.",
+    "pairs that a small model, the scorer, likes least (*perfect*: just the exchanged ones; "
+    "*shuffled*: the same marks, permuted among pairs of the same labels).",
+    "*caps*: MetaCLIP's rule, at most so many examples of a concept; *quadratic*, *kl*, "
+    "*keep_most*: what the weights minimise; *XS/16*, *S/16* (the default), *M/16*: 0.07, 0.26 and "
+    "0.77 million parameters.",
     "*things*, *occupations*, *gender*: zero-shot accuracy; *R@50*: recall at 50 among 2,944 "
     "pairs; all on drawings that training has seen in no tone.",
 )

@@ -103,8 +103,15 @@ def test_sizes_take_part_in_one_family_with_all_others(whole, by_claim):
 
 @pytest.mark.parametrize("change", [confirmation_readings.wider, confirmation_readings.student])
 def test_fewer_emoji_widen_every_interval_and_move_no_mean(by_claim, change):
-    other = confirmation_readings.again(by_claim, change)
-    for number, findings in by_claim.items():
+    rng = np.random.default_rng(0)
+
+    def with_pictures(finding):
+        shape = len(finding.pairs.values), 50
+        return dataclasses.replace(finding.pairs, deviations=rng.normal(0, 0.02, shape))
+
+    one_way = confirmation_readings.again(by_claim, with_pictures)
+    other = confirmation_readings.again(one_way, change)
+    for number, findings in one_way.items():
         for one, two in zip(findings, other[number], strict=True):
             assert two.effect.mean == one.effect.mean
             assert two.effect.low < one.effect.low and two.effect.high > one.effect.high
