@@ -4,7 +4,8 @@ r"""The confirmation: a registered study, run seed by seed, shown by none of its
 
 does what is missing and shows no result. Interrupted, the same command goes on; the results of
 every whole seed are kept in `--out`, so that the workdir may go. `--action=gather` keeps those of
-the seeds that are whole by now, while runs go on; `--action=plan` says what it costs.
+the seeds that are whole by now, while runs go on, and says how many runs the others lack.
+`--action=plan` says what is still to be done, and what it costs.
 
 `--action=report`, once all seeds are whole, writes `claims.md`, `figures` and `tables` into `--out`
 from the results that are kept there. It refuses results of another registration, and less than all
@@ -17,7 +18,6 @@ by their ids, and writes `tables/again.csv`: how far each metric is from what is
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 from rich.console import Console
@@ -25,7 +25,7 @@ from rich.console import Console
 from experiments import command
 from m4jax.errors import InputError
 from m4jax.grid import again, cost, registered
-from m4jax.grid.cells import expand, levels
+from m4jax.grid.registered import Registered
 from m4jax.run.state import Layout
 
 _ACTIONS = ("run", "gather", "plan", "report", "again")
@@ -41,59 +41,58 @@ _OUT = flags.DEFINE_string("out", "results/confirmation", "Where results and rep
 
 def main(console: Console) -> int:
     """Carries out the action; 0 only if nothing is missing."""
-    grid, registration = registered.split(command.config())
-    out = Path(_OUT.value).absolute()
+    study = registered.of(command.config(), Path(_OUT.value).absolute())
     if _ACTION.value == "report":
-        return _report(grid, registration, out, console)
+        return _report(study, console)
     layout = Layout(command.workdir())
     workers = _WORKERS.value or command.default_workers()
     if _ACTION.value == "again":
-        return _again(grid, registration, layout, out, workers=workers, console=console)
-    todo = registered.missing(grid, out)
-    cells = expand(grid | {"seeds": tuple(todo)}) if todo else []
+        return _again(study, layout, workers, console)
     if _ACTION.value == "plan":
+        cells = study.cells(study.missing)
         if not cells:
-            raise InputError(f"{out}: all seeds are there; nothing is left to be planned")
+            raise InputError(f"{study.out}: all seeds are there; nothing is left to be planned")
         return cost.show(cells, layout, workers=workers, console=console)
     failed = 0
     if _ACTION.value == "gather":
-        registered.gather(cells, levels(grid), registration, layout, out)
+        left = registered.gather(study, study.cells(study.missing), layout)
+        _tell_of_left(left, console)
     else:
-        failed = registered.run(grid, registration, layout, out, workers=workers, console=console)
-    absent = registered.missing(grid, out)
-    console.print(f"{len(grid['seeds']) - len(absent)} of {len(grid['seeds'])} seeds are whole")
-    return int(bool(failed or absent))
+        failed = registered.run(study, layout, workers=workers, console=console)
+    console.print(f"{len(study.whole)} of {len(study.grid['seeds'])} seeds are whole")
+    return int(bool(failed or study.missing))
 
 
-def _report(grid: Mapping[str, Any], registration: str, out: Path, console: Console) -> int:
+def _tell_of_left(left: Mapping[int, int], console: Console) -> None:
+    """Says which seeds were not gathered, since runs of them are still to be done."""
+    lacking = [f"{seed}: {count}" for seed, count in left.items() if count]
+    if lacking:
+        console.print(
+            "Only whole seeds are gathered. Runs that are still to be done, by seed: "
+            f"{', '.join(lacking)}"
+        )
+
+
+def _report(study: Registered, console: Console) -> int:
     """Writes the report; returns 0."""
     from m4jax.report import show, studies  # here: importing what draws takes seconds
 
-    whole = registered.read(grid, registration, out, ended=_ENDED.value)
-    total, absent = len(grid["seeds"]), len(registered.missing(grid, out))
-    part = f"{total - absent} of {total} seeds, no more could be run" if absent else ""
-    study = grid.get("claims") or studies.DEFAULT
-    show.registered(whole, out, console, study=study, part=part)
+    whole = registered.read(study, ended=_ENDED.value)
+    there, total = len(study.whole), len(study.grid["seeds"])
+    part = f"{there} of {total} seeds, no more could be run" if there < total else ""
+    told = study.grid.get("claims") or studies.DEFAULT
+    show.registered(whole, study.out, console, study=told, part=part)
     return 0
 
 
-def _again(
-    grid: Mapping[str, Any],
-    registration: str,
-    layout: Layout,
-    out: Path,
-    *,
-    workers: int,
-    console: Console,
-) -> int:
+def _again(study: Registered, layout: Layout, workers: int, console: Console) -> int:
     """Runs some cells again and says how far they are from what is kept; returns 0."""
     from m4jax.report import results
 
     rows = again.run(
-        grid, registration, layout, out,
-        count=_CELLS.value, draw=_DRAW.value, workers=workers, console=console,
-    )  # fmt: skip
-    path = out / "tables" / "again.csv"
+        study, layout, count=_CELLS.value, draw=_DRAW.value, workers=workers, console=console
+    )
+    path = study.out / "tables" / "again.csv"
     results.write_csv(path, rows)
     numbers, equal = (sum(row[name] for row in rows) for name in ("numbers", "equal"))
     worst = max(rows, key=lambda row: row["largest"])

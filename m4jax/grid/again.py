@@ -1,15 +1,15 @@
 """Some runs of a registered study run once more, and their numbers beside those that are kept."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
 from m4jax.errors import InputError
-from m4jax.grid import collect, directory, registered, study
-from m4jax.grid.cells import Cell, expand, levels
+from m4jax.grid import collect, directory, study
+from m4jax.grid.cells import Cell, levels
+from m4jax.grid.registered import Registered
 from m4jax.report.results import Rows
 from m4jax.run.state import Layout
 
@@ -29,23 +29,19 @@ def choose(cells: Sequence[Cell], *, count: int, draw: int) -> list[Cell]:
 
 
 def run(
-    config: Mapping[str, Any],
-    registration: str,
+    registered: Registered,
     layout: Layout,
-    out: Path,
     *,
     count: int,
     draw: int,
     workers: int,
     console: Console,
 ) -> Rows:
-    """Runs some cells of seeds that are kept in `out` again; see `compare`.
+    """Runs some cells of seeds that are kept again; see `compare`.
 
     Args:
-        config: of the grid, without its registration.
-        registration: hash of the text.
+        registered: the study.
         layout: of the runs: a directory of their own, else they are not run but found there.
-        out: where the results of each seed are kept.
         count: how many cells.
         draw: seed by which they are drawn.
         workers: number of worker processes.
@@ -54,15 +50,13 @@ def run(
     Raises:
         InputError: if a run failed, or what is kept is of another registration.
     """
-    whole = [seed for seed in config["seeds"] if registered.part(out, seed).exists()]
-    cells = expand(dict(config) | {"seeds": tuple(whole)}) if whole else []
-    cells = choose(cells, count=count, draw=draw)
+    cells = choose(registered.cells(registered.whole), count=count, draw=draw)
     directory.enter(cells, layout)
     if study.work(cells, layout, workers, console):
         raise InputError(f"{layout.root}: not all of the {count} runs are done; see above")
-    found = collect.rows(cells, levels(config), layout, pooled=False)
+    found = collect.rows(cells, levels(registered.grid), layout, pooled=False)
     runs = {cell.config.id for cell in cells}
-    kept = _kept({cell.seed for cell in cells}, registration, out)
+    kept = _kept({cell.seed for cell in cells}, registered)
     return compare(
         [row for row in kept if row["run_id"] in runs],
         [row for row in found if row["kind"] == "run"],
@@ -106,10 +100,10 @@ def _difference(one: float, other: float) -> float:
     return 0.0 if np.isfinite(one) == np.isfinite(other) else float("inf")
 
 
-def _kept(seeds: set[int], registration: str, out: Path) -> Iterator[Mapping[str, Any]]:
+def _kept(seeds: set[int], registered: Registered) -> Iterator[Mapping[str, Any]]:
     """Yields the rows of runs of seeds that are kept."""
     for seed in sorted(seeds):
-        runs = registered.kept(out, seed, registration).select(kind="run")
+        runs = registered.kept(seed).select(kind="run")
         columns = [runs[name].tolist() for name in (*KEY, "value")]
         for values in zip(*columns, strict=True):
             yield dict(zip((*KEY, "value"), values, strict=True))

@@ -1,11 +1,12 @@
 """What a study costs (`--action=plan`): examples, FLOPs, and time from rates measured here."""
 
 import dataclasses
+import functools
 import os
 import platform
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,6 +105,7 @@ def show(
     return 0
 
 
+@functools.cache
 def shape(config: RunConfig) -> str:
     """Returns the name of what determines how fast a run is."""
     steps = config.train.warmup_steps + 1
@@ -251,24 +253,26 @@ def _table(
     flops_per_second: float,
 ) -> Table:
     """Returns a row for each study, and one for all cells."""
+    todo = {cell.config.id for cell in missing}
     table = Table("study", "runs", "done", "examples left", "FLOPs left",
                   f"hours of one {'device' if flops_per_second else 'process'}")  # fmt: skip
     studies = dict.fromkeys(name for cell in cells for name in cell.studies)
     for study in studies:
         part = [cell for cell in cells if study in cell.studies]
-        table.add_row(text(study), *_row(part, missing, rates, flops_per_second))
+        table.add_row(text(study), *_row(part, todo, rates, flops_per_second))
     table.add_section()
-    table.add_row("all, shared runs once", *_row(cells, missing, rates, flops_per_second))
+    table.add_row("all, shared runs once", *_row(cells, todo, rates, flops_per_second))
     return table
 
 
 def _row(
     cells: Sequence[Cell],
-    missing: Sequence[Cell],
+    todo: Container[str],
     rates: Mapping[str, Rate],
     flops_per_second: float,
 ) -> list[str]:
-    configs = [cell.config for cell in cells if cell in missing]
+    """Returns the cost of those of the cells whose ids are in `todo`."""
+    configs = [cell.config for cell in cells if cell.config.id in todo]
     cost = total(configs, rates, flops_per_second)
     return [
         str(len(cells)),

@@ -5,6 +5,7 @@ Every seed has a file of its own, `seeds/<seed>.parquet`, written when its last 
 kept when the directory of the runs is gone: a seed that has one is not run again.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,51 @@ FIELD = "registration"  # of the configuration: the path of the text
 LEAST = 12  # seeds of a study that had to end; see the stopping rule of the confirmation's text
 
 
-def split(config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """Returns a registered grid's configuration without its registration, and the text's hash.
+@dataclasses.dataclass(frozen=True)
+class Registered:
+    """A registered study.
+
+    Attributes:
+        grid: its configuration, without its registration.
+        registration: hash of the text.
+        out: where the results of each seed are kept.
+    """
+
+    grid: Mapping[str, Any]
+    registration: str
+    out: Path
+
+    @property
+    def missing(self) -> list[int]:
+        """The seeds that have no results in `out`."""
+        return [seed for seed in self.grid["seeds"] if not self.part(seed).exists()]
+
+    @property
+    def whole(self) -> list[int]:
+        """The seeds that have."""
+        return [seed for seed in self.grid["seeds"] if self.part(seed).exists()]
+
+    def part(self, seed: int) -> Path:
+        """Returns where the results of a seed lie."""
+        return self.out / "seeds" / f"{seed}.parquet"
+
+    def cells(self, seeds: Sequence[int]) -> list[Cell]:
+        """Returns the runs of some of its seeds."""
+        return expand(dict(self.grid) | {"seeds": tuple(seeds)}) if seeds else []
+
+    def kept(self, seed: int) -> Results:
+        """Returns the results of a seed; raises `InputError` for those of another registration."""
+        found = results.read(self.part(seed))
+        if found.registration != self.registration:
+            raise InputError(
+                f"{self.part(seed)}: its runs were made under another registration "
+                f"({found.registration[:12] or 'none'}, not {self.registration[:12]})"
+            )
+        return found
+
+
+def of(config: Mapping[str, Any], out: Path) -> Registered:
+    """Returns the study of a configuration whose field `registration` names the text.
 
     Raises:
         InputError: if there is no such field or no such file.
@@ -35,125 +79,91 @@ def split(config: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         raise InputError(
             f"config.{FIELD}: expected the file by which the study is registered, got {str(path)!r}"
         )
-    return grid, files.sha256(path)
+    return Registered(grid, files.sha256(path), out)
 
 
-def missing(config: Mapping[str, Any], out: Path) -> list[int]:
-    """Returns the seeds of a grid that have no results in `out`."""
-    return [seed for seed in config["seeds"] if not part(out, seed).exists()]
-
-
-def part(out: Path, seed: int) -> Path:
-    """Returns where the results of a seed lie."""
-    return out / "seeds" / f"{seed}.parquet"
-
-
-def run(
-    config: Mapping[str, Any],
-    registration: str,
-    layout: Layout,
-    out: Path,
-    *,
-    workers: int,
-    console: Console,
-) -> int:
+def run(registered: Registered, layout: Layout, *, workers: int, console: Console) -> int:
     """Does what is missing, seed by seed, and gathers the finished ones; shows no result.
 
     Args:
-        config: of the grid, without its registration.
-        registration: hash of the text.
-        layout: of the runs.
-        out: where the results of each seed are kept.
+        registered: the study.
+        layout: of its runs.
         workers: number of worker processes.
         console: where progress is shown.
 
     Returns:
         How many tasks and runs failed.
     """
-    todo = missing(config, out)
-    if not todo:
+    cells = registered.cells(registered.missing)
+    if not cells:
         return 0
-    cells = expand(dict(config) | {"seeds": tuple(todo)})
     directory.enter(cells, layout)
     try:
         return study.work(cells, layout, workers, console, by_seed=True)
     finally:  # also where it was interrupted: what is whole outlives the workdir
         with stopping.saving():
-            gather(cells, levels(config), registration, layout, out)
+            gather(registered, cells, layout)
 
 
-def gather(
-    cells: Sequence[Cell],
-    order: Mapping[str, Sequence[str]],
-    registration: str,
-    layout: Layout,
-    out: Path,
-) -> list[int]:
-    """Writes the results of every seed of which all runs are done; returns these seeds."""
+def gather(registered: Registered, cells: Sequence[Cell], layout: Layout) -> dict[int, int]:
+    """Writes the results of every seed of which all runs are done.
+
+    Args:
+        registered: the study.
+        cells: its runs that are to be looked at, all of a seed.
+        layout: where they lie.
+
+    Returns:
+        Seed ↦ how many of its runs are still to be done; 0 of those that were written.
+    """
     by_seed: dict[int, list[Cell]] = {}
     for cell in cells:
         by_seed.setdefault(cell.seed, []).append(cell)
-    whole = [
-        seed
+    left = {
+        seed: sum(not is_done(cell.config, layout) for cell in of_seed)
         for seed, of_seed in by_seed.items()
-        if all(is_done(cell.config, layout) for cell in of_seed)
-    ]
-    for seed in whole:
-        rows = collect.rows(by_seed[seed], order, layout, pooled=False)
+    }
+    for seed in (seed for seed in left if not left[seed]):
+        rows = collect.rows(by_seed[seed], levels(registered.grid), layout, pooled=False)
         rows = [row | {"seed": seed} if row["kind"] == "data" else row for row in rows]
-        path = part(out, seed)
+        path = registered.part(seed)
         path.parent.mkdir(parents=True, exist_ok=True)
         how = dict(study.evaluations(by_seed[seed]))
-        results.write(path, rows, order, how, registration)
-    return whole
+        results.write(path, rows, levels(registered.grid), how, registered.registration)
+    return left
 
 
-def kept(out: Path, seed: int, registration: str) -> Results:
-    """Returns the results of one seed; raises `InputError` if they carry another registration."""
-    found = results.read(part(out, seed))
-    if found.registration != registration:
-        raise InputError(
-            f"{part(out, seed)}: its runs were made under another registration "
-            f"({found.registration[:12] or 'none'}, not {registration[:12]})"
-        )
-    return found
-
-
-def read(
-    config: Mapping[str, Any], registration: str, out: Path, *, ended: bool = False
-) -> Results:
+def read(registered: Registered, *, ended: bool = False) -> Results:
     """Returns the results of all seeds.
 
     Args:
-        config: of the grid, without its registration.
-        registration: hash of the text.
-        out: where the results of each seed are kept.
+        registered: the study.
         ended: whether no more seeds can be run, so that `LEAST` of them are enough.
 
     Raises:
         InputError: if a seed is missing, or its results carry another registration, or are of
             other runs than the configuration's.
     """
-    absent = missing(config, out)
-    whole = [seed for seed in config["seeds"] if seed not in absent]
+    absent, whole = registered.missing, registered.whole
     if absent and not (ended and len(whole) >= LEAST):
         rule = f"and {LEAST} at least are needed" if ended else "when all of them are there"
         raise InputError(
-            f"{out}: {len(absent)} of {len(config['seeds'])} seeds are missing, {absent[0]} for "
-            f"one; a registered study is looked at once, {rule}"
+            f"{registered.out}: {len(absent)} of {len(absent) + len(whole)} seeds are missing, "
+            f"{absent[0]} for one; a registered study is looked at once, {rule}"
         )
     wanted: dict[int, set[str]] = {}
-    for cell in expand(dict(config) | {"seeds": tuple(whole)}):
+    for cell in registered.cells(whole):
         wanted.setdefault(cell.seed, set()).add(cell.config.id)
     parts = []
     for seed in whole:
-        found = kept(out, seed, registration)
+        found = registered.kept(seed)
         runs = set(found.select(kind="run")["run_id"].tolist())
         if runs != wanted[seed]:
             raise InputError(
-                f"{part(out, seed)}: expected the {len(wanted[seed])} runs of the configuration, "
-                f"got {len(runs & wanted[seed])} of them and {len(runs - wanted[seed])} others; "
-                "name the configuration that they were made with"
+                f"{registered.part(seed)}: expected the {len(wanted[seed])} runs of the "
+                f"configuration, got {len(runs & wanted[seed])} of them and "
+                f"{len(runs - wanted[seed])} others; name the configuration that they were made "
+                "with"
             )
         parts.append(found)
     return results.join(parts)

@@ -1,6 +1,7 @@
 """Runs of a grid that share their first steps (`training.forks`): who leaves them to whom."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 from m4jax.grid.pool import Task
@@ -69,6 +70,7 @@ def shared_steps(giver: RunConfig, taker: RunConfig) -> int:
     return max((step for step in giver.train.share_at or () if step <= last), default=0)
 
 
+@functools.cache
 def _versions(config: RunConfig) -> list[tuple[int, str | None]]:
     """Returns from which step on which weights act, as `run.train.stages` has them."""
     if config.balance is None:
@@ -84,6 +86,7 @@ def _rank(config: RunConfig) -> tuple[int, bool]:
     return len(_versions(config)), config.train.restart_at is not None
 
 
+@functools.cache
 def _name(config: RunConfig) -> str:
     """Returns what two runs with the same first steps have in common, besides their data."""
     train = plain(config.train, checkpoint_every=1)

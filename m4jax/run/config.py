@@ -154,7 +154,7 @@ class RunConfig:
         """The version of the streams in names; None: nothing is drawn, or from the first."""
         return max(self._drawn_by - {streams.FIRST}, default=None)
 
-    @property
+    @functools.cached_property
     def weights_id(self) -> str | None:
         """The name of the run's weights: a hash of all that they follow from."""
         if not self.weighted:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import typing
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -13,7 +12,7 @@ from jax.sharding import Mesh
 from m4jax.data.encoded import EncodedPictures
 from m4jax.errors import InputError, nearest
 from m4jax.models import check_tokens
-from m4jax.settings import convert
+from m4jax.settings import convert, types_of
 from m4jax.training.losses import LOSSES
 from m4jax.training.mesh import DATA
 from m4jax.training.rates import SCHEDULES, restarted
@@ -66,7 +65,7 @@ class TrainConfig:
     share_at: tuple[int, ...] | None = None
 
     def __post_init__(self):
-        for field, kind in typing.get_type_hints(type(self)).items():
+        for field, kind in types_of(type(self)).items():
             value = getattr(self, field)
             value = value.item() if isinstance(value, np.generic) else value
             object.__setattr__(self, field, convert(kind, value, field))

@@ -1,5 +1,6 @@
 """A registered study: gathered seed by seed, read as a whole, by its own registration alone."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -9,7 +10,7 @@ from helpers.small_grid import config as small
 from m4jax import terminal
 from m4jax.errors import InputError
 from m4jax.grid import again, registered
-from m4jax.grid.cells import expand, levels
+from m4jax.grid.cells import expand
 from m4jax.report import results
 from m4jax.run.config import run_config
 from m4jax.run.state import Layout
@@ -17,17 +18,23 @@ from m4jax.run.state import Layout
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory, sprites):
-    """Two seeds, each with a world of its own, run and gathered; (grid, hash, where)."""
+    """A study of two seeds, each with a world of its own, run and gathered; its runs in `root`."""
     root = tmp_path_factory.mktemp("registered")
     text = root / "REGISTRATION.md"
     text.write_text("what is asked")
-    grid, found = registered.split(small(track=False) | {"registration": str(text)})
-    grid["world"] = grid["world"] | {"seed": -1}
-    failed = registered.run(
-        grid, found, Layout(root / "runs"), root / "out", workers=2, console=terminal.console()
-    )
-    assert failed == 0
-    return grid, found, root
+    config = small(track=False) | {"registration": str(text)}
+    config["world"] = config["world"] | {"seed": -1}
+    study = registered.of(config, root / "out")
+    runs = Layout(root / "runs")
+    assert registered.run(study, runs, workers=2, console=terminal.console()) == 0
+    return study, runs
+
+
+@pytest.fixture
+def copy(study, tmp_path):
+    """The study with a copy of what is kept."""
+    shutil.copytree(study[0].out, tmp_path / "out")
+    return dataclasses.replace(study[0], out=tmp_path / "out")
 
 
 def test_every_seed_draws_its_own_world():
@@ -38,73 +45,70 @@ def test_every_seed_draws_its_own_world():
 
 
 def test_all_seeds_are_read_as_one_study(study):
-    grid, found, root = study
-    whole = registered.read(grid, found, root / "out")
+    study, _ = study
+    whole = registered.read(study)
     runs = whole.select(kind="run")
-    assert set(runs["seed"].tolist()) == set(grid["seeds"]) and whole.registration == found
-    assert len(np.unique(runs["run_id"])) == len(expand(grid))
+    assert set(runs["seed"].tolist()) == set(study.grid["seeds"])
+    assert whole.registration == study.registration
+    assert len(np.unique(runs["run_id"])) == len(expand(study.grid))
     assert not len(whole.select(kind="difference"))
-    assert registered.missing(grid, root / "out") == []
+    assert study.missing == [] and study.whole == list(study.grid["seeds"])
 
 
-def test_seeds_that_are_kept_need_no_runs(study):
-    grid, found, root = study
-    elsewhere = Layout(root / "no runs here")
-    console = terminal.console()
-    out = root / "out"
-    assert registered.run(grid, found, elsewhere, out, workers=1, console=console) == 0
+def test_seeds_that_are_kept_need_no_runs(study, tmp_path):
+    elsewhere = Layout(tmp_path / "no runs here")
+    assert registered.run(study[0], elsewhere, workers=1, console=terminal.console()) == 0
     assert not elsewhere.root.exists()
 
 
-def test_nothing_is_read_before_all_seeds_are_there(study, tmp_path):
-    grid, found, root = study
-    shutil.copytree(root / "out", tmp_path / "out")
-    registered.part(tmp_path / "out", grid["seeds"][1]).unlink()
-    assert registered.missing(grid, tmp_path / "out") == [grid["seeds"][1]]
+def test_nothing_is_read_before_all_seeds_are_there(copy):
+    one, other = copy.grid["seeds"]
+    copy.part(other).unlink()
+    assert copy.missing == [other] and copy.whole == [one]
     with pytest.raises(InputError, match=r"1 of 2 seeds are missing"):
-        registered.read(grid, found, tmp_path / "out")
+        registered.read(copy)
 
 
-def test_of_a_study_that_had_to_end_enough_seeds_are_read(study, tmp_path, monkeypatch):
-    grid, found, root = study
-    shutil.copytree(root / "out", tmp_path / "out")
-    registered.part(tmp_path / "out", grid["seeds"][1]).unlink()
+def test_of_a_study_that_had_to_end_enough_seeds_are_read(copy, monkeypatch):
+    one, other = copy.grid["seeds"]
+    copy.part(other).unlink()
     with pytest.raises(InputError, match="12 at least are needed"):
-        registered.read(grid, found, tmp_path / "out", ended=True)
+        registered.read(copy, ended=True)
     monkeypatch.setattr(registered, "LEAST", 1)
     with pytest.raises(InputError, match="when all of them are there"):
-        registered.read(grid, found, tmp_path / "out")
-    whole = registered.read(grid, found, tmp_path / "out", ended=True)
-    assert set(whole.select(kind="run")["seed"].tolist()) == {grid["seeds"][0]}
+        registered.read(copy)
+    whole = registered.read(copy, ended=True)
+    assert set(whole.select(kind="run")["seed"].tolist()) == {one}
 
 
 def test_results_of_other_runs_are_refused(study):
-    grid, found, root = study
-    other = grid | {"train": dict(grid["train"]) | {"learning_rate": 0.5}}
+    grid = study[0].grid
+    other = dict(grid) | {"train": dict(grid["train"]) | {"learning_rate": 0.5}}
     with pytest.raises(InputError, match="runs of the configuration"):
-        registered.read(other, found, root / "out")
+        registered.read(dataclasses.replace(study[0], grid=other))
 
 
 def test_a_seed_is_kept_only_when_it_is_whole(study, tmp_path):
-    grid, found, root = study
-    shutil.copytree(root / "runs", tmp_path / "runs")
-    layout, cells = Layout(tmp_path / "runs"), expand(grid)
+    study, runs = study
+    shutil.copytree(runs.root, tmp_path / "runs")
+    study, layout = dataclasses.replace(study, out=tmp_path / "out"), Layout(tmp_path / "runs")
+    cells = expand(study.grid)
     (layout.run(cells[0].config) / "DONE").unlink()
-    whole = registered.gather(cells, levels(grid), found, layout, tmp_path / "out")
-    assert whole == [seed for seed in grid["seeds"] if seed != cells[0].seed]
+    left = registered.gather(study, cells, layout)
+    assert left == {seed: int(seed == cells[0].seed) for seed in study.grid["seeds"]}
+    assert study.missing == [cells[0].seed]
 
 
 def test_results_of_another_registration_are_refused(study):
-    grid, _, root = study
     with pytest.raises(InputError, match="another registration"):
-        registered.read(grid, "0" * 64, root / "out")
+        registered.read(dataclasses.replace(study[0], registration="0" * 64))
 
 
 def test_a_study_needs_its_text(tmp_path):
     with pytest.raises(InputError, match=r"config\.registration"):
-        registered.split(small() | {"registration": str(tmp_path / "none.md")})
+        registered.of(small() | {"registration": str(tmp_path / "none.md")}, tmp_path)
     with pytest.raises(InputError, match=r"config\.registration"):
-        registered.split(small())
+        registered.of(small(), tmp_path)
 
 
 def test_a_run_of_its_own_seed_is_that_of_the_seed():
@@ -116,8 +120,7 @@ def test_a_run_of_its_own_seed_is_that_of_the_seed():
 
 
 def test_parts_of_other_studies_are_not_joined(study):
-    grid, _, root = study
-    one, two = (results.read(registered.part(root / "out", seed)) for seed in grid["seeds"])
+    one, two = (results.read(study[0].part(seed)) for seed in study[0].grid["seeds"])
     with pytest.raises(InputError, match="the same run"):
         results.join([one, one])
     with pytest.raises(InputError, match="different studies"):
@@ -126,16 +129,16 @@ def test_parts_of_other_studies_are_not_joined(study):
         results.join([])
 
 
-def test_runs_made_again_are_compared_with_what_is_kept(study):
-    grid, found, root = study
+def test_runs_made_again_are_compared_with_what_is_kept(study, tmp_path):
+    study, layout = study[0], Layout(tmp_path / "again")
     options = {"count": 2, "draw": 3, "workers": 2, "console": terminal.console()}
-    rows = again.run(grid, found, Layout(root / "again"), root / "out", **options)
+    rows = again.run(study, layout, **options)
     assert {row["largest"] for row in rows} == {0.0}  # one machine, one thread each
     assert all(row["equal"] == row["numbers"] for row in rows)
     with pytest.raises(InputError, match="another registration"):
-        again.run(grid, "0" * 64, Layout(root / "again"), root / "out", **options)
+        again.run(dataclasses.replace(study, registration="0" * 64), layout, **options)
     with pytest.raises(InputError, match="expected 99 runs"):
-        again.run(grid, found, Layout(root / "again"), root / "out", **options | {"count": 99})
+        again.run(study, layout, **options | {"count": 99})
 
 
 def test_differences_are_told_by_metric():

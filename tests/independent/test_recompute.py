@@ -56,16 +56,18 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
     shutil.copy(CONFIRMATION / "REGISTRATION.md", folder)
     sha = hashlib.sha256((folder / "REGISTRATION.md").read_bytes()).hexdigest()
-    grid, _ = registered.split(
+    study = registered.of(
         confirmation.get_config().to_dict()
-        | {"seeds": SEEDS, "registration": str(folder / "REGISTRATION.md")}
+        | {"seeds": SEEDS, "registration": str(folder / "REGISTRATION.md")},
+        folder,
     )
-    rows = drawn(expand(grid))
+    assert study.registration == sha
+    rows, order = drawn(expand(study.grid)), levels(study.grid)
     for seed in SEEDS:
-        path = registered.part(folder, seed)
+        path = study.part(seed)
         path.parent.mkdir(exist_ok=True)
-        results.write(path, [r for r in rows if r["seed"] == seed], levels(grid), None, sha)
-    found = claims.test(registered.read(grid, sha, folder), confirmation_claims.CLAIMS)
+        results.write(path, [r for r in rows if r["seed"] == seed], order, None, sha)
+    found = claims.test(registered.read(study), confirmation_claims.CLAIMS)
     results.write_csv(folder / "tables" / "claims.csv", claims_table.rows(found))
     lines = [
         f"| {claim.number} | text | **{claims_table.told_of(claim, found[claim.number])}** |"

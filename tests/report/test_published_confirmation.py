@@ -19,10 +19,10 @@ PUBLISHED = ROOT / "results" / "confirmation"
 @pytest.mark.slow
 def test_claims_tables_and_figures_follow_from_the_seeds(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    grid, registration = registered.split(confirmation.get_config().to_dict())
-    whole = registered.read(grid, registration, PUBLISHED)
+    study = registered.of(confirmation.get_config().to_dict(), PUBLISHED)
+    whole = registered.read(study)
     console = Console(file=io.StringIO(), width=110)
-    show.registered(whole, tmp_path, console, study=grid["claims"])
+    show.registered(whole, tmp_path, console, study=study.grid["claims"])
     made = [PUBLISHED / "claims.md", *(PUBLISHED / "figures").glob("*.csv")]
     made += [PUBLISHED / "tables" / f"{x}.csv" for x in ("beyond", "claims", "data", "pairs")]
     assert len(made) > 15
