@@ -2,6 +2,8 @@
 
 import re
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,8 @@ def workdir() -> Path:
     for one in (path, *path.parents):
         if one.exists() and not one.is_dir():
             raise InputError(f"--workdir: {one} is a file; name a directory, there or not")
+    if not path.exists():
+        _check_can_be_made(path)
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -89,6 +93,19 @@ def workdir() -> Path:
             "locale; set LC_ALL=C.UTF-8 and unset PYTHONUTF8"
         ) from None
     return path
+
+
+def _check_can_be_made(path: Path) -> None:
+    """Raises `InputError` if nothing can be written where the directory would be."""
+    above = next(one for one in path.parents if one.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=above):  # what permissions say is not the whole truth
+            pass
+    except OSError as error:
+        raise InputError(
+            f"--workdir: {path} can't be made, since nothing can be written in {above} "
+            f"({error.strerror}); name another directory, or mend the permissions"
+        ) from None
 
 
 def override(field: str, value: Any) -> None:
@@ -113,14 +130,27 @@ def _parse(argv: list[str]) -> list[str]:
     except (AttributeError, KeyError) as error:
         # ml_collections quotes the field and suggests another one on a second line.
         message = str(error).replace("\\n", ": ").replace("\\", "").replace("'", "")
+        if "no attribute get_config" in message:
+            told = f"{_config_file(argv)} has no get_config(), as configs/quickstart.py has"
+            sys.exit(_complain(f"error: --config: {told}", 2))
         sys.exit(_complain(f"error: --config: unknown field {message}", 2))
     except flags.Error as error:
         # Where get_config() raises, its traceback is quoted: the last line says what is wrong.
         sys.exit(_complain(f"error: {_plain(str(error).splitlines()[-1])}; see --help", 2))
+    except Exception as error:  # of the configuration's file, which is run when the flag is parsed
+        told = f"{_config_file(argv)} can't be run: {type(error).__name__}: {error}"
+        line = traceback.extract_tb(error.__traceback__)[-1].lineno
+        sys.exit(_complain(f"error: --config: {told} (line {line})", 2))
     for name, example in REQUIRED.items():
         if flags.FLAGS[name].value is None:
             sys.exit(_complain(f"error: --{name} is missing, as in --{name}={example}", 2))
     return rest
+
+
+def _config_file(argv: list[str]) -> str:
+    """Returns the file that the arguments name as the configuration."""
+    values = [one.partition("=")[2] for one in argv if one.lstrip("-").startswith("config=")]
+    return values[-1] if values else "the file"
 
 
 def _plain(message: str) -> str:

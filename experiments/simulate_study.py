@@ -22,10 +22,10 @@ def main(console: Console) -> int:
     rows, errors = [], []
     for seeds in config["seeds"]:
         for truth in config["truths"]:
+            scenario = simulation.Scenario(claims, chance, truth, config["effects"])
             of_verdicts, wrong = simulation.rates(
-                claims, chance, truth=truth, seeds=seeds, studies=config["studies"],
-                planned=config["effects"], random_seed=config["seed"],
-            )  # fmt: skip
+                scenario, seeds=seeds, studies=config["studies"], random_seed=config["seed"]
+            )
             rows += of_verdicts
             errors.append(wrong)
             console.print(text(

@@ -20,6 +20,27 @@ def test_a_file_is_no_working_directory(tmp_path, command, config, below):
     assert done.stderr == f"error: --workdir: {file} is a file; name a directory, there or not\n"
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that none can write")
+@pytest.mark.parametrize(("command", "config"), [("train", "base"), ("grid", "quickstart")])
+def test_a_working_directory_that_can_not_be_made_is_told(command, config):
+    done = commands.run(command, f"--config=configs/{config}.py", "--workdir=/proc/none/deep")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --workdir: /proc/none/deep can't be made, since nothing ")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("x = 1\nhi", "can't be run: NameError: name 'hi' is not defined (line 2)"),
+        ("", "has no get_config(), as configs/quickstart.py has"),
+    ],
+)
+def test_what_is_wrong_with_a_configuration_of_ones_own_is_told(tmp_path, text, told):
+    (tmp_path / "own.py").write_text(text)
+    done = commands.run("grid", f"--config={tmp_path / 'own.py'}", f"--workdir={tmp_path / 'w'}")
+    assert (done.returncode, done.stderr) == (2, f"error: --config: {tmp_path / 'own.py'} {told}\n")
+
+
 @pytest.mark.parametrize(
     "argument",
     ["--config=configs/quickstart.py", "configs/ablation.py:laptop", "--config=configs/own.py",

@@ -1,6 +1,8 @@
 """The rooms import in one direction only."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,8 +66,12 @@ def test_every_room_is_in_the_table():
     ids=lambda p: f"{p.parent.name}/{p.name}",
 )
 def test_balance_needs_jax_numpy_and_scipy_alone(path):
-    import sys
-
     for name in imported(path):
         top = name.split(".")[0]
         assert top in {"m4jax", "jax", "numpy", "scipy"} | sys.stdlib_module_names
+
+
+def test_a_study_starts_without_what_draws():
+    """It takes a second to import; workers never need it."""
+    code = "import sys, m4jax.grid.study, m4jax.run.work; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

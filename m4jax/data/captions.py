@@ -103,6 +103,11 @@ def _has_head(caption: str, uid: str) -> bool:
     return not all(name.isdecimal() for name in (caption, uid) if name)
 
 
+def _hint(name: str, caption: str) -> str:
+    """Returns what to do where a column is not there."""
+    return f": set config.{'caption' if name == caption else 'uid'} to the name of one"
+
+
 def _places(path: Path, first: list[str], caption: str, uid: str) -> dict[str, int]:
     """Returns the places of the columns, from the head of the file unless they are numbers."""
     asked = [name for name in (caption, uid) if name]
@@ -115,7 +120,7 @@ def _places(path: Path, first: list[str], caption: str, uid: str) -> dict[str, i
     for name in asked:
         if head.count(name) != 1:
             number = "several columns" if name in head else "no column"
-            raise InputError(f"{path}: {number} {name!r}; it has {head[:20]}")
+            raise InputError(f"{path}: {number} {name!r}; it has {head[:20]}{_hint(name, caption)}")
     return {name: head.index(name) for name in asked}
 
 
@@ -135,7 +140,9 @@ def _fields(path: Path, number: int, row: Any, caption: str, uid: str) -> tuple[
     for name in (caption, uid):
         if name and (not isinstance(row, Mapping) or name not in row):
             has = sorted(row)[:20] if isinstance(row, Mapping) else type(row).__name__
-            raise InputError(f"{path}: row {number:,} has no field {name!r}; it has {has}")
+            raise InputError(
+                f"{path}: row {number:,} has no field {name!r}; it has {has}{_hint(name, caption)}"
+            )
     return (row[uid] if uid else None), row[caption]
 
 
@@ -156,7 +163,9 @@ def _columns(
     for name in (caption, uid):
         if name and names.count(name) != 1:
             number = "several columns" if name in names else "no column"
-            raise InputError(f"{path}: {number} {name!r}; it has {names[:20]}")
+            raise InputError(
+                f"{path}: {number} {name!r}; it has {names[:20]}{_hint(name, caption)}"
+            )
     for batch in parquet.batches(source, _ROWS, [caption, *([uid] if uid else [])], groups):
         texts = batch.column(0).to_pylist()
         yield from zip(

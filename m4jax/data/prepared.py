@@ -39,6 +39,8 @@ def locate(dataset: str) -> Path | None:
             raise InputError(f"pairs: {dataset} is no prepared dataset: {_expected(folder)}")
         return folder
     name, _, version = dataset.partition(":")
+    if Path(version).is_absolute():  # "files:/a.csv": no version is called so
+        return None
     base = Path(os.environ.get("TFDS_DATA_DIR") or HOME).expanduser() / name
     found = [path.parent for path in sorted(base.glob(f"{version or '*'}/{INFO}"))]
     found += [path.parent for path in sorted(base.glob(f"*/{version or '*'}/{INFO}"))]
@@ -67,8 +69,8 @@ def builder(dataset: str) -> Any:
     if folder is None:
         base = os.environ.get("TFDS_DATA_DIR") or HOME
         raise InputError(
-            f"pairs: no dataset {dataset!r} in TFDS's directory {base} (TFDS_DATA_DIR), nor a "
-            f"directory of this name; prepare it with {_HOW}"
+            f"pairs: no dataset {dataset!r} in TFDS's directory {base} (TFDS_DATA_DIR), nor a file "
+            f"or folder of this name; prepare it with {_HOW}"
         )
     try:
         return tfds.builder_from_directory(folder)

@@ -11,6 +11,7 @@ from m4jax import files, limits
 from m4jax.errors import InputError
 from m4jax.grid import collect, cost, directory, pool, tasks, working
 from m4jax.grid.cells import Cell, expand, levels
+from m4jax.grid.sharing import begun
 from m4jax.run import weights
 from m4jax.run.config import from_json
 from m4jax.run.state import (
@@ -23,6 +24,7 @@ from m4jax.run.state import (
     unreadable,
 )
 from m4jax.terminal import text
+from m4jax.training import forks
 
 ACTIONS = ("run", "retry", "status", "figures", "plan")
 
@@ -101,6 +103,8 @@ def work(
 ) -> int:
     """Does what is missing, and shows no results; returns the number of failed tasks and runs.
 
+    Once all runs are done, the states of first steps that they shared are deleted.
+
     `by_seed`: all runs of a seed before those of the next; seeds must share neither data nor runs.
     """
 
@@ -118,8 +122,16 @@ def work(
     ]
     if todo:
         weights.check_own(cell.config for cell in cells)  # before any run
+    if todo and fleet > 1 and begun([cell.config for cell in cells]):
+        console.print(
+            "Fleets take every step of their runs, also those that runs could share "
+            "(train.share_at): the same results, for more work. --fleet=1 shares them."
+        )
     failures = working.work(todo, layout, workers, console, on_failure=mark)
-    old = [cell for cell in cells if state(cell.config, layout) == "failed"]
+    states = [state(cell.config, layout) for cell in cells]
+    old = [cell for cell, found in zip(cells, states, strict=True) if found == "failed"]
+    if set(states) == {"done"}:
+        forks.clear(layout.forks)
     if failures or old:
         now = (f"{len(failures)} tasks failed now", "red")
         console.print(text(now, f", {len(old)} runs stay failed:"))

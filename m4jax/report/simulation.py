@@ -3,6 +3,7 @@
 Source: derived.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -37,6 +38,41 @@ def key(metric: Metric) -> str:
     return f"{metric.split}/{metric.name}"
 
 
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """What is tested, and what is true.
+
+    Attributes:
+        claims: to test.
+        chance: of the runs.
+        truth: one of `TRUTHS`; see `effect`.
+        planned: metric, or claim and metric ("9 objects/acc1"), -> the effect that is planned.
+
+    Raises:
+        InputError: for a metric of which no chance is given, or an unknown truth.
+    """
+
+    claims: Sequence[Claim]
+    chance: Chance
+    truth: str
+    planned: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        if self.truth not in TRUTHS:
+            raise InputError(f"truth: expected one of {', '.join(TRUTHS)}, got {self.truth!r}")
+        for part in (part for claim in self.claims for part in claim.parts):
+            for name in ("seeds", "pictures"):
+                if key(part.metric) not in getattr(self.chance, name):
+                    raise InputError(f"chance: {name}: {key(part.metric)} is missing; give its "
+                                     "standard deviation")  # fmt: skip
+
+    def mean(self, claim: Claim, part: Part) -> float:
+        """Returns the true mean of a contrast of a claim."""
+        name = key(part.metric)
+        planned = self.planned.get(f"{claim.number} {name}", self.planned.get(name, 0.0))
+        return effect(part, self.truth, planned)
+
+
 def effect(part: Part, truth: str, planned: float = 0.0) -> float:
     """Returns the true mean of a part's contrast in a kind of world.
 
@@ -52,14 +88,7 @@ def effect(part: Part, truth: str, planned: float = 0.0) -> float:
 
 
 def simulate(
-    claims: Sequence[Claim],
-    chance: Chance,
-    *,
-    truth: str,
-    seeds: int,
-    studies: int,
-    planned: Mapping[str, float] | None = None,
-    random_seed: int = 0,
+    scenario: Scenario, *, seeds: int, studies: int, random_seed: int = 0
 ) -> Iterator[ByClaim]:
     """Yields what `claims.judge` finds in each of some studies.
 
@@ -68,41 +97,23 @@ def simulate(
     contrast with alternatives the first is taken.
 
     Args:
-        claims: to test.
-        chance: of the runs.
-        truth: one of `TRUTHS`; see `effect`.
+        scenario: what is tested, and what is true.
         seeds: in each study.
         studies: how many.
-        planned: metric, or claim and metric ("9 objects/acc1"), -> the effect that is planned.
         random_seed: of all that is drawn.
-
-    Raises:
-        InputError: for a metric of which no chance is given, or an unknown truth.
     """
-    if truth not in TRUTHS:
-        raise InputError(f"truth: expected one of {', '.join(TRUTHS)}, got {truth!r}")
-    for part in (part for claim in claims for part in claim.parts):
-        for name in ("seeds", "pictures"):
-            if key(part.metric) not in getattr(chance, name):
-                raise InputError(f"chance: {name}: {key(part.metric)} is missing; give its "
-                                 "standard deviation")  # fmt: skip
-    rng, planned = np.random.default_rng(random_seed), planned or {}
+    rng = np.random.default_rng(random_seed)
     units = tuple(Unit((), seed) for seed in range(seeds))
     for _ in range(studies):
         runs: dict[tuple, tuple[np.ndarray, float]] = {}
         pairs = {
             claim.number: [
-                _pairs(part, _true(claim, part, truth, planned), units, chance, runs, rng)
+                _pairs(part, scenario.mean(claim, part), units, scenario.chance, runs, rng)
                 for part in claim.parts
             ]
-            for claim in claims
+            for claim in scenario.claims
         }
-        yield testing.judge(claims, pairs)
-
-
-def _true(claim: Claim, part: Part, truth: str, planned: Mapping[str, float]) -> float:
-    name = key(part.metric)
-    return effect(part, truth, planned.get(f"{claim.number} {name}", planned.get(name, 0.0)))
+        yield testing.judge(scenario.claims, pairs)
 
 
 def _pairs(
@@ -144,31 +155,23 @@ def false_null(finding: Finding, mean: float) -> bool:
 
 
 def rates(
-    claims: Sequence[Claim],
-    chance: Chance,
-    *,
-    truth: str,
-    seeds: int,
-    studies: int,
-    planned: Mapping[str, float] | None = None,
-    random_seed: int = 0,
+    scenario: Scenario, *, seeds: int, studies: int, random_seed: int = 0
 ) -> tuple[Rows, dict[str, float | int | str]]:
     """Returns the shares of verdicts by claim and contrast, and those of studies that err.
 
-    Arguments and errors are those of `simulate`.
+    Arguments are those of `simulate`.
     """
-    found = list(simulate(claims, chance, truth=truth, seeds=seeds, studies=studies,
-                          planned=planned, random_seed=random_seed))  # fmt: skip
-    base, rows = {"truth": truth, "seeds": seeds}, []
+    found = list(simulate(scenario, seeds=seeds, studies=studies, random_seed=random_seed))
+    base, rows = {"truth": scenario.truth, "seeds": seeds}, []
     false = np.zeros((2, studies), bool)
-    for claim in claims:
+    for claim in scenario.claims:
         of_claim = [testing.verdict(claim, study[claim.number]) for study in found]
         rows.append(base | {"claim": claim.number, "contrast": ""} | _shares(of_claim))
         for i, part in enumerate(claim.parts):
             if not part.decides:
                 continue
             findings = [study[claim.number][i] for study in found]
-            mean = _true(claim, part, truth, planned or {})
+            mean = scenario.mean(claim, part)
             false |= [[rule(f, mean) for f in findings] for rule in (false_difference, false_null)]
             rows.append(
                 base

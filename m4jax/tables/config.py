@@ -90,7 +90,9 @@ class TableConfig(Request):
     def __post_init__(self):
         super().__post_init__()
         if self.files and not self.attributes:
-            raise InputError("config.attributes: expected names of columns of the files")
+            raise InputError(
+                "config.attributes: expected names of columns of the files, as in ('man',), got ()"
+            )
         if not self.files and (self.attributes or self.labels or self.columns):
             raise InputError(
                 "config.attributes, config.labels, config.columns: name columns, but no files are "

@@ -13,9 +13,7 @@ from m4jax import balance
 from m4jax.balance import Diagnostics, Problem
 from m4jax.balance.bias import group_sums
 from m4jax.balance.diagnostics import GroupBalance
-from m4jax.report import style
 from m4jax.report.results import write_csv
-from m4jax.tables import figures
 from m4jax.tables.outcome import LEFT
 
 Rows = list[dict[str, Any]]
@@ -49,6 +47,9 @@ def write(
         frontier: `points` with the fields of `FRONTIER`, and the `largest` keep rate, or None.
         subgroups: groups that nobody named and that were found.
     """
+    from m4jax.report import style  # here: importing what draws takes a second
+    from m4jax.tables import figures
+
     diagnostics = balance.diagnose(problem, weights)
     rows = constraints(_of_all(diagnostics, problem, counts, weights), multipliers)
     write_csv(Path(folder) / "tables" / "verdicts.csv", verdicts)

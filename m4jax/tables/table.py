@@ -176,7 +176,13 @@ def _schema(path: str) -> tuple[tuple[str, ...], int]:
     try:
         schema, rows = parquet.schema(path)
     except DamagedError as error:
-        raise InputError(str(error)) from None  # it is the user's: nobody knows what it was
+        # It is the user's: nobody knows what it was.
+        text = Path(path).suffix.lower() in (".csv", ".tsv", ".json", ".jsonl", ".txt")
+        hint = (
+            "; tables are parquet: experiments.annotate makes one of captions, pandas.read_csv(…)"
+            ".to_parquet(…) of a table"
+        )
+        raise InputError(f"{error}{hint if text else ''}") from None
     return tuple(schema.names), rows
 
 

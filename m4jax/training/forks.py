@@ -6,10 +6,13 @@ part of it. The first steps of runs that differ in nothing else are taken by one
 `program.Programs`), so that a run that begins there ends with the same bits as from the first step.
 
     <directory>/<step>-<hash>/checkpoints/<step>/    as of a run, with its `checksums/`
+
+`clear` deletes them. A run that finds no state takes all its steps.
 """
 
 import dataclasses
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,8 @@ from m4jax.training.checkpoint import Checkpoints
 from m4jax.training.config import TrainConfig
 from m4jax.training.identity import LATE
 from m4jax.training.step import TrainState, with_average
+
+LOCK, STATES = ".lock", "checkpoints"  # in the folder of a state
 
 
 def plain(config: TrainConfig, **changes: Any) -> TrainConfig:
@@ -51,6 +56,21 @@ def prefix(what: Mapping[str, Any], step: int) -> dict[str, Any]:
     settings = {k: v for k, v in what["settings"].items() if k not in LATE}
     stages = [stage for stage in what["stages"] if stage[0] < step]
     return kept | {"settings": settings, "stages": stages, "step": step}
+
+
+def clear(directory: str | os.PathLike) -> None:
+    """Deletes all shared states; of each, whoever reads or writes it is waited for.
+
+    Locks stay, since others may wait for them.
+    """
+    for folder in Path(directory).glob("*-*"):
+        with files.locked(folder / LOCK):
+            gone = folder / "deleted"
+            shutil.rmtree(gone, ignore_errors=True)  # of a process that was killed here
+            if (folder / STATES).is_dir():
+                (folder / STATES).rename(gone)  # at once: half a state would look damaged
+            for rest in (gone, folder / "checksums", folder / "damaged"):
+                shutil.rmtree(rest, ignore_errors=True)
 
 
 class Forks:
@@ -89,9 +109,9 @@ class Forks:
         steps = {int(name) for name in names if name.isdigit()}
         for step in sorted((s for s in steps if s <= self._last), reverse=True):
             folder = self._folder(step)
-            if not (folder / "checkpoints").is_dir():
+            if not (folder / STATES).is_dir():
                 continue
-            with files.locked(folder / ".lock"), Checkpoints(folder / "checkpoints") as kept:
+            with files.locked(folder / LOCK), Checkpoints(folder / STATES) as kept:
                 restored = kept.restore_latest(abstract, check=self._check)
             if restored:
                 return with_average(restored[0], self._config), restored[1]
@@ -111,8 +131,8 @@ class Forks:
         if len(records) < step // self._config.log_every:
             return  # its log was damaged, and began anew
         folder = self._folder(step)
-        with files.locked(folder / ".lock"), Checkpoints(folder / "checkpoints") as kept:
-            if not (folder / "checkpoints" / str(step)).exists():
+        with files.locked(folder / LOCK), Checkpoints(folder / STATES) as kept:
+            if not (folder / STATES / str(step)).exists():
                 position = journal.position(step) | {"identity": self._key(step)}
                 kept.save(state._replace(average=None), position | {"records": records})
 

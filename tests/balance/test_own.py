@@ -2,26 +2,12 @@
 
 import subprocess
 import sys
-import textwrap
 
 import pytest
+from helpers import own_module
 
 from m4jax import balance
 from m4jax.balance import objectives, own
-
-OBJECTIVE = """
-    import jax.numpy as jnp
-    from m4jax import balance
-
-    MINE = balance.Objective(
-        "mine",
-        cost=lambda q, b: (q - b) ** 2 / (2 * b),
-        weight=lambda t, b: jnp.clip(b * (1 - t), 0.0, 1.0),
-        curvature=lambda t, b: jnp.where((b * (1 - t) > 0) & (b * (1 - t) < 1), b, 0.0),
-    )
-    WRONG = balance.Objective("wrong", MINE.cost, MINE.weight, lambda t, b: 0 * t - b)
-    WORD = balance.share("man", within="nurse", between=(0.45, 0.55))
-"""
 
 
 @pytest.fixture
@@ -30,9 +16,8 @@ def written(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     made = []
 
-    def write(text, name="own_words"):
-        (tmp_path / f"{name}.py").write_text(textwrap.dedent(text), encoding="utf-8")
-        made.append(name)
+    def write(text=own_module.TEXT, name="own_words"):
+        made.append(own_module.write(tmp_path, text, name).stem)
         return name
 
     yield write
@@ -54,7 +39,7 @@ def test_what_is_no_import_path(text):
 
 
 def test_an_objective_is_found_and_solves(written):
-    path = f"{written(OBJECTIVE)}:MINE"
+    path = f"{written()}:MINE"
     assert objectives.find(path).name == "mine"
     problem = balance.Problem([[1], [1], [0]], [[1], [0], [0]], target=0.5, keep_rate=0.5)
     solution = balance.solve(problem, objective=path)
@@ -62,10 +47,8 @@ def test_an_objective_is_found_and_solves(written):
 
 
 def test_a_constraint_is_found(written):
-    name = written(OBJECTIVE)
-    assert balance.from_config(f"{name}:WORD") == balance.share(
-        "man", within="nurse", between=(0.45, 0.55)
-    )
+    name = written()
+    assert balance.from_config(f"{name}:WORD") == balance.share("man", between=(0.3, 0.35))
     with pytest.raises(balance.ProblemError, match="expected a word with ratios"):
         balance.from_config(f"{name}:jnp")
 
@@ -116,7 +99,7 @@ def test_a_word_that_returns_no_ratios_is_refused():
 
 @pytest.mark.slow
 def test_the_command_says_which_property_fails(written, tmp_path):
-    written(OBJECTIVE)
+    written()
     ask = [sys.executable, "-m", "m4jax.balance.conformance"]
     good, bad = (
         subprocess.run(

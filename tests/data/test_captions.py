@@ -132,6 +132,17 @@ def test_another_language_is_refused_unless_told(tmp_path):
     assert annotate_files(AnnotateConfig(**config, check_language=False), tmp_path / "t").captions
 
 
+def test_a_column_of_another_name_is_told_with_its_setting(tmp_path):
+    (tmp_path / "a.csv").write_text("foo,bar\n1,2\n")
+    (tmp_path / "a.jsonl").write_text('{"foo": "a man"}\n')
+    for name, kind in (("a.csv", "column"), ("a.jsonl", "field")):
+        path = str(tmp_path / name)
+        for more, setting in (({}, "caption"), ({"caption": "foo", "uid": "id"}, "uid")):
+            told = rf"no {kind} '.*'; it has \[.*'foo'.*\]: set config\.{setting} to the name"
+            with pytest.raises(InputError, match=told):
+                annotate_files(AnnotateConfig(files=(path,), **more), tmp_path / "t")
+
+
 def test_nothing_to_annotate(tmp_path):
     with pytest.raises(InputError, match="paths or patterns"):
         AnnotateConfig()

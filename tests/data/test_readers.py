@@ -213,6 +213,15 @@ def test_what_is_not_there_is_told(path, message, tmp_path):
         readers.open_collection(tmp_path / path)
 
 
+def test_a_path_behind_a_word_is_told(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("a man", encoding="utf-8")
+    with pytest.raises(InputError, match=f"no such file; did you mean '{path}'"):
+        readers.open_collection(f"files:{path}")
+    with pytest.raises(InputError, match=r"files:/none/a.txt: no such file; expected a folder"):
+        readers.open_collection("files:/none/a.txt")
+
+
 def test_pictures_are_read_by_many_threads_and_in_other_processes(tmp_path):
     collection = readers.open_collection(FORMS["shards"](tmp_path))
     rows = [i % len(FOUND) for i in range(400)]

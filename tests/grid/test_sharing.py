@@ -1,10 +1,12 @@
 """Runs that leave their first steps to others come before them, and are needed by them."""
 
 import dataclasses
+import io
 
 import pytest
+from rich.console import Console
 
-from m4jax.grid import cost
+from m4jax.grid import cost, study
 from m4jax.grid.cells import Cell
 from m4jax.grid.sharing import shared_steps
 from m4jax.grid.tasks import pending
@@ -57,12 +59,15 @@ def test_how_many_steps_are_shared(giver, taker, steps):
     assert shared_steps(giver, taker) == steps
 
 
-def tasks_of(configs, tmp_path, **options):
-    cells = [
+def cells_of(configs):
+    return [
         Cell({"version": str(k)}, config.train.seed, config, (), ())
         for k, config in enumerate(configs)
     ]
-    return pending(cells, Layout(tmp_path), **options)
+
+
+def tasks_of(configs, tmp_path, **options):
+    return pending(cells_of(configs), Layout(tmp_path), **options)
 
 
 def test_trunks_come_first_and_branches_need_them(tmp_path):
@@ -93,3 +98,34 @@ def test_where_nothing_is_shared_the_order_stays(tmp_path):
     configs = [made((0.9, 1.0), plain), made(train=plain)]
     order = [task.id for task in tasks_of(configs, tmp_path) if task.kind == "run"]
     assert order == [config.id for config in configs]
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Nothing is run; returns what sets the states of the runs."""
+    monkeypatch.setattr(study.working, "work", lambda *args, **options: [])
+    return lambda found: monkeypatch.setattr(study, "state", lambda config, layout: found[config])
+
+
+def work(configs, tmp_path, **options):
+    """Returns what is said."""
+    said = io.StringIO()
+    console = Console(file=said, width=300)
+    study.work(cells_of(configs), Layout(tmp_path), 1, console, **options)
+    return said.getvalue()
+
+
+def test_states_are_deleted_once_all_runs_are_done(tmp_path, no_work):
+    state = Layout(tmp_path).forks / "720-abc" / "checkpoints" / "720"
+    state.mkdir(parents=True)
+    for last, there in (("pending", True), ("failed", True), ("done", False)):
+        no_work({ORIGINAL: "done", LAST: last})
+        work([ORIGINAL, LAST], tmp_path)
+        assert state.exists() == there
+
+
+def test_fleets_say_that_they_share_nothing(tmp_path, no_work):
+    no_work({ORIGINAL: "pending", LAST: "pending", BALANCED: "pending"})
+    assert "Fleets take every step" in work([ORIGINAL, LAST], tmp_path, fleet=2)
+    assert work([ORIGINAL, LAST], tmp_path) == ""
+    assert work([ORIGINAL, BALANCED], tmp_path, fleet=2) == ""

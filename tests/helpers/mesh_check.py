@@ -1,8 +1,8 @@
 """Run by test_mesh.py: one run on some devices of this process, or of one of two processes.
 
 Arguments: run directory, number of devices, size of the model axis, step after which the run is
-interrupted (0: never), number of this process of two and port (or -1 and 0), and whether a tower
-is frozen and the other one learns at half the rate (0: no).
+interrupted (0: never), number of this process of two and port (or -1 and 0), and which of
+`SETTINGS`.
 """
 
 import dataclasses
@@ -18,20 +18,24 @@ from m4jax.training import Stage, make_mesh, train
 
 STEPS = 20
 SWITCH = 8  # the step at which the second data version begins
+SETTINGS = {
+    "plain": {},
+    "tuned": {"freeze": "text", "image_rate": 0.5},
+    "late": {"restart_at": 11, "restart_peak": 5e-4, "average": 6},
+}
 
 
 class Interrupted(Exception):
     """Stands for Ctrl-C."""
 
 
-def main(run_dir, devices, model, last, process, port, tuned=0):
+def main(run_dir, devices, model, last, process, port, settings):
     if process >= 0:
         jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=2, process_id=process)
     config = dataclasses.replace(
-        CONFIG, batch_size=16, steps=STEPS, log_every=1, checkpoint_every=5, learning_rate=1e-3
-    )
-    if tuned:
-        config = dataclasses.replace(config, freeze="text", image_rate=0.5)
+        CONFIG, batch_size=16, steps=STEPS, log_every=1, checkpoint_every=5, learning_rate=1e-3,
+        **SETTINGS[settings],
+    )  # fmt: skip
     weights = np.linspace(0, 1, 32)
     data = tiny_data(stages=(Stage(0), Stage(SWITCH, weights)))
     # Wide enough for a matrix to be split.
@@ -56,4 +60,4 @@ def main(run_dir, devices, model, last, process, port, tuned=0):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:]))
+    main(sys.argv[1], *map(int, sys.argv[2:-1]), sys.argv[-1])

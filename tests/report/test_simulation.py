@@ -86,8 +86,8 @@ def test_the_simulator_draws_what_it_says(truth):
     """Without parts of which runs are shared: rates, means and deviations are as given."""
     planned = {simulation.key(RB): 1.5, "0 " + simulation.key(RB): 2.5}
     tested, values = (listed()[0], listed()[6]), []
-    for found in simulation.simulate(tested, CHANCE, truth=truth, seeds=20, studies=200,
-                                     planned=planned):  # fmt: skip
+    scenario = simulation.Scenario(tested, CHANCE, truth, planned)
+    for found in simulation.simulate(scenario, seeds=20, studies=200):
         values.append([found[claim.number][0].pairs.values for claim in tested])
     values = np.array(values)
     true = {"nothing": (0, 0), "smallest": (1, 1), "planned": (2.5, 1.5)}[truth]
@@ -98,8 +98,8 @@ def test_the_simulator_draws_what_it_says(truth):
 
 def test_rates_are_of_the_verdicts():
     tested = listed()
-    rows, errors = simulation.rates(tested, CHANCE, truth="planned", seeds=12, studies=40,
-                                    planned={simulation.key(RB): 3.0})  # fmt: skip
+    scenario = simulation.Scenario(tested, CHANCE, "planned", {simulation.key(RB): 3.0})
+    rows, errors = simulation.rates(scenario, seeds=12, studies=40)
     assert len(rows) == 2 * len(tested)
     for row in rows:
         assert sum(row[name] for name in simulation.VERDICTS) == pytest.approx(1)
@@ -111,6 +111,6 @@ def test_rates_are_of_the_verdicts():
 def test_what_is_not_given_is_told():
     less = simulation.Chance(CHANCE.seeds, {})
     with pytest.raises(InputError, match="pictures: objects/representation_bias is missing"):
-        next(simulation.simulate(listed(), less, truth="nothing", seeds=12, studies=1))
+        simulation.Scenario(listed(), less, "nothing")
     with pytest.raises(InputError, match="truth: expected one of"):
-        next(simulation.simulate(listed(), CHANCE, truth="x", seeds=12, studies=1))
+        simulation.Scenario(listed(), CHANCE, "x")

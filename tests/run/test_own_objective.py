@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers import own_module
 from rich.console import Console
 
 from configs import base, objectives
@@ -17,27 +18,13 @@ from m4jax.run import weights as weighting
 from m4jax.run.config import from_json, run_config
 from m4jax.run.state import Layout
 
-GOOD = """
-import jax.numpy as jnp
-from m4jax import balance
-
-MINE = balance.Objective(
-    "mine",
-    cost=lambda q, b: (q - b) ** 2 / (2 * b),
-    weight=lambda t, b: jnp.clip(b * (1 - t), 0.0, 1.0),
-    curvature=lambda t, b: jnp.where((b * (1 - t) > 0) & (b * (1 - t) < 1), b, 0.0),
-)
-WORD = balance.share("man", between=(0.3, 0.35))
-"""
 LOOSE = {"eps_association": 1.0, "eps_representation": 1.0, "keep_rate": 0.4}
 
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    path = tmp_path / "own_run.py"
-    path.write_text(GOOD, encoding="utf-8")
-    yield path
+    yield own_module.write(tmp_path, name="own_run")
     sys.modules.pop("own_run", None)
 
 
@@ -48,10 +35,10 @@ def run(**balance):
 
 def test_ids_follow_the_contents_not_the_path(module):
     config = run(objective="own_run:MINE")
-    (module.parent / "renamed.py").write_text(GOOD, encoding="utf-8")
+    own_module.write(module.parent, name="renamed")
     renamed = run(objective="renamed:MINE")
     assert (renamed.id, renamed.weights_id) == (config.id, config.weights_id)
-    module.write_text(f"{GOOD}\nMORE = 1\n", encoding="utf-8")
+    module.write_text(f"{own_module.TEXT}\nMORE = 1\n", encoding="utf-8")
     changed = run(objective="own_run:MINE")
     assert changed.id != config.id and changed.weights_id != config.weights_id
     assert run(constraints=("own_run:WORD",)).id not in (config.id, changed.id, run().id)
@@ -66,7 +53,7 @@ def test_a_file_that_changes_after_the_run_was_named_is_refused(module, tmp_path
     config = from_json(run(objective="own_run:MINE").to_json())
     layout = Layout(tmp_path / "study")
     config.source.prepare(layout.data)
-    module.write_text(f"{GOOD}\nMORE = 1\n", encoding="utf-8")
+    module.write_text(f"{own_module.TEXT}\nMORE = 1\n", encoding="utf-8")
     with pytest.raises(InputError, match="has changed since this run was named"):
         weighting.weigh(config, layout, lambda *event: None)
 
@@ -102,7 +89,7 @@ def test_what_is_wrong_is_said_when_the_run_is_named(balance, why):
 
 def test_a_study_checks_objectives_before_any_run(module, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(module.parent))
-    module.write_text(GOOD.replace("(q - b) ** 2", "-(q - b) ** 2"), encoding="utf-8")
+    module.write_text(own_module.TEXT.replace("(q - b) ** 2", "-(q - b) ** 2"), encoding="utf-8")
     config = merge(base.get_config().to_dict(), {"world": {"examples": 1500}})
     versions = (
         ("original", {}),

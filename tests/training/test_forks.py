@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import time
 
 import jax
 import numpy as np
@@ -12,7 +13,7 @@ from helpers.runs import metrics, tiny_model
 
 from m4jax import files, training
 from m4jax.training import CheckpointWarning, Stage, identity, train
-from m4jax.training.forks import last_shared, prefix
+from m4jax.training.forks import clear, last_shared, prefix
 
 
 def assert_equal(a, b):
@@ -126,6 +127,30 @@ def test_a_run_that_is_followed_takes_every_step(study):
     train(replace(checkpoint_every=2), data_of(LATER), study / "branch", model=tiny_model(),
           forks=study / "forks", on_checkpoint=lambda step, params: seen.append(step))  # fmt: skip
     assert seen == [2, 4, 6, 8, 10]
+
+
+def test_cleared_states_are_gone_and_runs_take_their_steps(study):
+    clear(study / "forks")
+    clear(study / "forks")  # nothing is left to be deleted
+    clear(study / "none")
+    assert begun(study / "forks") == []
+    assert {path.name for path in (study / "forks").glob("*/*")} == {".lock"}
+    branch = run(study / "branch", LATER, study / "forks")
+    assert taken(study / "branch") == 0
+    assert_equal(branch, run(study / "alone", LATER))
+
+
+@pytest.mark.slow
+def test_states_may_be_cleared_while_runs_leave_and_take_them(study):
+    command = [sys.executable, "-m", "helpers.forked_runs", str(study)]
+    processes = [subprocess.Popen([*command, name]) for name in ("a", "b")]
+    while any(process.poll() is None for process in processes):
+        clear(study / "forks")
+        time.sleep(0.01)
+    assert [process.returncode for process in processes] == [0, 0]
+    alone = run(study / "alone", LATER)
+    for name in ("a", "b"):
+        assert_equal(training.load_params(study / name, tiny_model()), alone)
 
 
 @pytest.mark.slow

@@ -24,12 +24,12 @@ SCRIPT = HELPERS / "mesh_check.py"
 EXACT = ("step", "examples", "stage", "unique_examples", "repeats", "stream_rb", "stream_ab")
 
 
-def start(run_dir, devices, *, model=1, last=0, process=-1, port=0, simulated=8, tuned=0):
+def start(run_dir, devices, *, model=1, last=0, process=-1, port=0, simulated=8, settings="plain"):
     flags = os.environ.get("XLA_FLAGS", "")
     flags += f" --xla_force_host_platform_device_count={simulated}"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, str(SCRIPT), str(run_dir)]
-    command += map(str, (devices, model, last, process, port, tuned))
+    command += map(str, (devices, model, last, process, port, settings))
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
@@ -72,8 +72,20 @@ def test_eight_devices_equal_one(tmp_path, alone, model):
 @pytest.mark.slow
 def test_eight_devices_fine_tune_as_one(tmp_path):
     for devices in (1, 8):
-        finish(start(tmp_path / str(devices), devices, tuned=1))
+        finish(start(tmp_path / str(devices), devices, settings="tuned"))
     assert_same(tmp_path / "8", tmp_path / "1")
+
+
+@pytest.mark.slow
+def test_eight_devices_restart_and_average_as_one(tmp_path, alone):
+    """Also interrupted in the middle of the mean, which begins at step 15."""
+    for name, runs in {"1": [(1, 0)], "8": [(8, 0)], "on the way": [(8, 17), (1, 0)]}.items():
+        for devices, last in runs:
+            finish(start(tmp_path / name, devices, last=last, settings="late"))
+    assert_same(tmp_path / "8", tmp_path / "1")
+    assert_same(tmp_path / "on the way", tmp_path / "1")
+    late, plain = (np.load(x / "params.npy") for x in (tmp_path / "1", alone))
+    assert np.linalg.norm(late - plain) > 1e-2 * np.linalg.norm(plain)  # both acted
 
 
 @pytest.mark.slow
@@ -89,9 +101,9 @@ def test_two_processes_equal_one(tmp_path, alone):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    settings = {"port": port, "simulated": 1}
-    other = start(tmp_path, 2, process=1, **settings)
-    finish(start(tmp_path, 2, process=0, **settings))
+    both = {"port": port, "simulated": 1}
+    other = start(tmp_path, 2, process=1, **both)
+    finish(start(tmp_path, 2, process=0, **both))
     finish(other)
     assert_same(tmp_path, alone)
     shutil.rmtree(tmp_path / "checkpoints" / "20")

@@ -99,7 +99,8 @@ def read(path: str | Path, side: str, name: str = "") -> Vectors:
     if kind not in (".npz", ".npy", ".parquet"):
         raise InputError(f"{path}: expected embeddings in .npz, .npy or .parquet")
     if not path.is_file():
-        raise InputError(f"{path}: {'a folder' if path.is_dir() else 'no such file'}")
+        found = "a folder" if path.is_dir() else "no such file"
+        raise InputError(f"{path}: {found}; expected a file of embeddings, .npz, .npy or .parquet")
     if kind == ".parquet":
         values, names = _of_parquet(path, side, name)
     else:

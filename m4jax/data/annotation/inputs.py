@@ -8,6 +8,7 @@ from pathlib import Path
 
 from m4jax.data import readers
 from m4jax.data.readers import uids
+from m4jax.data.readers.opening import KINDS
 from m4jax.data.readers.tabular import is_picture
 from m4jax.errors import InputError
 from m4jax.files import parquet
@@ -28,7 +29,9 @@ def matching(patterns: Sequence[str]) -> list[str]:
             continue
         matches = [pattern] if Path(pattern).exists() else sorted(glob(pattern, recursive=True))
         if not matches:
-            raise InputError(f"config.files: nothing fits {pattern!r}")
+            raise InputError(
+                f"config.files: nothing fits {pattern!r} in {Path.cwd()}; expected {KINDS}"
+            )
         for match in matches:
             first.setdefault(os.path.realpath(match), match)
     return list(first.values())

@@ -146,7 +146,9 @@ def expand(path: str) -> list[str]:
         matches = sorted(glob(one, recursive=True)) if has_magic(one) else [one]
         absent = [match for match in matches if not os.path.exists(match)]
         if absent:
-            raise InputError(f"{absent[0]}: no such file; expected {KINDS}")
+            rest = absent[0].partition(":")[2]
+            hint = f"did you mean {rest!r}?" if os.path.exists(rest) else f"expected {KINDS}"
+            raise InputError(f"{absent[0]}: no such file; {hint}")
         found += matches
         if len(found) > _MOST:
             raise InputError(f"{path}: more than {_MOST:,} files")

@@ -98,6 +98,11 @@ def read(path: str) -> Weights:
         DamagedError: if they are not what their certificate was written for.
     """
     folder = Path(path)
+    if not folder.exists():
+        raise InputError(
+            f"config.weights: {path}: no such folder or file; expected the --workdir of "
+            "experiments.balance, or a parquet file with the columns uid and weight"
+        )
     if folder.is_dir():
         certificate = weights.certificate(folder)
         if not weights.is_intact(folder):

@@ -228,6 +228,8 @@ def test_what_are_no_weights_is_refused(tmp_path, weights):
         parquet.write(pa.table(columns), tmp_path / "odd.parquet")
         with pytest.raises(InputError, match=message):
             read(str(tmp_path / "odd.parquet"))
+    with pytest.raises(InputError, match=r"config.weights: .*none: no such folder or file; expect"):
+        read(str(tmp_path / "none"))
     Path(weights, "weights.parquet").write_bytes(b"x")
     with pytest.raises(DamagedError):
         read(weights)
