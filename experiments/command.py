@@ -139,8 +139,9 @@ def _parse(argv: list[str]) -> list[str]:
         sys.exit(_complain(f"error: {_plain(str(error).splitlines()[-1])}; see --help", 2))
     except Exception as error:  # of the configuration's file, which is run when the flag is parsed
         told = f"{_config_file(argv)} can't be run: {type(error).__name__}: {error}"
-        line = traceback.extract_tb(error.__traceback__)[-1].lineno
-        sys.exit(_complain(f"error: --config: {told} (line {line})", 2))
+        if not isinstance(error, SyntaxError):  # which says it itself
+            told += f" (line {traceback.extract_tb(error.__traceback__)[-1].lineno})"
+        sys.exit(_complain(f"error: --config: {told}", 2))
     for name, example in REQUIRED.items():
         if flags.FLAGS[name].value is None:
             sys.exit(_complain(f"error: --{name} is missing, as in --{name}={example}", 2))
