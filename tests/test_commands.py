@@ -1,5 +1,6 @@
 """What all commands share: how bad flags are told."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,9 @@ def test_a_working_directory_that_can_not_be_made_is_told(command, config):
         ("", "has no get_config(), as configs/quickstart.py has"),
     ],
 )
-def test_what_is_wrong_with_a_configuration_of_ones_own_is_told(tmp_path, text, told):
+def test_what_is_wrong_with_a_configuration_of_ones_own_is_told(tmp_path, monkeypatch, text, told):
+    # In one process, the module of a configuration keeps what the one before it defined.
+    monkeypatch.delitem(sys.modules, "config_config", raising=False)
     (tmp_path / "own.py").write_text(text)
     done = commands.run("grid", f"--config={tmp_path / 'own.py'}", f"--workdir={tmp_path / 'w'}")
     assert (done.returncode, done.stderr) == (2, f"error: --config: {tmp_path / 'own.py'} {told}\n")
