@@ -50,7 +50,7 @@ DEV = [*TEST, *SOLVERS, "ruff"]
 
 setup(
     name="m4jax",
-    version="0.1.0",
+    version="0.2.0",
     description="Measure, remove and study biases of image-text data: M4 and CLIP in JAX",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

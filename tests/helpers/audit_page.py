@@ -6,6 +6,7 @@ import io
 import numpy as np
 from PIL import Image
 
+import m4jax
 from m4jax.evaluation.measures.measure import Measure
 from m4jax.report import page
 from m4jax.report.page import Change, Example, Fact, Limit, Page, Past, Point, Table
@@ -104,7 +105,7 @@ def sample(**changes) -> Page:
         ),
         "examples": (Example(picture(), "two dogs", "taken for a man"),),
         "methods": ("Measured on a quiet machine.",),
-        "versions": (("m4jax", "0.1.0"),),
+        "versions": (("m4jax", m4jax.__version__),),
         "command": "python -m experiments.audit --config=configs/audit.py --workdir='my audit'",
     }  # fmt: skip
     return Page(**told | changes)
