@@ -56,7 +56,11 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    # The commands and their configurations as well: they run without a checkout.
+    # The commands and their configurations as well: they run without a checkout. Their names,
+    # experiments and configs, are common: a package of that name in the folder where Python is
+    # started goes before ours, and one that another distribution installs would be overwritten.
+    # They keep these names because every published result names its command. m4jax itself imports
+    # neither of them when it is used as a library. Install it into an environment of its own.
     packages=find_packages(include=[f"{x}{y}" for x in NAMES for y in ("", ".*")]),
     package_data={"m4jax": ["**/*.json", "**/*.csv", "**/*.txt", "**/*.css", "**/*.js"]},
     install_requires=CORE,
