@@ -28,9 +28,20 @@ def built(tmp_path_factory):
     for name in ("results/tables.py", "tests/test_one.py"):
         (clone / name).parent.mkdir()
         (clone / name).touch()
+    # What pyproject.toml asks for, which a virtual environment need not have.
+    tools = str(tmp_path_factory.mktemp("tools"))
+    install = ["-m", "pip", "install", "-q", "--target", tools, "setuptools>=77"]
     for kind in ("wheel", "sdist"):
         build = f"from setuptools.build_meta import *; build_{kind}({str(out)!r})"
-        subprocess.run([sys.executable, "-c", build], cwd=clone, check=True, capture_output=True)
+        for command in (install, ["-c", build]) if kind == "wheel" else (["-c", build],):
+            done = subprocess.run(
+                [sys.executable, *command],
+                cwd=clone,
+                env=os.environ | {"PYTHONPATH": tools},
+                capture_output=True,
+                text=True,
+            )
+            assert done.returncode == 0, done.stderr
     return out
 
 
