@@ -158,14 +158,20 @@ def picture(rows: Rows) -> Figure:
         for place, (version, mark) in enumerate(zip(VERSIONS, style.MARKS, strict=False)):
             values = [x["share"] for x in rows if (x["flipped"], x["version"]) == (level, version)]
             ax.plot(values, [place] * len(values), linestyle="", marker=mark.marker,
-                    color=mark.color, markersize=4.5)  # fmt: skip
-        ax.set_yticks(range(len(VERSIONS)), list(VERSIONS.values()), fontsize=7)
+                    color=mark.color, markerfacecolor=mark.face, markersize=5)  # fmt: skip
+        ax.set_yticks(range(len(VERSIONS)), list(VERSIONS.values()))
         ax.set_ylim(len(VERSIONS) - 0.5, -0.5)
-        ax.set_title(f"{100 * level:g}% of the genders flipped", fontsize=8, loc="left")
+        ax.set_title(f"{100 * level:g}% of the genders flipped")
         ax.grid(axis="x")
     axes[-1].set_xlim(left=0)
-    axes[-1].set_xlabel(
-        "true share of men within occupations: mean distance from the oracle, points"
+    axes[-1].set_xlabel("true share of men within labels: mean distance from the oracle, points")
+    style.heading(figure, "Balancing where annotation errs")
+    draws = max(row["draws"] for row in summary(rows))
+    style.foot(
+        figure,
+        n=f"{draws} draws of the errors",
+        bars="none: each symbol is a draw, filled or open alike",
+        wrong="annotators err more on some labels than on others: errors here are the same in all",
     )
     return figure
 

@@ -20,6 +20,7 @@ DEFAULT, OTHER = "a man / a woman", "a boy / a girl"
 AGES = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "more than 70")
 CELLS = "by race × gender × age"
 LEVEL = 0.05
+BARS = "95% bootstrap intervals over pictures"
 SHOWN = 24  # classes
 Rows = list[dict[str, Any]]
 
@@ -60,9 +61,14 @@ def _representation(found: Sequence[Measure], path: Path) -> None:
     ax.axvline(0, color="0.5", linewidth=0.8)
     ax.set_xlim(-55, 55)
     ax.set_xlabel("taken for the first rather than the second more often than half, points")
-    ax.set_title("Representation bias of pictures that show nobody")
-    ax.legend(handles=[style.handle(name, mark, line="") for name, mark in marks.items()],
-              loc="lower left")  # fmt: skip
+    style.heading(figure, "Representation bias of pictures that show nobody")
+    style.foot(
+        figure,
+        n="pictures, in brackets",
+        bars=BARS,
+        wrong="other pictures tell otherwise (190 of the 203 show a dog), or other words do",
+        handles=[style.handle(name, mark, line="") for name, mark in marks.items()],
+    )
     style.save(figure, path, rows)
 
 
@@ -80,8 +86,18 @@ def _association(found: Sequence[Measure], path: Path) -> None:
     ax.set_yticks(range(len(shown)), [one.label for one in shown])
     ax.axvline(0, color="0.5", linewidth=0.8)
     ax.set_xlabel("P(class | picture of a man) − P(class | picture of a woman), points")
-    ax.set_title(f"Association bias, {len(told)} of {len(every):,} classes after correction"
-                 f"{f', the {len(shown)} largest' if len(shown) < len(told) else ''}")  # fmt: skip
+    largest = f", the {len(shown)} largest" if len(shown) < len(told) else ""
+    style.heading(figure, f"Association bias: {len(told)} of {len(every):,} classes{largest}")
+    counts = sorted({one.n for one in shown}) or [0]
+    style.foot(
+        figure,
+        n=f"{counts[0]:,} pictures of men and women"
+        if len(counts) == 1
+        else f"{counts[0]:,} to {counts[-1]:,} pictures",
+        bars=f"{BARS}, not widened for their number",
+        more=f"Only classes with p < {LEVEL:g} after correction are drawn",
+        wrong="captions name gender otherwise than pictures show it, or other prompts differ",
+    )
     style.save(figure, path, [row(one, p=one.p) for one in sorted(every, key=lambda x: x.value)])
 
 
@@ -103,14 +119,22 @@ def _faces(found: Sequence[Measure], path: Path) -> None:
             for (i, j), value in np.ndenumerate(values):
                 text = "–" if np.isnan(value) else f"{100 * value:.0f}"
                 light = not np.isnan(value) and value < 0.85
-                ax.text(j, i, text, ha="center", va="center", fontsize=7,
+                ax.text(j, i, text, ha="center", va="center", fontsize=style.CELL,
                         color="white" if light else "black")  # fmt: skip
             _, name, asked = model.split(", ")
             ax.set_title(f"{name}: {'women' if gender == 'woman' else 'men'}\n({asked})")
             ax.set_xticks(range(len(AGES)), AGES, rotation=45, ha="right")
             ax.set_yticks(range(len(races)), [x.replace("_", " ") for x in races])
-    figure.colorbar(image, ax=axes, label="gender recognised, % of pictures (–: fewer than 10)",
-                    location="bottom", shrink=0.5)  # fmt: skip
+    bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.5)
+    bar.set_label("gender recognised, % of pictures")
+    style.heading(figure, "Gender recognised, by race, gender and age")
+    counts = [row["n"] for row in rows if np.isfinite(row["value"])]
+    style.foot(
+        figure,
+        n=f"{min(counts):,} to {max(counts):,} faces a cell (–: fewer than 10)",
+        bars="none here: report.html has every interval, and they are wide for small cells",
+        wrong="cells are compared one by one: of 126 some are low by chance; labels are perceived",
+    )
     style.save(figure, path, rows)
 
 

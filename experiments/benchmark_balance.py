@@ -22,6 +22,7 @@ from experiments.benchmark.measure import measure
 from experiments.benchmark.show import show
 from m4jax import files
 from m4jax.errors import InputError
+from m4jax.report import style
 
 PARTS = ("solvers", "bias", "wide", "scale")
 SOLVERS = ("kind", "n", "patterns", "solver", "ended", "seconds", "ratio", "agrees", "steps")
@@ -82,7 +83,8 @@ def main(console: Console) -> int:
         rows = _scale(config, folder, console)
         show(console, "From files to certified weights, beside a bare GROUP BY", rows, SCALE)
         files.write_json(folder / "scale.json", rows)
-        _picture(rows).savefig(folder / "scale.png", dpi=200)
+        with style.page({"text.parse_math": True}):  # powers of ten on its axes
+            style.draw(_picture(rows, config.scale_repeats), folder / "scale")
     return 0
 
 
@@ -258,26 +260,40 @@ def _one_size(
     }
 
 
-def _picture(rows: list[dict[str, Any]]) -> Figure:
+def _picture(rows: list[dict[str, Any]], rounds: int) -> Figure:
     """Draws time and memory against the number of examples."""
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     rows = [row for row in rows if "seconds" in row]
     n = [row["n"] for row in rows]
     lines = {"seconds": "m4jax: files to certified weights", "read_seconds": "reading the bytes"}
     lines |= {f"{x}_group_by_seconds": f"{x}: GROUP BY alone" for x in ("duckdb", "polars")}
-    for (key, title), marker in zip(lines.items(), "osv^", strict=True):
+    handles = []
+    for (key, title), mark, line in zip(
+        lines.items(), style.MARKS, ("-", ":", "--", "-."), strict=False
+    ):
         if rows and key in rows[0]:
-            left.plot(n, [row[key] for row in rows], marker + "-", ms=4, label=title)
-    right.plot(n, [row["peak_gigabytes"] for row in rows], "o-", ms=4)
+            left.plot(n, [row[key] for row in rows], color=mark.color, marker=mark.marker, ls=line,
+                      ms=4, markerfacecolor=mark.face)  # fmt: skip
+            handles.append(style.handle(title, mark, line=line))
+    ours = style.MARKS[0]
+    right.plot(n, [row["peak_gigabytes"] for row in rows], color=ours.color, marker=ours.marker)
     for axes, title, kind in (
-        (left, "seconds, without compilation", "log"),
-        (right, "m4jax's peak memory, GB", "linear"),
+        (left, "Seconds, without compilation", "log"),
+        (right, "Peak memory of m4jax, GB", "linear"),
     ):
         axes.set(xscale="log", yscale=kind, xlabel="examples", title=title)
         axes.grid(color="0.9")
     right.set_ylim(bottom=0)
-    left.legend(frameon=False, fontsize=8)
+    style.heading(figure, "From files to certified weights, beside a bare GROUP BY")
+    style.foot(
+        figure,
+        n=f"{rounds} rounds that take turns: seconds are their median, memory the most of them",
+        bars="none: rounds of one machine differ by up to a quarter",
+        wrong="other disks, cores or tables tell otherwise",
+        handles=handles,
+        ncols=2,
+    )
     return figure
 
 

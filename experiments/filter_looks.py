@@ -158,11 +158,16 @@ def draw(rows: Rows) -> Figure:
                 ax.set_title(TITLES.get(level, level))
         line[0].set_ylabel(f"{style.display(version)} data")
     style.heading(figure, "How much like men those look to whom captions give an occupation")
-    figure.supylabel("standard deviations above the mean of all faces", fontsize=7)
-    figure.supxlabel(
-        "share of men in the census, %\n"
-        "circles and line: all faces; crosses and dots: what is left within men and within women",
-        fontsize=7,
+    figure.supylabel("standard deviations above the mean of all faces", fontsize=style.SMALL)
+    for ax in axes[-1]:
+        ax.set_xlabel("share of men in the census, %")
+    occupations = len({row["occupation"] for row in rows})
+    style.foot(
+        figure,
+        n=f"{occupations} occupations, one symbol each; one model that judges looks",
+        bars="none: all faces that the filter leaves are counted",
+        more="Circles, line: all faces; crosses, dots: what is left within men and within women",
+        wrong="another seed, or another judge of looks, tells otherwise",
     )
     return figure
 
@@ -214,7 +219,8 @@ def _scatter(ax, rows: Rows, part: str, mark: style.Mark) -> None:
     ends = np.array([x.min(), x.max()])
     ax.plot(100 * ends, start + rise * ends, color="0.35", linestyle="-" if total else ":")
     ax.text(0.97, 0.12 if total else 0.03, f"{'slope' if total else 'within'} "
-            f"{style.signed(rise, 2)}", transform=ax.transAxes, ha="right", fontsize=7)  # fmt: skip
+            f"{style.signed(rise, 2)}", transform=ax.transAxes, ha="right",
+            fontsize=style.SMALL)  # fmt: skip
 
 
 if __name__ == "__main__":

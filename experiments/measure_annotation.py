@@ -41,7 +41,7 @@ def main(console: Console) -> int:
     _write(folder / "scores.csv", scores, COLUMNS)
     _write(folder / "confusion.csv", confusion, ("source", "stratum", "true", "said", "n"))
     with style.page():
-        draw(rows).savefig(folder / "confusion.png", dpi=200, metadata={"Software": None})
+        style.draw(draw(rows), folder / "confusion")
     table = markdown(scores, lexicon)
     fill(folder / "README.md", table)
     console.print(table, soft_wrap=True)
@@ -156,7 +156,7 @@ def draw(rows: Sequence[Row]) -> Figure:
     counts = np.zeros((len(CLASSES), len(CLASSES)), int)
     for row in rows:
         counts[CLASSES.index(row.true), CLASSES.index(row.said)] += 1
-    figure = Figure(figsize=(style.WIDTH / 2, style.WIDTH / 2), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 3.6), layout="constrained")
     ax = figure.subplots()
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1.3)
@@ -168,7 +168,13 @@ def draw(rows: Sequence[Row]) -> Figure:
     ax.set_xlabel("annotated")
     ax.set_ylabel("read")
     ax.grid(False)
-    ax.set_title(f"Whom captions name (n = {counts.sum()})")
+    style.heading(figure, "Whom captions name: read and annotated")
+    style.foot(
+        figure,
+        n=f"{counts.sum()} captions, read by hand",
+        bars="none: numbers of captions and shares of each row; intervals are in the table",
+        wrong="the readings are, or other captions are unlike these of three sources",
+    )
     return figure
 
 

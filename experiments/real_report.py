@@ -34,9 +34,8 @@ def write(folder: Path, *, summaries: Rows, shares: Rows, points: Rows) -> None:
 
 
 def save(figure: Figure, path: Path, rows: Rows) -> None:
-    """Writes `path`.png and .csv."""
+    """Writes `path`.png, .svg and .csv."""
     style.save(figure, path, rows)
-    path.with_name(f"{path.name}.svg").unlink()  # pages of results show the png
 
 
 def defaults(summaries: Rows, shares: Rows) -> tuple[Figure, Rows]:
@@ -66,14 +65,21 @@ def defaults(summaries: Rows, shares: Rows) -> tuple[Figure, Rows]:
         ax.set_ylabel("points")
         ax.set_title(f"{TITLES[source]}: {len(far)} labels that can be decided")
         ax.grid(axis="y")
-    style.heading(figure, "Share of men within labels: distance from 50%; each dot is a label")
+    style.heading(figure, "Share of men within labels: distance from 50%")
+    style.foot(
+        figure,
+        n="labels that can be decided, in the titles; others are left out",
+        bars="none: each dot is a label, its interval is in shares.csv",
+        more="Grey: within 5 points; open: before, filled: after",
+        wrong="captions name gender otherwise than pictures show it",
+    )
     return figure, drawn
 
 
 def _dots(ax: Axes, place: int, far: np.ndarray, mark: style.Mark) -> None:
     shift = np.linspace(-0.3, 0.3, len(far)) if len(far) > 1 else np.zeros(len(far))
-    ax.plot(place + shift, far, linestyle="", marker="o", markersize=2.5, color=mark.color,
-            alpha=0.7, clip_on=False)  # fmt: skip
+    ax.plot(place + shift, far, linestyle="", marker="o", markersize=3, color=mark.color,
+            markerfacecolor="white" if mark is BEFORE else mark.color, clip_on=False)  # fmt: skip
 
 
 def frontier(points: Rows) -> Figure:
@@ -94,7 +100,15 @@ def frontier(points: Rows) -> Figure:
         ax.set_ylim(bottom=0)
         ax.grid(axis="both")
     panels[0].set_ylabel("shares: distance from 50%,\npercentage points")
-    figure.legend(loc="outside lower center", ncols=2)
+    style.heading(figure, "What balance within ±5 points costs")
+    style.foot(
+        figure,
+        n="four sources, their labels that can be decided",
+        bars="none: what weights do is computed, not sampled",
+        wrong="captions name gender otherwise than pictures show it",
+        handles=panels[0].get_legend_handles_labels()[0],
+        ncols=2,
+    )
     return figure
 
 

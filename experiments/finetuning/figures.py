@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from experiments.finetuning.runs import BALANCED, CONTROL, ORACLE, ORIGINAL
 from experiments.finetuning.settings import TuneConfig
@@ -13,6 +14,7 @@ from experiments.finetuning.table import NAMES, Study
 from m4jax.report import style
 from m4jax.report.results import Estimate
 
+WRONG = "other worlds, larger models or other learning rates tell otherwise"
 LINES = {BALANCED: "balanced data", CONTROL: "original data (control)"}
 BOUNDS = {BALANCED: "balanced from the start", ORACLE: "oracle"}
 JOINED = ("steps", "alpha")  # dials whose settings have an order
@@ -26,7 +28,6 @@ def write(folder: Path, study: Study, tuning: TuneConfig) -> None:
         for name, draw in (("steps", by_steps), ("dials", dials)):
             figure, rows = draw(study, tuning)
             style.save(figure, folder / name, rows)
-            (folder / f"{name}.svg").unlink()  # pages of results show the png
 
 
 def _estimate(study: Study, condition: str, name: str) -> Estimate:
@@ -56,12 +57,18 @@ def by_steps(study: Study, tuning: TuneConfig) -> tuple[Figure, list[dict[str, A
         _axes(ax, name, tuning)
     handles = [style.handle(f"fine-tuned on {LINES[data]}", mark) for data, mark in marks.items()]
     for bound, line in ((BALANCED, "--"), (ORACLE, ":")):
-        (handle,) = figure.axes[0].plot([], [], line, color=style.mark(bound).color)
-        handle.set_label(BOUNDS[bound])
-        handles.append(handle)
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
-    style.heading(figure, "A model before (0) and after fine-tuning, points; bars: 95%, over seeds "
-                  "and pictures")  # fmt: skip
+        look = {"color": style.mark(bound).color, "linestyle": line, "linewidth": 1}
+        handles.append(Line2D([], [], label=BOUNDS[bound], **look))
+    style.heading(figure, "A model before (0) and after fine-tuning")
+    style.foot(
+        figure,
+        n=f"{len(study.seeds)} seeds of one model on one world",
+        bars="95% intervals over seeds and pictures; the bounds have none here",
+        more="Lines and symbols: means, in points or %",
+        wrong=WRONG,
+        handles=handles,
+        ncols=2,
+    )
     return figure, rows
 
 
@@ -98,9 +105,16 @@ def dials(study: Study, tuning: TuneConfig) -> tuple[Figure, list[dict[str, Any]
             ax.grid(visible=True)
     titles = DIALS | {BALANCED: BOUNDS[BALANCED], ORACLE: BOUNDS[ORACLE]}
     handles = [style.handle(titles[path], mark) for path, mark in marks.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
-    style.heading(figure, "Bias and quality along each dial, means over seeds; better is up and "
-                  "to the left")  # fmt: skip
+    style.heading(figure, "Bias and quality along each dial; better is up and to the left")
+    style.foot(
+        figure,
+        n=f"{len(study.seeds)} seeds of one model on one world",
+        bars="none: means over seeds, their intervals are in effects.csv",
+        more="Lines join the settings of a dial in their order",
+        wrong=f"small distances are read: most are within chance; or if {WRONG}",
+        handles=handles,
+        ncols=3,
+    )
     return figure, rows
 
 

@@ -23,6 +23,7 @@ MARKS = {  # told apart in grey, too
     "not tested": style.Mark("#777777", "o", filled=False),
     "reported": style.Mark("#444444", "D", filled=False),
 }
+NAME, LINE = 42, 0.155  # letters of a line of a contrast's name; inches of its height
 SHARED = "accuracy and recall, points"  # the panel of all metrics that are shares of pictures
 SIZE = "|{}|, points: the same contrasts of its size, reported"  # of a metric with a sign
 
@@ -187,26 +188,27 @@ def at_a_glance(by_claim: ByClaim) -> tuple[Figure, Rows] | None:
     if not lines:
         return None
     lines = _with_sizes(lines)
-    counts = [len(by_text) for by_text in lines.values()]
-    height = 1.2 + 0.25 * sum(counts) + 0.5 * len(counts)
+    heights = [_places(by_text)[1][-1] for by_text in lines.values()]
+    height = 0.6 + sum(LINE * h + 0.5 for h in heights)
     figure = Figure(figsize=(style.WIDTH, height), layout="constrained")
-    axes = figure.subplots(len(counts), 1, squeeze=False, height_ratios=[c + 0.8 for c in counts])
+    axes = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)
     for ax, (name, by_text) in zip(axes[:, 0], lines.items(), strict=True):
         _panel(ax, by_text)
-        ax.set_title(name, fontsize=7.5)
+        ax.set_title(name)
     style.heading(figure, "The claims at a glance")
-    handles = [
-        style.handle(verdict, mark, line="") for verdict, mark in MARKS.items()
-        if verdict in {finding.verdict for of in lines.values() for finding in of.values()}
-    ]  # fmt: skip
+    verdicts = {finding.verdict for of in lines.values() for finding in of.values()}
+    handles = [style.handle(v, mark, line="") for v, mark in MARKS.items() if v in verdicts]
     counted = {finding.effect.n for of in lines.values() for finding in of.values()}
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=4, fontsize=7,
-        title=f"mean difference, bars: 95% intervals over {_seeds(counted)} and pictures, not "
-        "corrected for their number;\npale: where the claim expects it; dark: ±m, within which a "
-        f"difference is too small to matter{_left_out(by_claim)}",
-        title_fontsize=7,
-    )  # fmt: skip
+    style.foot(
+        figure,
+        n=_seeds(counted),
+        bars="95% intervals over seeds and pictures, not corrected for their number",
+        more="Symbols: mean differences; pale: where the claim expects them; dark: ±m, within "
+        f"which a difference is too small to matter{_left_out(by_claim)}",
+        wrong="other pictures than those that all models are asked about tell otherwise, or "
+        "another choice of contrasts and margins does",
+        handles=handles,
+    )
     return figure, rows(by_claim)
 
 
@@ -239,7 +241,7 @@ def _left_out(by_claim: ByClaim) -> str:
         for place, finding in enumerate(findings)
         if finding.part.decides and not finding.tested
     ]
-    return f".\nNot shown, since not tested: {', '.join(names)}" if names else ""
+    return f"; not shown, since not tested: {', '.join(names)}" if names else ""
 
 
 def _seeds(counts: set[int]) -> str:
@@ -251,31 +253,34 @@ def _panel(ax: Axes, by_text: Mapping[str, Finding]) -> None:
     """Draws the contrasts of metrics of one unit, one line each."""
     effects = [finding.effect[:3] for finding in by_text.values()]
     reach = 1.15 * max(np.nan_to_num(np.abs(effects), nan=0).max(), 1e-9)
-    for place, finding in enumerate(by_text.values()):
+    places, ends = _places(by_text)
+    for place, finding in zip(places, by_text.values(), strict=True):
         part, effect, mark = finding.part, finding.effect, MARKS[finding.verdict]
         unit = part.metric.unit.scale / 100  # `errorbar` draws in percent
         left, width = -part.expected * part.margin, part.expected * (reach + part.margin)
         if part.expected == 0:
             left, width = -part.smallest, 2 * part.smallest
         pale = MARKS["supported"].color
-        ax.barh(place, 100 * unit * width, left=100 * unit * left, height=0.8, alpha=0.1,
+        ax.barh(place, 100 * unit * width, left=100 * unit * left, height=1.3, alpha=0.1,
                 color=pale)  # fmt: skip
         within = 100 * unit * (part.smallest or part.margin)
-        ax.barh(place, 2 * within, left=-within, height=0.8, alpha=0.22, color="0.3", linewidth=0)
+        ax.barh(place, 2 * within, left=-within, height=1.3, alpha=0.22, color="0.3", linewidth=0)
         estimate = Estimate(*(unit * x for x in effect[:3]))
         style.errorbar(ax, estimate, place, mark, markersize=5)
         text = f"{style.shown(part.metric, effect.mean, sign=True)}  {told(finding)}"
-        ax.text(1.01, place, text, fontsize=6.5, transform=ax.get_yaxis_transform(), va="center",
-                color=mark.color)  # fmt: skip
+        clear = finding.verdict in ("supported", "contradicted")
+        ax.text(1.02, place, style.wrapped(text, 20), fontsize=style.SMALL, va="center",
+                transform=ax.get_yaxis_transform(),
+                weight="bold" if clear else "normal")  # fmt: skip
     ax.axvline(0, color="0.35", linewidth=0.9)
     ax.set_xlim(-100 * unit * reach, 100 * unit * reach)
-    panels.lines(ax, [_broken(text) for text in by_text])
-    ax.tick_params(labelsize=6.5)
+    panels.lines(ax, list(by_text))
+    ax.set_yticks(places, [style.wrapped(text, NAME) for text in by_text], fontsize=style.SMALL)
+    ax.set_ylim(ends[-1], 0)
 
 
-def _broken(text: str, width: int = 62) -> str:
-    """Returns the text in two lines if it is long."""
-    if len(text) <= width:
-        return text
-    middle = text.rfind(" ", 0, width)
-    return f"{text[:middle]}\n     {text[middle + 1 :]}"
+def _places(by_text: Mapping[str, Finding]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the middles and the ends of contrasts, in lines of text from the top."""
+    high = [max(style.wrapped(text, NAME).count("\n") + 1, 1.2) + 0.5 for text in by_text]
+    ends = np.cumsum(high)
+    return ends - np.divide(high, 2), ends

@@ -23,10 +23,13 @@ NARROW = {  # beside many other groups
     GENDER: "perceived\ngender",
     NEW_VENDOR_GENDER: "gender,\nnew vendor",
 }
+PICTURES = {"objects": "things", "workers": "people at work", "shift": "a new vendor"}  # of splits
+EARLIER = ", or models do before the end of training"
+CHANCE = ", or by chance: of twenty such intervals one misses"
 ByMetric = Mapping[Metric, Pairs]
 BIAS = {  # title and unit of a panel
-    RB: ("RB", "share of pictures without a\nperson that prefer “man”\n− 50%, points"),
-    RB_SIZE: ("|RB|", "|RB| of each model, points"),
+    RB: ("RB", "share of pictures with\nno person that prefer\n“man” − 50%, points"),
+    RB_SIZE: ("|RB|", "|RB| of each model,\npoints"),
     AB: ("mean |AB|", "gap between men and\nwomen, mean over\noccupations, points"),
 }
 
@@ -77,7 +80,14 @@ def bias(
         ax.set_xlabel(label)
     panels.counts(axes[-1], [row["n"] for row in rows if row["metric"] == AB.name])
     style.heading(figure, f"Bias of the models, {heading}")
-    style.caption(figure, _caption(lines))
+    every = [pairs for by_metric in lines.values() for pairs in by_metric.values()]
+    style.foot(
+        figure,
+        n="seeds, at the right",
+        bars=f"{bars(every)}, of |RB| cut at 0",
+        more=_more(every),
+        wrong=wrong(results, (RB, AB), EARLIER),
+    )
     return figure, rows
 
 
@@ -85,23 +95,41 @@ def _mark(levels: Mapping[str, str]) -> style.Mark:
     return style.mark(levels["version"])
 
 
-def _caption(lines: Mapping[str, ByMetric]) -> str:
-    """Says what is drawn, and of how many models."""
-    every = [pairs for line in lines.values() for pairs in line.values()]
+def _more(every: Sequence[Pairs]) -> str:
+    """Says what is drawn beside the bars, and of how many models."""
     models = len({unit.levels for pairs in every for unit in pairs.units})
-    text = f"symbols: means over n seeds{f' of {models} model sizes each' * (models > 1)}; "
-    text += f"{bars(every)}, of |RB| cut at 0; dots: single models"
+    text = f"Symbols: means{f' of {models} model sizes each' * (models > 1)}; dots: single models"
     if min(len(set(pairs.seeds.tolist())) for pairs in every) < contrasts.ENOUGH:
         text += f"; pale: fewer than {contrasts.ENOUGH} seeds"
     if len({pairs.seeds.tobytes() for pairs in every}) > 1:
-        text += ". Lines of different seeds are not paired: differences are in claims.md"
+        text += "; lines of different seeds are not paired, differences are in claims.md"
     return text
+
+
+def wrong(results: Results, metrics: Iterable[Metric], also: str = "") -> str:
+    """Says what would make numbers of models wrong: that other pictures tell otherwise.
+
+    Args:
+        results: of a study, which hold how many pictures there were.
+        metrics: that are shown.
+        also: what else would make them wrong, after a comma.
+    """
+    runs, found = results.select(kind="run"), {}
+    for metric in metrics:
+        asked = runs.select(split=metric.split, metric=metric.name)["n"]
+        if len(asked):
+            what = PICTURES.get(metric.split, metric.split)
+            found[what] = max(found.get(what, 0), int(asked.max()))
+    some = [f"{count:,} of {what}" for what, count in found.items()]
+    text = ", ".join(some[:-1]) + " and " * (len(some) > 1) + "".join(some[-1:])
+    few = ", drawings of few emoji," if len(results.select(kind="world")) else ""
+    return f"other pictures than these {text}{few} tell otherwise{also}"
 
 
 def bars(every: Iterable[Pairs]) -> str:
     """Says what the bars of some effects are."""
     known = all(pairs.deviations.shape[1] for pairs in every)
-    return f"bars: 95% intervals over seeds{' and pictures' * known}"
+    return f"95% intervals over seeds{' and pictures' if known else ', not over pictures'}"
 
 
 def _shared_units(lines: dict[str, ByMetric]) -> dict[str, ByMetric]:
@@ -144,10 +172,14 @@ def changes(
     panels.forest(ax, named, looks=looks)
     ax.set_xlabel("difference from original, percentage points")
     style.heading(figure, heading)
-    figure.legend(
-        handles=[style.handle(line, looks[line]) for line in shown], loc="outside lower center",
-        ncols=4 if len(shown) <= 4 else 2, title=f"{bars(every.values())}; {seeds(rows)}",
-    )  # fmt: skip
+    style.foot(
+        figure,
+        n=seeds(rows),
+        bars=f"{bars(every.values())}, of differences between runs that agree in all else",
+        wrong=wrong(results, metrics, CHANCE),
+        handles=[style.handle(line, looks[line]) for line in shown],
+        ncols=4 if len(shown) == 4 else 2 if len(shown) > 4 else 3,
+    )
     return figure, rows
 
 

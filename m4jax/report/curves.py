@@ -82,16 +82,19 @@ def along(
         count = max(len(of[name].values) for of in table.values() if name in of)
         line = "--" if name in changing else "-"
         handles.append(style.handle(f"{name} (n = {count})", marks[name], line=line))
-    text = (
-        f"lines: means over n seeds, thin of fewer than {ENOUGH}; bands and bars: 95% intervals "
-        "over seeds, not over pictures; those of |RB| are cut at 0"
-    )
+    more = f"Lines: means, thin of fewer than {ENOUGH}"
     if len(groups) > 1:
-        text += "; dotted: where the data of the lower panels change"
-        text += f"; grey there: the means of {' and '.join(steady[:2])}" * bool(steady)
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=3, title=style.wrapped(text)
-    )  # fmt: skip
+        more += "; dotted: where the data of the lower panels change"
+        more += f"; grey there: the means of {' and '.join(steady[:2])}" * bool(steady)
+    style.foot(
+        figure,
+        n="seeds, in the key",
+        bars="95% intervals over seeds, not over pictures, as are bands; of |RB| cut at 0",
+        more=more,
+        wrong=comparisons.wrong(results, LABELS, "; RB jumps from checkpoint to checkpoint"),
+        handles=handles,
+        ncols=3,
+    )
     return figure, _rows(table)
 
 

@@ -14,6 +14,7 @@ from m4jax.evaluation import paired
 from m4jax.evaluation.metrics import AB, AB_BY_OCCUPATION, AB_MAX, COST, RB, RB_SIZE, Metric
 from m4jax.report import comparisons, contrasts, panels, style
 from m4jax.report.contrasts import Runs
+from m4jax.report.figures_data import data_bias
 from m4jax.report.results import ORACLE, Estimate, Results, Rows
 
 SEEDS = 3  # of each version, from which intervals are over seeds as well
@@ -46,7 +47,7 @@ def render(
     """
     paths = []
     for name, draw in figures.items():
-        with style.page(style.LARGE):
+        with style.page():
             drawn = draw(results)
             if drawn is None:
                 for kind in style.KINDS:
@@ -54,44 +55,10 @@ def render(
                 continue
             if part:
                 drawn[0].text(0.995, 0.995, f"incomplete: {part}", ha="right", va="top",
-                              fontsize=7, color=style.WARNING)  # fmt: skip
+                              fontsize=style.SMALL, color=style.WARNING)  # fmt: skip
             style.save(drawn[0], Path(directory) / name, drawn[1])
         paths.append(Path(directory) / f"{name}.png")
     return paths
-
-
-def data_bias(results: Results) -> tuple[Figure, Rows] | None:
-    """Draws the association of each label with gender in the data, version by version."""
-    results = results.plain
-    table = results.select(kind="data", metric="association_bias")
-    versions = table.versions
-    columns = [_with_prevalence(results, version) for version in versions]
-    parts = {"Occupations": ("occupations",), "Things": ("any_thing", "things")}
-    numbers = {title: _by_label(table, splits) for title, splits in parts.items()}
-    numbers = {title: by_label for title, by_label in numbers.items() if by_label}
-    if not numbers:
-        return None
-    tallest = max(len(by_label) for by_label in numbers.values())
-    figure = Figure(figsize=(style.WIDTH, 1.4 + 0.165 * tallest), layout="constrained")
-    every = [value for by_label in numbers.values() for row in by_label.values() for value in row]
-    limit, beyond = _color_limit(np.array(every).reshape(-1, len(versions)))
-    axes = figure.subplots(1, len(numbers), squeeze=False)[0]
-    for ax, (title, by_label) in zip(axes, numbers.items(), strict=True):
-        values = np.array(list(by_label.values())).reshape(-1, len(versions))
-        image = panels.heat_map(ax, values, labels=list(by_label), columns=columns, limit=limit)
-        ax.set_title(title)
-    bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.7, aspect=45, pad=0.02,
-                          extend="both" if beyond else "neither")  # fmt: skip
-    bar.set_label(
-        "association bias of the training data: P(label | man) − P(label | woman), "
-        "percentage points\n(men: their share among persons − the share aimed at)"
-    )
-    return figure, [
-        {"version": version, "panel": title, "label": label, "association_bias": value}
-        for title, by_label in numbers.items()
-        for label, row in by_label.items()
-        for version, value in zip(versions, row, strict=True)
-    ]
 
 
 def association_by_occupation(results: Results) -> tuple[Figure, Rows] | None:
@@ -124,14 +91,17 @@ def association_by_occupation(results: Results) -> tuple[Figure, Rows] | None:
         ax.remove()
     for ax in axes[max(len(versions) - across, 0) : len(versions)]:  # the lowest of each column
         ax.tick_params(labelbottom=True)
-    bars = "bars: 95% intervals over n seeds and pictures" if many else style.INTERVALS
-    figure.supxlabel(
-        f"share of women in the census, %\n({bars}; r and slope: with that share)", fontsize=9
-    )
-    figure.supylabel(
-        "association bias of the model on faces:\n"
-        "P(occupation | man) − P(occupation | woman), percentage points",
-        fontsize=9,
+        ax.set_xlabel("share of women in the census, %")
+    figure.supylabel("P(occupation | man) − P(occupation | woman), points", fontsize=style.SMALL)
+    style.heading(figure, "Association bias of the models, by occupation")
+    style.foot(
+        figure,
+        n="seeds, in the titles",
+        bars="95% intervals over seeds and pictures" if many else style.INTERVALS,
+        more="Dashed: regression, of slope and correlation r",
+        wrong=comparisons.wrong(
+            results, (AB_BY_OCCUPATION,), f"; r is of {len(shown[0])} occupations, no sample of all"
+        ),
     )
     figure.draw_without_rendering()  # names need to know where all else is
     for ax, points in zip(axes, shown, strict=False):
@@ -167,9 +137,15 @@ def model_bias(results: Results) -> tuple[Figure, Rows] | None:
                 for unit, value in zip(units, seeds[v], strict=True)
             ]
     panels.counts(axes[-1], [_count(results, v) for v in versions])
-    bars = f"means over n seeds; {comparisons.bars(every.values())}" if many else style.INTERVALS
-    text = f"{bars}; ticks below them: single seeds"
-    style.caption(figure, text + "; dashed line and grey band: oracle" * (ORACLE in versions))
+    style.heading(figure, "Bias of the models, by data version")
+    style.foot(
+        figure,
+        n="seeds, at the right",
+        bars=comparisons.bars(every.values()) if many else style.INTERVALS,
+        more="Symbols: means; strokes: single models"
+        + "; dashed line and grey band: oracle" * (ORACLE in versions),
+        wrong=comparisons.wrong(results, (RB, AB), comparisons.EARLIER),
+    )
     return figure, rows
 
 
@@ -206,12 +182,15 @@ def quality_and_bias(results: Results) -> tuple[Figure, Rows] | None:
             for metric in of.values()
             for v, estimate in table[metric].items()
         ]
-    bars = f"{comparisons.bars(every.values())}; {comparisons.seeds(found)}" if many else ""
-    figure.legend(
+    style.heading(figure, "What the data versions change")
+    style.foot(
+        figure,
+        n=comparisons.seeds(found),
+        bars=comparisons.bars(every.values()) if many else style.INTERVALS,
+        wrong=comparisons.wrong(results, metrics, comparisons.CHANCE),
         handles=[style.handle(style.display(v), mark) for v, mark in looks.items()],
-        loc="outside lower center", ncols=4 if len(looks) == 4 else 3,
-        title=bars or style.INTERVALS,
-    )  # fmt: skip
+        ncols=4 if len(looks) == 4 else 3,
+    )
     return figure, rows
 
 
@@ -221,37 +200,6 @@ FIGURES: dict[str, Draw] = {
     "model_bias": model_bias,
     "quality_and_bias": quality_and_bias,
 }
-
-
-def _by_label(table: Results, splits: tuple[str, ...]) -> dict[str, list[float]]:
-    """Returns label -> value of each version; in each split by falling value in the first."""
-    versions, rows = table.versions, {}
-    for split in splits:
-        part = table.select(split=split)
-        by_label = {
-            label: [part.one(label=label, version=version).value for version in versions]
-            for label in dict.fromkeys(part["label"].tolist())
-        }
-        rows |= dict(sorted(by_label.items(), key=lambda item: -np.nan_to_num(item[1][0])))
-    return rows
-
-
-def _color_limit(table: np.ndarray) -> tuple[float, bool]:
-    """Returns the percentage at which colours end, and whether numbers in the table exceed it.
-
-    That is the 95th percentile of the first version, lest one label leave the others pale.
-    """
-    percent = 100 * np.abs(table)
-    first = percent[:, 0][np.isfinite(percent[:, 0])]
-    limit = float(max(np.quantile(first, 0.95) if first.size else 0.0, 0.1))
-    return limit, bool(np.nanmax(percent, initial=0.0) > limit)
-
-
-def _with_prevalence(results: Results, version: str) -> str:
-    """Returns the name of a version, and by how much its share of men is beside the aim."""
-    beside = results.one(kind="data", version=version, metric="representation_bias", label="man")
-    name = style.display(version).replace(" + ", "\n+ ")
-    return f"{name}\nmen {style.signed(100 * beside.value)}" if beside.measured else name
 
 
 def _count(results: Results, version: str) -> int:

@@ -189,15 +189,16 @@ def bias_and_quality(results: Results) -> Drawn | None:
         ax.set_ylabel(f"{good.axis}, %".replace("\n", " "))
     style.heading(figure, "Bias and quality")
     count = comparisons.seeds([row for row in rows if names[row["contrast"]][1] == default])
-    text = (
-        f"large: {default}, means over {count}; {comparisons.bars(every.values())}, of the same "
-        "pictures for all: differences are more certain than the bars look (quality_differences). "
-        "Small: other model sizes, their intervals are in the csv"
+    style.foot(
+        figure,
+        n=count,
+        bars=f"{comparisons.bars(every.values())}, the same pictures for all, so that differences "
+        "are more certain than they look (quality_differences)",
+        more=f"Large: {default}; small: other sizes of the model, with intervals in the csv",
+        wrong=comparisons.wrong(results, (*quality, *quality.values()), comparisons.EARLIER),
+        handles=[style.handle(style.display(v), style.mark(v), line="") for v in shown],
+        ncols=5,
     )
-    figure.legend(
-        handles=[style.handle(style.display(v), style.mark(v), line="") for v in shown], ncols=5,
-        loc="outside lower center", title=style.wrapped(text),
-    )  # fmt: skip
     return figure, rows
 
 
@@ -226,10 +227,12 @@ def prompt_sensitivity(results: Results) -> Drawn | None:
         ax.set_xlabel(f"{comparisons.BIAS[metric][0]}, points")
     style.heading(figure, "Bias by prompt template")
     count = len(set(plain["seed"].tolist()))
-    figure.supxlabel(
-        "strokes: one template alone; symbols: the templates used everywhere else, together; "
-        f"means over {count} seeds",
-        fontsize=style.SMALL,
+    style.foot(
+        figure,
+        n=f"{count} seeds",
+        bars="none: means over seeds",
+        more="Strokes: one template alone; symbols: the templates used everywhere else, together",
+        wrong="templates that nobody tried differ more than these, or seeds more than templates",
     )
     return (figure, rows) if rows else None
 

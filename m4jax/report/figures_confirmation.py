@@ -18,7 +18,7 @@ from m4jax.evaluation.metrics import (
     THINGS,
     THINGS_PROBE,
 )  # fmt: skip
-from m4jax.report import comparisons, contrasts, figures, figures_paper, style
+from m4jax.report import comparisons, contrasts, figures_data, figures_paper, style
 from m4jax.report.comparisons import Conditions, Drawn
 from m4jax.report.confirmation_questions import (
     FILTERS,
@@ -70,11 +70,16 @@ def dose_response(results: Results) -> Drawn | None:
         ax.set_xticks(range(len(SHARES) + 2), [0, *SHARES, 100])
         ax.set_xlabel("share of training with the second data, at its end, %")
     style.heading(figure, "Fine-tuning: bias by share of training, learning rate and start")
-    text = f"means over {comparisons.seeds(rows)}; {comparisons.bars(every.values())}"
     handles = [style.handle(RATES[rate], mark, line="-" if mark.filled else "--")
                for rate, mark in LOOKS.items()]  # fmt: skip
     handles += [style.handle(f"{name} throughout", style.mark(name), line=":") for name, _ in PAIR]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, title=style.wrapped(text))
+    style.foot(
+        figure,
+        n=comparisons.seeds(rows),
+        bars=f"{comparisons.bars(every.values())}; grey: those of the dotted lines",
+        wrong=comparisons.wrong(results, (RB_SIZE, AB), ", or other schedules of the rate do"),
+        handles=handles,
+    )
     return figure, rows
 
 
@@ -176,6 +181,12 @@ def worlds_quality(results: Results) -> Drawn | None:
     return comparisons.changes(results, lines, QUALITY, looks, title)
 
 
+def data_bias(results: Results) -> Drawn | None:
+    """Draws the association of each label with gender in the data, means over all worlds."""
+    seeds = set(results.select(kind="run")["seed"].tolist())  # each of which draws its own
+    return figures_data.data_bias(results, worlds=len(seeds))
+
+
 _ABSENT = {"paper_2_top"}  # all runs have as many examples
 
 FIGURES = {
@@ -186,7 +197,7 @@ FIGURES = {
     "sizes": sizes,
     "worlds": worlds,
     "worlds_quality": worlds_quality,
-    "data_bias": figures.data_bias,
+    "data_bias": data_bias,
     **{name: draw for name, draw in figures_paper.FIGURES.items() if name not in _ABSENT},
 }
 CAPTIONS = {  # in `claims.md`

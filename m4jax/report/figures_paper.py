@@ -52,14 +52,12 @@ def bias_by_data(results: Results) -> Drawn | None:
 
 def representation_by_stage(results: Results) -> Drawn | None:
     """Draws RB by data version and stage: figure 2, bottom."""
-    title = "Paper's figure 2, bottom: RB by data version and stage"
-    return _by_stage(results, (RB, RB_SIZE), title)
+    return _by_stage(results, (RB, RB_SIZE), "Paper's figure 2, bottom: RB by data and stage")
 
 
 def association_by_stage(results: Results) -> Drawn | None:
     """Draws AB by data version and stage: figure 3."""
-    title = "Paper's figure 3: AB by data version and stage"
-    return _by_stage(results, (AB_MAX, AB), title)
+    return _by_stage(results, (AB_MAX, AB), "Paper's figure 3: AB by data version and stage")
 
 
 def recognition(results: Results) -> Drawn | None:
@@ -165,7 +163,7 @@ def _grouped(
     series = [v for v in VERSIONS if any(cell.series == v for cell in cells)]
     if len(groups) < 2:
         return None
-    figure = Figure(figsize=(style.WIDTH, 3.3), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 3.0), layout="constrained")
     for ax, metric in zip(figure.subplots(1, len(of)), of, strict=True):
         for version in series:
             points = {}
@@ -185,13 +183,14 @@ def _grouped(
         ax.set_xlabel(axis)
         ax.grid(axis="y")
     style.heading(figure, title)
-    text = (
-        f"Means over seeds of the default model, n below; "
-        f"{comparisons.bars(every.values())}{', of |RB| cut at 0' * (RB_SIZE in of)}. Where n "
-        f"differs, seeds do; pale: fewer than {contrasts.ENOUGH}."
+    style.foot(
+        figure,
+        n="seeds of the default model, below each symbol; where n differs, seeds do",
+        bars=f"{comparisons.bars(every.values())}{', of |RB| cut at 0' * (RB_SIZE in of)}",
+        more=f"Pale: fewer than {contrasts.ENOUGH} seeds",
+        wrong=comparisons.wrong(results, of, comparisons.EARLIER),
+        handles=[style.handle(style.display(v), style.mark(v), line="") for v in series],
     )
-    handles = [style.handle(style.display(v), style.mark(v), line="") for v in series]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, title=style.wrapped(text))
     return figure, rows
 
 
@@ -231,7 +230,7 @@ def _bars(
     series = [c.series for c in cells if any(of[_name(c)].measured for of in table.values())]
     if len(series) < 2:
         return None
-    figure = Figure(figsize=(style.WIDTH, 3.5 + 0.2 * bool(note)), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 3.0), layout="constrained")
     ax = figure.subplots()
     offsets = panels.offsets(len(series))
     for version, offset in zip(series, offsets, strict=True):
@@ -242,20 +241,21 @@ def _bars(
     _write_changes(ax, results, list(named.values()), fixed)
     if chance is not None:
         ax.axhline(100 * chance, color="0.35", linestyle=":", linewidth=0.9)
-        note = "Dotted: chance."
+        note = "Dotted: chance"
     ax.set_xticks(range(len(named)), named)
     ax.set_ylabel(axis)
     ax.grid(axis="y")
     counts = {row["contrast"]: row["n"] for row in rows}
-    handles = [Patch(label=f"{style.display(v)} (n = {counts[v]})", **_look(v)) for v in series]
-    what = comparisons.bars(every.values())
-    text = (
-        f"Means over n seeds of the default model; whiskers: {what.removeprefix('bars: ')}; above: "
-        "differences, paired. "
-    )
     style.heading(figure, title)
-    figure.legend(handles=handles, loc="outside lower center", ncols=3,
-                  title=style.wrapped(text + note))  # fmt: skip
+    style.foot(
+        figure,
+        n="seeds of the default model, in the key",
+        bars=f"means; whiskers: {comparisons.bars(every.values())}",
+        more=f"Above: differences of paired runs. {note}".rstrip(". "),
+        wrong=comparisons.wrong(results, list(named.values()), comparisons.CHANCE),
+        handles=[Patch(label=f"{style.display(v)} (n = {counts[v]})", **_look(v)) for v in series],
+        ncols=3,
+    )
     return figure, rows
 
 
@@ -280,11 +280,12 @@ def _write_changes(
     table, _, _ = comparisons.effects(results, line, of)
     for place, metric in enumerate(of):
         found = table[metric][""]
-        text = style.interval(metric, found, sign=True).replace(" [", "\n[")
+        gap = ",\n" if len(of) > 6 else ", "  # lest they meet
+        text = style.interval(metric, found, sign=True).replace(" [", "\n[").replace(", ", gap)
         ax.text(place, 1.02, text, transform=ax.get_xaxis_transform(), ha="center", va="bottom",
-                fontsize=7.5)  # fmt: skip
+                fontsize=style.SMALL)  # fmt: skip
     ax.text(-0.01, 1.02, "balanced\n− original", transform=ax.transAxes, ha="right", va="bottom",
-            fontsize=7.5)  # fmt: skip
+            fontsize=style.SMALL)  # fmt: skip
 
 
 def _estimates(

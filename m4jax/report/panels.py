@@ -47,10 +47,10 @@ def heat_map(
     for row, column in np.argwhere(np.isfinite(percent)):
         value = percent[row, column]
         dark = abs(value) > 0.6 * limit
-        ax.text(column, row, style.signed(value), ha="center", va="center", fontsize=6.5,
+        ax.text(column, row, style.signed(value), ha="center", va="center", fontsize=style.CELL,
                 color="white" if dark else "black")  # fmt: skip
-    ax.set_yticks(range(len(labels)), labels, fontsize=7)
-    ax.set_xticks(range(len(columns)), columns, fontsize=7, rotation=90 if len(columns) > 4 else 0)
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set_xticks(range(len(columns)), columns, rotation=90 if len(columns) > 3 else 0)
     ax.tick_params(length=0, top=False, labeltop=True, bottom=False, labelbottom=False)
     ax.spines[:].set_visible(False)
     return image

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -23,33 +24,33 @@ from m4jax.report.results import Estimate
 WARNING = "#D55E00"
 KINDS = ("png", "svg", "csv")  # the files of a figure
 WIDTH = 7.0  # inches: the text width of a page
+FOOT = "foot"  # the id of what `foot` writes
 DIVERGING = "PuOr_r"  # safe for the colour-blind; both ends are dark, so signs are written out
-SMALL = 8  # points, at `WIDTH`: of captions, names of points and long axis labels
-INTERVALS = "bars: 95% bootstrap intervals over pictures, not over seeds"
+SMALL = 9  # points, at `WIDTH`: the least of all text, which half of that width leaves readable
+CELL = 8  # of numbers in cells, which colours tell as well
+INTERVALS = "95% bootstrap intervals over pictures, not over seeds"
+LINE, KEY = 0.165, 0.2  # inches that a line of `foot` takes, and a row of its key
+LETTERS = 13.9  # of SMALL, an inch
 SETTINGS = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
-    "font.size": 8,
-    "axes.titlesize": 9,
+    "font.size": 10,
+    "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 8,
+    "axes.labelsize": SMALL,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "axes.unicode_minus": True,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
     "grid.color": "0.9",
     "grid.linewidth": 0.6,
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": SMALL,
     "text.parse_math": False,  # names are text: a "$" stays what it is
     "svg.hashsalt": "m4jax",  # else the ids in an svg are random
-}
-LARGE = {  # for figures that are read at half the width, too
-    "font.size": 9,
-    "axes.labelsize": SMALL,
-    "legend.fontsize": 9,
-    "legend.title_fontsize": SMALL,
 }
 
 
@@ -104,16 +105,57 @@ def mark(version: str) -> Mark:
 
 
 def heading(figure: Figure, text: str) -> None:
-    """Writes the heading of a figure of several panels."""
-    figure.suptitle(text, fontsize=9, fontweight="bold", x=0.01, ha="left")
+    """Writes the heading of a figure."""
+    figure.suptitle(text, fontsize=11, fontweight="bold", x=0.01, ha="left")
 
 
-def caption(figure: Figure, text: str) -> None:
-    """Writes what is drawn below a figure, in as many lines as it takes."""
-    figure.supxlabel(wrapped(text), fontsize=SMALL)
+def foot(
+    figure: Figure,
+    *,
+    n: str,
+    bars: str,
+    wrong: str,
+    more: str = "",
+    handles: Sequence[Artist] = (),
+    ncols: int = 4,
+) -> None:
+    """Writes below a figure its key, and what each has to say; to be called last.
+
+    The figure grows by what that takes, so that its panels keep their size.
+
+    Args:
+        figure: with constrained layout.
+        n: of how many seeds, models or pictures it is.
+        bars: what its bars or bands are, or why it has none.
+        wrong: what would make it wrong, after "Wrong if".
+        more: what else is drawn.
+        handles: of the key, if it has one.
+        ncols: columns of the key.
+
+    Raises:
+        ValueError: if one of the three is missing.
+    """
+    said = {"n": n, "bars": bars, "wrong": wrong}
+    if missing := [name for name, text in said.items() if not text.strip(" .")]:
+        raise ValueError(f"a figure says its n, its bars and what would make it wrong: {missing}")
+    width, height = figure.get_size_inches()
+    letters = int(LETTERS * width)
+    first = wrapped(f"n: {n}. Bars: {bars}.{f' {more}.' * bool(more)}", letters)
+    last = wrapped(f"Wrong if {wrong}.", letters)
+    below = LINE * (first.count("\n") + last.count("\n") + 2) + 0.1
+    key = KEY * -(-len(handles) // ncols)
+    whole = height + below + key
+    figure.set_size_inches(width, whole)
+    figure.get_layout_engine().set(rect=(0, (below + key) / whole, 1, height / whole))
+    if handles:
+        figure.legend(handles=list(handles), loc="lower center", ncols=ncols, borderpad=0.1,
+                      bbox_to_anchor=(0, below / whole, 1, 1)).set_in_layout(False)  # fmt: skip
+    where = {"x": 0.09 / width, "fontsize": SMALL, "in_layout": False, "gid": FOOT}
+    figure.text(y=(below - 0.03) / whole, s=first, va="top", **where)
+    figure.text(y=0.05 / whole, s=last, va="bottom", style="italic", **where)
 
 
-def wrapped(text: str, width: int = 104) -> str:
+def wrapped(text: str, width: int = int(LETTERS * WIDTH)) -> str:
     """Returns a text in lines of at most `width` letters, by default those of a page."""
     return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
@@ -155,7 +197,7 @@ def interval(metric: Metric, estimate: Estimate, *, sign: bool = False) -> str:
 def page(*more: Mapping[str, Any]) -> Iterator[None]:
     """Sets what matplotlib draws with, for the block only, whatever the user's own settings.
 
-    `more`: settings beside `SETTINGS`, `LARGE` say.
+    `more`: settings beside `SETTINGS`.
     """
     with matplotlib.style.context(["default", SETTINGS, *more]):
         yield
@@ -187,10 +229,15 @@ def handle(label: str, mark: Mark, *, line: str = "-") -> Line2D:
                   linewidth=1.2, linestyle=line, label=label)  # fmt: skip
 
 
-def save(figure: Figure, path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes `path`.png, .svg and .csv (the plotted data); the same results give the same bytes."""
+def draw(figure: Figure, path: str | os.PathLike) -> None:
+    """Writes `path`.png and .svg; the same figure gives the same bytes."""
     # Neither the day nor the version of the program: they would change the bytes.
     for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
         with files.atomic(Path(f"{path}.{kind}")) as temporary:
             figure.savefig(temporary, format=kind, metadata=metadata)
+
+
+def save(figure: Figure, path: str | os.PathLike, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes a figure as `draw` does, and `path`.csv (the plotted data)."""
+    draw(figure, path)
     results.write_csv(f"{path}.csv", rows)

@@ -41,7 +41,7 @@ def association(rows: Sequence[Mapping[str, Any]]) -> tuple[Figure, Rows] | None
     if not drawn:
         return None
     several = len({row["attribute"] for row in shares}) > 1
-    figure = Figure(figsize=(style.WIDTH, 1.5 + 0.19 * len(drawn)), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 1.0 + 0.2 * len(drawn)), layout="constrained")
     ax = figure.subplots()
     for place, row in enumerate(drawn):
         _share(ax, place, row)
@@ -49,17 +49,24 @@ def association(rows: Sequence[Mapping[str, Any]]) -> tuple[Figure, Rows] | None
     if 0 < first < len(drawn):
         ax.axhline(first - 0.5, color="0.35", linewidth=0.9)
     names = [_name(row, several) for row in drawn]
-    ax.set_yticks(range(len(names)), names, fontsize=7)
+    ax.set_yticks(range(len(names)), names, fontsize=style.SMALL)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_xlim(-2, 102)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")
     name = "attribute" if several else drawn[0]["attribute"]
-    ax.set_xlabel(f"share of {_short(name)}, %; bars: 95% intervals; grey: what was asked for")
-    handles = [style.handle("before", BEFORE, line=""), style.handle("after", AFTER, line="")]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    ax.set_xlabel(f"share of {_short(name)}, %")
     style.heading(figure, _title(decided, others))
+    counts = [row["before_n"] for row in drawn]
+    style.foot(
+        figure,
+        n=f"{min(counts):,.0f} to {max(counts):,.0f} examples a line, fewer effective ones after",
+        bars="95% intervals of each share alone",
+        more="Grey: what was asked for",
+        wrong="the table's attributes or labels are, or its examples are no fair sample",
+        handles=[style.handle("before", BEFORE, line=""), style.handle("after", AFTER, line="")],
+    )
     return figure, [{field: row[field] for field in DRAWN} for row in drawn]
 
 
@@ -78,7 +85,8 @@ def _share(ax: Axes, place: int, row: Mapping[str, Any]) -> None:
         share = style.number(100 * row["before"], 0)
         text = f"can't be decided: {share}% of {row['before_n']:,.0f}"
         text = text if row["before_n"] > 0 else "no examples"
-        ax.text(50, place, text, ha="center", va="center", fontsize=7, color="0.35")
+        ax.text(50, place, text, ha="center", va="center", fontsize=style.SMALL,
+                color="0.35")  # fmt: skip
 
 
 def _bounds(row: Mapping[str, Any]) -> tuple[float, float]:
@@ -121,8 +129,14 @@ def distribution(weights: np.ndarray, counts: np.ndarray) -> tuple[Figure, Rows]
                 "left", va="top", fontweight="bold")  # fmt: skip
     ax.set_xlabel("weight: the probability of being kept (strictly between 0 and 1)")
     ax.set_ylabel("examples, %")
-    ax.set_title("Distribution of the weights")
     ax.grid(axis="y")
+    style.heading(figure, "Distribution of the weights")
+    style.foot(
+        figure,
+        n=f"{int(counts.sum()):,} examples",
+        bars=f"the share of examples by weight, in {BINS} steps, counted whole",
+        wrong="weights are read as what is drawn: each example is kept by chance",
+    )
     rows = [{"from": place, "to": place, "share": held} for place, held in ends.items()]
     rows += [
         {"from": float(low), "to": float(high), "share": float(height)}
@@ -165,9 +179,16 @@ def tradeoff(frontier: Mapping[str, Any], keep_rate: float) -> tuple[Figure, Row
     ax.set_ylim(bottom=0)
     ax.set_xlabel("share of the data that is kept, %")
     ax.set_ylabel("shares: distance from the target,\npercentage points")
-    ax.set_title("What balance costs")
     ax.grid(axis="both")
-    figure.legend(loc="outside lower center", ncols=3)
+    style.heading(figure, "What balance costs")
+    style.foot(
+        figure,
+        n=f"{len(points)} keep rates, each solved for",
+        bars="none: what weights do is computed, not sampled",
+        wrong="the table's attributes or labels are; labels of few examples count like others",
+        handles=ax.get_legend_handles_labels()[0],
+        ncols=2,
+    )
     return figure, points
 
 
