@@ -57,7 +57,7 @@ def _representation(found: Sequence[Measure], path: Path) -> None:
                             markersize=5, elinewidth=1.2, capsize=2)  # fmt: skip
     numbers = [max((x["n"] for x in rows if x["set"] == name), default=0) for name in SETS]
     ax.set_yticks(range(len(SETS)), [f"{x} (n = {n})" for x, n in zip(SETS, numbers, strict=True)])
-    ax.invert_yaxis()
+    ax.set_ylim(len(SETS) - 0.5, -0.5)
     ax.axvline(0, color="0.5", linewidth=0.8)
     ax.set_xlim(-55, 55)
     ax.set_xlabel("taken for the first rather than the second more often than half, points")
@@ -102,7 +102,7 @@ def _association(found: Sequence[Measure], path: Path) -> None:
 
 
 def _faces(found: Sequence[Measure], path: Path) -> None:
-    figure = Figure(figsize=(style.WIDTH, 6.0), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 5.7), layout="constrained")
     axes = figure.subplots(2, 2, sharex=True, sharey=True)
     rows: Rows = []
     by_race = pick(found, metric="accuracy", source=next(iter(FACES)), label="by race")
@@ -119,11 +119,11 @@ def _faces(found: Sequence[Measure], path: Path) -> None:
             for (i, j), value in np.ndenumerate(values):
                 text = "–" if np.isnan(value) else f"{100 * value:.0f}"
                 light = not np.isnan(value) and value < 0.85
-                ax.text(j, i, text, ha="center", va="center", fontsize=style.CELL,
+                ax.text(j, i, text, ha="center", va="center", fontsize=style.SMALL,
                         color="white" if light else "black")  # fmt: skip
             _, name, asked = model.split(", ")
             ax.set_title(f"{name}: {'women' if gender == 'woman' else 'men'}\n({asked})")
-            ax.set_xticks(range(len(AGES)), AGES, rotation=45, ha="right")
+            ax.set_xticks(range(len(AGES)), [*AGES[:-1], "70+"], rotation=45, ha="right")
             ax.set_yticks(range(len(races)), [x.replace("_", " ") for x in races])
     bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.5)
     bar.set_label("gender recognised, % of pictures")

@@ -74,7 +74,7 @@ def by_steps(study: Study, tuning: TuneConfig) -> tuple[Figure, list[dict[str, A
 
 def _axes(ax: Axes, name: str, tuning: TuneConfig) -> None:
     ax.set_title(name)
-    ax.set_xticks(range(1 + len(tuning.steps)), ["0", *map(str, tuning.steps)])
+    ax.set_xticks(range(1 + len(tuning.steps)), ["0", *map(str, tuning.steps)], rotation=45)
     ax.grid(axis="y")
     if name in ("RB", "|RB|"):
         ax.axhline(0, color="0.6", linewidth=0.8)
@@ -111,7 +111,7 @@ def dials(study: Study, tuning: TuneConfig) -> tuple[Figure, list[dict[str, Any]
         n=f"{len(study.seeds)} seeds of one model on one world",
         bars="none: means over seeds, their intervals are in effects.csv",
         more="Lines join the settings of a dial in their order",
-        wrong=f"small distances are read: most are within chance; or if {WRONG}",
+        wrong=f"{WRONG}; small distances are within chance",
         handles=handles,
         ncols=3,
     )

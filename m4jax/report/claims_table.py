@@ -23,7 +23,7 @@ MARKS = {  # told apart in grey, too
     "not tested": style.Mark("#777777", "o", filled=False),
     "reported": style.Mark("#444444", "D", filled=False),
 }
-NAME, LINE = 42, 0.155  # letters of a line of a contrast's name; inches of its height
+NAME, LINE = 42, 0.145  # letters of a line of a contrast's name; inches of its height
 SHARED = "accuracy and recall, points"  # the panel of all metrics that are shares of pictures
 SIZE = "|{}|, points: the same contrasts of its size, reported"  # of a metric with a sign
 
@@ -281,6 +281,6 @@ def _panel(ax: Axes, by_text: Mapping[str, Finding]) -> None:
 
 def _places(by_text: Mapping[str, Finding]) -> tuple[np.ndarray, np.ndarray]:
     """Returns the middles and the ends of contrasts, in lines of text from the top."""
-    high = [max(style.wrapped(text, NAME).count("\n") + 1, 1.2) + 0.5 for text in by_text]
+    high = [max(style.wrapped(text, NAME).count("\n") + 1, 1.2) + 0.4 for text in by_text]
     ends = np.cumsum(high)
     return ends - np.divide(high, 2), ends

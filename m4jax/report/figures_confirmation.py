@@ -68,7 +68,7 @@ def dose_response(results: Results) -> Drawn | None:
         ax.set_title(title)
     for ax in axes[1]:
         ax.set_xticks(range(len(SHARES) + 2), [0, *SHARES, 100])
-        ax.set_xlabel("share of training with the second data, at its end, %")
+        ax.set_xlabel("share of training with the second data, %")
     style.heading(figure, "Fine-tuning: bias by share of training, learning rate and start")
     handles = [style.handle(RATES[rate], mark, line="-" if mark.filled else "--")
                for rate, mark in LOOKS.items()]  # fmt: skip

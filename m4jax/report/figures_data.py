@@ -6,6 +6,8 @@ from matplotlib.figure import Figure
 from m4jax.report import panels, style
 from m4jax.report.results import Results, Rows
 
+BESIDE = 5  # versions, of which tables have room beside each other
+
 
 def data_bias(results: Results, worlds: int = 1) -> tuple[Figure, Rows] | None:
     """Draws the association of each label with gender in the data, version by version.
@@ -21,11 +23,16 @@ def data_bias(results: Results, worlds: int = 1) -> tuple[Figure, Rows] | None:
     numbers = {title: by_label for title, by_label in numbers.items() if by_label}
     if not numbers:
         return None
-    tallest = max(len(by_label) for by_label in numbers.values())
-    figure = Figure(figsize=(style.WIDTH, 1.7 + 0.165 * tallest), layout="constrained")
+    rows = [len(by_label) for by_label in numbers.values()]
+    across = len(numbers) if len(versions) <= BESIDE else 1
+    high = max(rows) if across > 1 else sum(rows)
+    size = style.WIDTH, 0.6 + 1.1 * len(rows) / across + 0.17 * high
+    figure = Figure(figsize=size, layout="constrained")
     every = [value for by_label in numbers.values() for row in by_label.values() for value in row]
     limit, beyond = _color_limit(np.array(every).reshape(-1, len(versions)))
-    axes = figure.subplots(1, len(numbers), squeeze=False)[0]
+    ratios = None if across > 1 else rows
+    axes = figure.subplots(len(rows) // across, across, squeeze=False, height_ratios=ratios)
+    axes = axes.flatten().tolist()
     for ax, (title, by_label) in zip(axes, numbers.items(), strict=True):
         values = np.array(list(by_label.values())).reshape(-1, len(versions))
         image = panels.heat_map(ax, values, labels=list(by_label), columns=columns, limit=limit)

@@ -45,8 +45,7 @@ def bias_by_data(results: Results) -> Drawn | None:
     cells = [Cell(size, v, {"data": size, "version": v}) for v in versions for size in sizes]
     if len(sizes) < 2:
         return None
-    title = "Paper's figure 2, top: RB by size of the training data"
-    axis = "distinct training examples, of equally many seen"
+    title, axis = "Paper's figure 2, top: RB by size of the training data", "distinct examples"
     return _grouped(results, cells, (RB, RB_SIZE), title, axis=axis)
 
 
@@ -62,10 +61,9 @@ def association_by_stage(results: Results) -> Drawn | None:
 
 def recognition(results: Results) -> Drawn | None:
     """Draws how well the attribute itself is recognised, by data version: figure 4."""
-    title = "Paper's figure 4: zero-shot accuracy on perceived gender"
     named = {"faces": metrics.GENDER, "people\nat work": _metric("gender_acc1", "workers"),
              "new vendor": metrics.NEW_VENDOR_GENDER}  # fmt: skip
-    return _bars(results, named, title, chance=0.5)
+    return _bars(results, named, "Paper's figure 4: accuracy on perceived gender", chance=0.5)
 
 
 def classification(results: Results) -> Drawn | None:
@@ -161,6 +159,7 @@ def _grouped(
     cells = [cell for cell in cells if _name(cell) in counts]
     groups = list(dict.fromkeys(cell.group for cell in cells))
     series = [v for v in VERSIONS if any(cell.series == v for cell in cells)]
+    differ = len(set(counts.values())) > 1
     if len(groups) < 2:
         return None
     figure = Figure(figsize=(style.WIDTH, 3.0), layout="constrained")
@@ -169,9 +168,9 @@ def _grouped(
             points = {}
             for cell in cells:
                 if cell.series == version:
-                    found = table[metric][_name(cell)]
-                    points[_place(cell, cells, groups)] = found
-                    _symbol(ax, _place(cell, cells, groups), found, cell, counts[_name(cell)])
+                    found, place = table[metric][_name(cell)], _place(cell, cells, groups)
+                    points[place] = found
+                    _symbol(ax, place, found, cell, counts[_name(cell)], told=differ)
             if lines:
                 ax.plot(list(points), [100 * y.value for y in points.values()], linewidth=0.8,
                         color=style.mark(version).color, alpha=0.6)  # fmt: skip
@@ -185,9 +184,9 @@ def _grouped(
     style.heading(figure, title)
     style.foot(
         figure,
-        n="seeds of the default model, below each symbol; where n differs, seeds do",
+        n="seeds of the default model, below each symbol" if differ else comparisons.seeds(rows),
         bars=f"{comparisons.bars(every.values())}{', of |RB| cut at 0' * (RB_SIZE in of)}",
-        more=f"Pale: fewer than {contrasts.ENOUGH} seeds",
+        more=f"Pale: fewer than {contrasts.ENOUGH}; where n differs, seeds do" * differ,
         wrong=comparisons.wrong(results, of, comparisons.EARLIER),
         handles=[style.handle(style.display(v), style.mark(v), line="") for v in series],
     )
@@ -200,12 +199,14 @@ def _place(cell: Cell, cells: Sequence[Cell], groups: Sequence[str]) -> float:
     return groups.index(cell.group) + 0.3 * (beside.index(cell.series) - (len(beside) - 1) / 2)
 
 
-def _symbol(ax: Axes, place: float, found: Estimate, cell: Cell, count: int) -> None:
-    """Draws a symbol with its interval, and the number of seeds below."""
+def _symbol(ax: Axes, place: float, found: Estimate, cell: Cell, count: int, *, told: bool) -> None:
+    """Draws a symbol with its interval; if `told`, with the number of seeds below."""
     if not found.measured:
         return
     mark = style.mark(cell.series)
     style.errorbar(ax, place, found, mark, markersize=6, **comparisons.pale(count))
+    if not told:
+        return
     below = 100 * (found.low if found.bounded else found.value)
     ax.annotate(str(count), (place, below), xytext=(0, -3 if found.bounded else -6), ha="center",
                 va="top", textcoords="offset points", fontsize=style.SMALL)  # fmt: skip

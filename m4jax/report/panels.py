@@ -47,7 +47,7 @@ def heat_map(
     for row, column in np.argwhere(np.isfinite(percent)):
         value = percent[row, column]
         dark = abs(value) > 0.6 * limit
-        ax.text(column, row, style.signed(value), ha="center", va="center", fontsize=style.CELL,
+        ax.text(column, row, style.signed(value), ha="center", va="center", fontsize=style.SMALL,
                 color="white" if dark else "black")  # fmt: skip
     ax.set_yticks(range(len(labels)), labels)
     ax.set_xticks(range(len(columns)), columns, rotation=90 if len(columns) > 3 else 0)

@@ -27,7 +27,6 @@ WIDTH = 7.0  # inches: the text width of a page
 FOOT = "foot"  # the id of what `foot` writes
 DIVERGING = "PuOr_r"  # safe for the colour-blind; both ends are dark, so signs are written out
 SMALL = 9  # points, at `WIDTH`: the least of all text, which half of that width leaves readable
-CELL = 8  # of numbers in cells, which colours tell as well
 INTERVALS = "95% bootstrap intervals over pictures, not over seeds"
 LINE, KEY = 0.165, 0.2  # inches that a line of `foot` takes, and a row of its key
 LETTERS = 13.9  # of SMALL, an inch
@@ -230,7 +229,13 @@ def handle(label: str, mark: Mark, *, line: str = "-") -> Line2D:
 
 
 def draw(figure: Figure, path: str | os.PathLike) -> None:
-    """Writes `path`.png and .svg; the same figure gives the same bytes."""
+    """Writes `path`.png and .svg; the same figure gives the same bytes.
+
+    Raises:
+        ValueError: if the figure does not say what `foot` writes.
+    """
+    if not any(text.get_gid() == FOOT for text in figure.texts):
+        raise ValueError(f"{path}: a figure needs style.foot before it is written")
     # Neither the day nor the version of the program: they would change the bytes.
     for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
         with files.atomic(Path(f"{path}.{kind}")) as temporary:

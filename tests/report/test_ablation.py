@@ -2,12 +2,13 @@
 
 import pytest
 from helpers.ablation_results import results_of
+from helpers.figures import check, foot_of
 
 from configs import ablation
 from m4jax.evaluation import paired
 from m4jax.evaluation.metrics import AB, RB, RB_SIZE
 from m4jax.grid.cells import expand
-from m4jax.report import claims, comparisons, figures_ablation, figures_paper, paper_claims
+from m4jax.report import claims, comparisons, figures_ablation, figures_paper, paper_claims, style
 from m4jax.report.contrasts import DEFAULT, Runs, single
 
 
@@ -38,7 +39,11 @@ def test_at_the_papers_scale_only_what_needs_the_oracle_goes_untested():
 @pytest.mark.parametrize("scale", ["laptop", "gpu", "paper"])
 def test_every_figure_can_be_drawn_of_the_ablation(scale):
     results = results_of(expand(ablation.get_config(scale).to_dict()))
-    drawn = {name for name, draw in figures_ablation.FIGURES.items() if draw(results)}
+    with style.page():
+        every = {name: draw(results) for name, draw in figures_ablation.FIGURES.items()}
+        drawn = {name for name, found in every.items() if found}
+        for name in sorted(drawn) if scale == "laptop" else ():
+            check(every[name][0], name)
     # The paper's data have neither clean captions nor known errors, and nothing was fine-tuned
     # in the middle of training.
     missing = {"annotation_noise"} if scale == "paper" else set()
@@ -87,8 +92,7 @@ def test_the_papers_stages_are_shares_of_training_on_the_original_data(laptop):
 
 def test_what_is_known_of_the_papers_own_numbers_stands_in_the_figure(laptop):
     figure, rows = figures_paper.filtered(laptop)
-    text = " ".join(figure.legends[0].get_title().get_text().split())
-    assert figures_paper.THEIRS in text
+    assert figures_paper.THEIRS in foot_of(figure)
     levels = {"version": "balanced", "captions": "noisy", "loss": "SigLIP", "filter": "on"}
     found = next(r for r in rows if r["contrast"] == "balanced" and r["metric"] == AB.name)
     assert found["mean"] == Runs(laptop).pairs(single(levels, free=()), AB).effect().mean

@@ -5,6 +5,7 @@ import matplotlib
 import matplotlib.image
 import numpy as np
 import pytest
+from helpers.figures import check, foot_of
 from helpers.tables_of_results import OCCUPATIONS, THINGS, VERSIONS, changed, plausible_rows, table
 from matplotlib.figure import Figure
 from scipy import stats
@@ -33,6 +34,39 @@ def test_every_figure_is_drawn_with_its_data(drawn):
         picture = matplotlib.image.imread(path)
         assert picture.shape[1] == style.WIDTH * 200
         assert picture[..., :3].std() > 0.05
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_every_figure_is_told_and_readable(name):
+    with style.page():
+        check(figures.FIGURES[name](table(plausible_rows()))[0], name)
+
+
+def test_what_is_missing_below_a_figure_is_named():
+    said = {"n": "3 seeds", "bars": "95% intervals", "wrong": "pictures are few"}
+    for name in said:
+        with pytest.raises(ValueError, match=f"'{name}'"):
+            style.foot(Figure(layout="constrained"), **said | {name: " "})
+    figure = Figure(layout="constrained")
+    style.foot(figure, **said)
+    assert foot_of(figure) == "n: 3 seeds. Bars: 95% intervals. Wrong if pictures are few."
+
+
+def test_a_figure_that_is_not_told_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="needs style"):
+        style.save(Figure(), tmp_path / "bare", [])
+    assert not list(tmp_path.iterdir())
+
+
+def test_panels_keep_their_size_whatever_is_told():
+    sizes = []
+    for times in (1, 9):
+        figure = Figure(figsize=(style.WIDTH, 3), layout="constrained")
+        ax = figure.subplots()
+        style.foot(figure, n="3", bars="none", wrong="pictures are few " * times)
+        figure.draw_without_rendering()
+        sizes.append(ax.get_window_extent().height)
+    assert sizes[0] == pytest.approx(sizes[1], abs=2)
 
 
 def test_rebuilding_gives_the_same_bytes(drawn, tmp_path):
