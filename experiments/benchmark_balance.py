@@ -269,9 +269,8 @@ def _picture(rows: list[dict[str, Any]], rounds: int) -> Figure:
     lines = {"seconds": "m4jax: files to certified weights", "read_seconds": "reading the bytes"}
     lines |= {f"{x}_group_by_seconds": f"{x}: GROUP BY alone" for x in ("duckdb", "polars")}
     handles = []
-    for (key, title), mark, line in zip(
-        lines.items(), style.MARKS, ("-", ":", "--", "-."), strict=False
-    ):
+    looks = zip(style.MARKS, ("-", ":", "--", "-."), strict=False)
+    for (key, title), (mark, line) in zip(lines.items(), looks, strict=False):
         if rows and key in rows[0]:
             left.plot(n, [row[key] for row in rows], color=mark.color, marker=mark.marker, ls=line,
                       ms=4, markerfacecolor=mark.face)  # fmt: skip
