@@ -148,8 +148,8 @@ def foot(
     figure.get_layout_engine().set(rect=(0, (below + key) / whole, 1, height / whole))
     if handles:
         figure.legend(handles=list(handles), loc="lower center", ncols=ncols, borderpad=0.1,
-                      bbox_to_anchor=(0, below / whole, 1, 1)).set_in_layout(False)  # fmt: skip
-    where = {"x": 0.09 / width, "fontsize": SMALL, "in_layout": False, "gid": FOOT}
+                      bbox_to_anchor=(0, below / whole, 1, 1))  # fmt: skip
+    where = {"x": 0.09 / width, "fontsize": SMALL, "gid": FOOT}
     figure.text(y=(below - 0.03) / whole, s=first, va="top", **where)
     figure.text(y=0.05 / whole, s=last, va="bottom", style="italic", **where)
 

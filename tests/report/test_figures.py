@@ -58,6 +58,18 @@ def test_a_figure_that_is_not_told_is_not_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_notebooks_which_cut_pictures_to_what_is_drawn_show_what_is_told():
+    figure = Figure(figsize=(style.WIDTH, 3), layout="constrained")
+    ax = figure.subplots()
+    handles = ax.plot([1, 2], label="line")
+    style.foot(figure, n="3", bars="none", wrong="pictures are few", handles=handles)
+    figure.draw_without_rendering()
+    shown = figure.get_tightbbox()  # in inches
+    for told in [*figure.texts, *figure.legends]:
+        box = told.get_window_extent()
+        assert box.y0 / figure.dpi >= shown.y0 - 0.01 and box.x1 / figure.dpi <= shown.x1 + 0.01
+
+
 def test_panels_keep_their_size_whatever_is_told():
     sizes = []
     for times in (1, 9):
