@@ -215,7 +215,7 @@ def pale(seeds: int) -> dict[str, float]:
 
 def seeds(rows: Rows) -> str:
     """Says of how many seeds the rows are, by their "n"."""
-    counts = sorted({row["n"] for row in rows})
+    counts = sorted({row["n"] for row in rows}) or [0]  # nothing can be estimated
     least, most = counts[0], counts[-1]
     return f"{least} to {most} seeds a line" if least < most else f"{most} seeds"
 
