@@ -214,6 +214,7 @@ def test_the_direction_is_told_by_texts_that_nothing_is_measured_by():
     assert len(asked) == 10 and not measured & set(asked)
 
 
+@pytest.mark.slow
 def test_what_is_published_follows_from_its_results(tmp_path):
     """Tables and data of figures, from a copy of results.parquet and of the README alone."""
     published = Path(__file__).parents[1] / "results" / "finetune"

@@ -129,6 +129,7 @@ def test_parts_of_other_studies_are_not_joined(study):
         results.join([])
 
 
+@pytest.mark.slow
 def test_runs_made_again_are_compared_with_what_is_kept(study, tmp_path):
     study, layout = study[0], Layout(tmp_path / "again")
     options = {"count": 2, "draw": 3, "workers": 2, "console": terminal.console()}

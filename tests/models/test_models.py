@@ -307,7 +307,7 @@ def gradient(model, params):
     return jax.jit(jax.grad(value))(params)
 
 
-@pytest.mark.parametrize("remat", ["dots", "full"])
+@pytest.mark.parametrize("remat", ["full", pytest.param("dots", marks=pytest.mark.slow)])
 def test_remat_changes_nothing_but_memory(tiny, remat):
     model, params = tiny
     kept = gradient(model, params)

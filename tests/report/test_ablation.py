@@ -36,7 +36,9 @@ def test_at_the_papers_scale_only_what_needs_the_oracle_goes_untested():
     assert len(untested) == 2 and all("the world at parity" in text for text in untested)
 
 
-@pytest.mark.parametrize("scale", ["laptop", "gpu", "paper"])
+@pytest.mark.parametrize(
+    "scale", ["laptop", *(pytest.param(x, marks=pytest.mark.slow) for x in ("gpu", "paper"))]
+)
 def test_every_figure_can_be_drawn_of_the_ablation(scale):
     results = results_of(expand(ablation.get_config(scale).to_dict()))
     with style.page():

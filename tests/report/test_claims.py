@@ -63,6 +63,7 @@ def test_where_the_opposite_is_true_they_are_contradicted(cells):
     assert [f.verdict for f in found["1"]] == ["contradicted", "contradicted", "supported"]
 
 
+@pytest.mark.slow
 def test_where_nothing_differs_a_difference_is_found_in_one_world_of_twenty(cells):
     wrong = 0
     for seed in range(24):

@@ -81,6 +81,7 @@ def test_panels_keep_their_size_whatever_is_told():
     assert sizes[0] == pytest.approx(sizes[1], abs=2)
 
 
+@pytest.mark.slow
 def test_rebuilding_gives_the_same_bytes(drawn, tmp_path):
     with matplotlib.rc_context({"axes.facecolor": "red"}):  # a user's own settings don't matter
         figures.render(table(plausible_rows()), tmp_path, figures.FIGURES)
@@ -133,6 +134,7 @@ def test_differences_are_those_of_the_results(drawn):
         assert float(row["low"]) == pytest.approx(expected.low, rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "keep",
     [

@@ -40,6 +40,7 @@ def test_every_number_is_of_a_run_of_the_configuration(table, config):
         assert (cells[run].seed, cells[run].version) == (seed, version)
 
 
+@pytest.mark.slow
 def test_tables_figures_and_claims_follow_from_the_table(config, tmp_path):
     shutil.copy(PUBLISHED / "results.parquet", tmp_path)
     console = Console(file=io.StringIO(), width=110)

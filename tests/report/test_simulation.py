@@ -57,6 +57,7 @@ def results_of(rng, seeds, pictures):
     return Results(columns, {"version": list(VERSIONS)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seeds", "pictures"), [(12, 0.0), (12, 0.3), (20, 0.3)])
 def test_whole_studies_err_in_one_of_twenty(seeds, pictures):
     """0.3 is as large as what twelve seeds leave: 1/√12."""

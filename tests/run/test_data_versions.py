@@ -150,7 +150,7 @@ def true_bias(notes, weight):
     return abs(found.representation[0]), found.association_mean
 
 
-@pytest.mark.parametrize("share", [0.1, 0.2])
+@pytest.mark.parametrize("share", [0.1, pytest.param(0.2, marks=pytest.mark.slow)])
 def test_weights_that_know_the_rate_of_errors_balance_the_true_attribute(notes, share):
     seen = notes[SEEN]
     plain = BalanceConfig(keep_rate="max", attribute_noise=share, seed=0)
@@ -159,6 +159,7 @@ def test_weights_that_know_the_rate_of_errors_balance_the_true_attribute(notes, 
     assert found[1][0] < 0.3 * found[0][0] and found[1][1] < 0.4 * found[0][1]
 
 
+@pytest.mark.slow
 def test_what_is_likely_is_right_on_average(notes):
     seen = notes[SEEN]
     noisy = weighting.flip(seen.attributes, 0.2, seed=3)

@@ -39,6 +39,7 @@ def table(found):
     return {(r.metric, r.split, r.label): r.value for r in found.results}
 
 
+@pytest.mark.slow
 def test_every_headline_number_recomputed_from_embeddings(asked):
     run, splits, answers = asked
     (embedder, words), found = answers[0]

@@ -94,6 +94,7 @@ def test_what_contradicts_the_folder_is_told(folder, changes, message):
         model.create(config(folder, **changes))
 
 
+@pytest.mark.slow
 def test_a_model_of_the_sigmoid_loss_asks_for_it(tmp_path):
     sizes = {"image_size": 32, "width": 32, "heads": 1, "depth": 1, "embed": 32, "vocab_size": 99}
     sizes |= {"text_width": 32, "text_heads": 1, "text_depth": 1, "context": 8}
@@ -107,6 +108,7 @@ def test_a_model_of_the_sigmoid_loss_asks_for_it(tmp_path):
         model.tokenizer(made, LAYOUT)
 
 
+@pytest.mark.slow
 def test_a_file_of_big_vision_is_a_model_to_start_from(tmp_path):
     sizes = {"image_size": 32, "width": 64, "heads": 1, "depth": 1, "embed": 64, "vocab_size": 99}
     sizes |= {"text_width": 64, "text_heads": 1, "text_depth": 1, "context": 8}

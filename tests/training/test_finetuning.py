@@ -159,6 +159,7 @@ def test_a_run_does_not_go_on_with_another_tower_frozen(tmp_path, tuned):
     assert tuned[0] != tmp_path
 
 
+@pytest.mark.slow
 def test_a_fleet_freezes_what_each_member_would_alone(tmp_path):
     members = [
         Member(replace(seed=seed, freeze="text", image_rate=0.5), DATA, tmp_path / str(seed))

@@ -76,7 +76,7 @@ def assert_equal(a, b):
     [
         {},
         pytest.param({"weighting": "loss"}, marks=pytest.mark.slow),
-        {"average": 4, "restart_at": 5},
+        pytest.param({"average": 4, "restart_at": 5}, marks=pytest.mark.slow),
         {"average": 3, "restart_at": 6, "restart_peak": 2e-3},
     ],
 )

@@ -59,9 +59,12 @@ BRANCHES = {
     "nothing in common": ({"learning_rate": 1e-3}, 0),
     "other data at once": ({"stages": (Stage(0, WEIGHTS),)}, 0),
 }
+QUICK = ("restarted on later data, averaged", "averaged earlier")  # the others are marked slow
 
 
-@pytest.mark.parametrize("name", BRANCHES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(x, marks=[] if x in QUICK else [pytest.mark.slow]) for x in BRANCHES]
+)
 def test_a_branch_ends_with_the_bits_that_it_has_alone(study, name):
     changes, records = BRANCHES[name]
     forks = study / "forks"
@@ -77,6 +80,7 @@ def test_leaving_states_changes_nothing(trunk, tmp_path):
     assert metrics(tmp_path) == metrics(trunk[0] / "trunk")
 
 
+@pytest.mark.slow
 def test_a_branch_leaves_states_too_but_none_of_its_own_rate(study):
     forks = study / "forks"
     run(study / "branch", LATER, forks, restart_at=8, share_at=(6, 7, 8, 9))
