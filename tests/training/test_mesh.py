@@ -77,6 +77,18 @@ def test_eight_devices_fine_tune_as_one(tmp_path):
 
 
 @pytest.mark.slow
+def test_eight_devices_restart_and_average_as_one(tmp_path, alone):
+    """Also interrupted in the middle of the mean, which begins at step 15."""
+    for name, runs in {"1": [(1, 0)], "8": [(8, 0)], "on the way": [(8, 17), (1, 0)]}.items():
+        for devices, last in runs:
+            finish(start(tmp_path / name, devices, last=last, settings="late"))
+    assert_same(tmp_path / "8", tmp_path / "1")
+    assert_same(tmp_path / "on the way", tmp_path / "1")
+    late, plain = (np.load(x / "params.npy") for x in (tmp_path / "1", alone))
+    assert np.linalg.norm(late - plain) > 1e-2 * np.linalg.norm(plain)  # both acted
+
+
+@pytest.mark.slow
 def test_a_changed_number_of_devices_changes_nothing(tmp_path, alone):
     finish(start(tmp_path, 8, last=7))  # goes on from step 5, before the switch
     finish(start(tmp_path, 1, last=17))  # from 15, after it
