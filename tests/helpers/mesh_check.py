@@ -21,7 +21,7 @@ SWITCH = 8  # the step at which the second data version begins
 SETTINGS = {
     "plain": {},
     "tuned": {"freeze": "text", "image_rate": 0.5},
-    "late": {"restart_at": 11, "restart_peak": 5e-4, "average": 6},
+    "late": {"restart_at": 11, "restart_peak": 5e-3, "average": 6},
 }
 
 

@@ -85,7 +85,7 @@ def test_eight_devices_restart_and_average_as_one(tmp_path, alone):
     assert_same(tmp_path / "8", tmp_path / "1")
     assert_same(tmp_path / "on the way", tmp_path / "1")
     late, plain = (np.load(x / "params.npy") for x in (tmp_path / "1", alone))
-    assert np.linalg.norm(late - plain) > 1e-2 * np.linalg.norm(plain)  # both acted
+    assert np.linalg.norm(late - plain) > 5e-3 * np.linalg.norm(plain)  # well beyond rounding
 
 
 @pytest.mark.slow
