@@ -68,7 +68,7 @@ def main(console: Console) -> int:
     _show(console, job)
     code = limits.code(job.limits)
     console.print(f"Page: {folder / PAGE}", soft_wrap=True)
-    meaning = MEANING[code] if job.limits else "no limits were set"
+    meaning = MEANING[code] if job.limits else "no limits were set, so nothing was judged"
     console.print(f"Exit code {code}: {meaning}.")
     return code
 

@@ -48,7 +48,7 @@ def test_from_embeddings_to_a_page(done, material):
     found = one(folder, "representation_bias", attribute="gender")
     assert found.value == pytest.approx(material.preference) and found.n == 60
     assert found.low < found.value < found.high
-    assert "Exit code 0: no limits were set." in ended.stdout
+    assert "Exit code 0: no limits were set, so nothing was judged." in ended.stdout
     assert "report.html" in ended.stdout
     page = (folder / "audit" / "report.html").read_text(encoding="utf-8")
     assert "representation bias" in page and "2026-11-27" in page

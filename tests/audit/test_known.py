@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+from PIL import Image
 
 from m4jax.audit.config import AuditConfig
 from m4jax.audit.inputs import known
@@ -44,6 +45,9 @@ def test_that_nothing_is_known_is_told(tmp_path):
     (tmp_path / "c.csv").write_text("caption,x\n,1\n,2\n")
     (told,) = opened(tmp_path / "c.csv").unknown
     assert "nothing is known of who is in c" in told and "config.attributes" in told
+    assert "there are no captions" in told and "--config.caption=x" in told
+    (off,) = opened(tmp_path / "c.csv", lexicon="").unknown
+    assert "the lexicon is off" in off and "there are no captions" not in off
     (tmp_path / "d.csv").write_text("caption,empty\n,1\n,1\n")
     assert not opened(tmp_path / "d.csv", nobody="empty").unknown  # who is there: nobody
 
@@ -51,3 +55,12 @@ def test_that_nothing_is_known_is_told(tmp_path):
 def test_a_set_of_shards_is_called_as_their_folder():
     for pattern in ("people/*.tar", "people/{00000..00003}.tar"):
         assert AuditConfig(data=pattern).own.title == "people"
+
+
+def test_a_folder_whose_captions_column_has_an_odd_name_says_what_to_do(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "shown.csv").write_text("my_pic,what_is_seen\na.png,a man\nlost.png,a woman\n")
+    told = " ".join(opened(tmp_path).unknown)
+    assert "1 examples of" in told and "lost.png" in told and "1 are left" in told
+    assert "--config.caption=what_is_seen" in told and "lexicon is off" not in told
+    assert opened(tmp_path, caption="what_is_seen").shown.captions[0] == ["a man"]

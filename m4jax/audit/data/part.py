@@ -175,8 +175,8 @@ def _methods(shown: Shown, groups: Groups) -> tuple[str, ...]:
     )
     return (
         f"Data: attributes and labels of {len(shown):,} examples are known by "
-        f"{shown.known_by}; of what is not said there, attributes count as unknown and labels as "
-        "absent.",
+        f"{shown.known_by or 'nothing'}; of what is not said there, attributes count as unknown "
+        "and labels as absent.",
         f"Intervals of {level} take examples of one group together ({groups.number:,} groups): "
         "Wilson's of shares, Newcombe's of differences, with the number of independent examples "
         "that the spread between groups leaves. p (of parity, of a gap of zero) is corrected by "

@@ -18,7 +18,7 @@ from m4jax.audit.inputs.vectors import PICTURES, UNUSABLE, Vectors
 from m4jax.data import readers
 from m4jax.data.annotation import load_lexicon
 from m4jax.data.readers.collection import CAPTIONS, UID, Collection
-from m4jax.data.readers.fields import PATHS
+from m4jax.data.readers.fields import PATHS, say
 from m4jax.errors import InputError, nearest
 from m4jax.evaluation.measures.pictures import Attribute
 from m4jax.progress import Progress
@@ -97,7 +97,7 @@ def open_set(one: SetConfig, config: AuditConfig, progress: Progress | None = No
         name: values.predicted(rows.columns[column], _attribute(shown, name).names, column)
         for name, column in one.predictions
     }
-    unknown += [*_told_of_shown(shown), *_told_of_answers(one, predictions)]
+    unknown += [*_told_of_shown(shown, config, collection), *_told_of_answers(one, predictions)]
     return Known(shown, collection, stored, predictions, _identity(one, config, collection),
                  tuple(unknown))  # fmt: skip
 
@@ -239,8 +239,9 @@ def _told_of(one: SetConfig, collection: Collection | None, rows: Rows) -> list[
     told = []
     if collection is not None and collection.left_out:
         name, why = next(iter(collection.left_out.items()))
-        told.append(f"{len(collection.left_out):,} members of {one.title} can't be read, {name} "
-                    f"for one ({why})")  # fmt: skip
+        told.append(f"{len(collection.left_out):,} examples of {one.title} were left out, since "
+                    f"they can't be read or have no picture: {name} for one ({why}); "
+                    f"{len(collection):,} are left")  # fmt: skip
     if rows.missing:
         told.append(f"the table says nothing of {rows.missing:,} of {len(rows.uids):,} examples "
                     f"of {one.title}")  # fmt: skip
@@ -250,18 +251,30 @@ def _told_of(one: SetConfig, collection: Collection | None, rows: Rows) -> list[
     return told
 
 
-def _told_of_shown(shown: Shown) -> list[str]:
-    """Returns which captions are none, and whether nothing is known at all."""
+def _told_of_shown(shown: Shown, config: AuditConfig, collection: Collection | None) -> list[str]:
+    """Returns which captions are none, and whether nothing is known at all, and why."""
     without, n, told = sum(not texts for texts in shown.captions), len(shown), []
     if 0 < without < n:
         told.append(f"{without:,} of {n:,} examples of {shown.name} have no caption, or none that "
                     "is text in UTF-8")  # fmt: skip
     if not shown.attributes and not shown.nobody.any():
         told.append(
-            f"nothing is known of who is in {shown.name}: there are no captions, or the lexicon is "
-            "off, and config.attributes names no column of config.data or config.table"
+            f"nothing is known of who is in {shown.name}: {_why_nothing(shown, config, collection)}"
+            ", and config.attributes names no column of config.data or config.table"
         )
     return told
+
+
+def _why_nothing(shown: Shown, config: AuditConfig, collection: Collection | None) -> str:
+    """Returns why captions tell of nobody, and what to do where a column may hold them."""
+    if not config.lexicon:
+        return "the lexicon is off (config.lexicon)"
+    if any(shown.captions):
+        return "the captions have none of the lexicon's words for people"
+    columns = collection.columns if collection is not None else ()
+    if not columns:
+        return "there are no captions"
+    return f"there are no captions; if a column holds them: {say('caption', columns)}"
 
 
 def _told_of_answers(one: SetConfig, predictions: Mapping[str, np.ndarray]) -> list[str]:

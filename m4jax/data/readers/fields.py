@@ -33,6 +33,14 @@ _LONGEST = 4096  # letters of a path
 _SHOWN = 30  # names in an error
 
 
+def say(what: str, names: Sequence[str]) -> str:
+    """Returns how to name the field of a kind, in Python and on the command line."""
+    return (
+        f"Say {what}= one of {', '.join(map(str, names[:_SHOWN]))} (to a command, say "
+        f"--config.{what}={names[0]})"
+    )
+
+
 def choose(
     asked: str, names: Sequence[str], known: Iterable[Sequence[str]], what: str, where: str
 ) -> str:
@@ -56,9 +64,7 @@ def choose(
     for tier in known:
         found = [name for name in names if name.lower() in tier]
         if len(found) > 1:
-            raise InputError(
-                f"{where}: which field is the {what}? Say {what}= one of {', '.join(found)}"
-            )
+            raise InputError(f"{where}: which field is the {what}? {say(what, found)}")
         if found:
             return found[0]
     return ""

@@ -17,8 +17,6 @@ from m4jax.data.readers import fields, uids
 from m4jax.data.readers.collection import CAPTIONS, UID
 from m4jax.errors import InputError
 
-_SHOWN = 20  # columns in an error
-
 
 class Captions:
     """Captions in a file, see `Collection`.
@@ -55,8 +53,8 @@ class Captions:
             self._caption = names[0]
         if not self._caption:
             raise InputError(
-                f"{path}: which column is the caption? Say caption= one of {names[:_SHOWN]}, "
-                "or its number ('0') if there is no head"
+                f"{path}: which column is the caption? {fields.say('caption', names)}, or its "
+                "number ('0') if the first line is no header"
             )
         self._contents, self._made = uid == fields.CONTENTS, None
         known = "" if self._contents else uid

@@ -173,8 +173,8 @@ class Shards:
                 return "the second of this name"
             what = "image" if part == "picture" else "caption"
             raise InputError(
-                f"{self.name}: {member.name}: which member is the {what}? Say {what}= one of "
-                f"{example[part][0]}, {suffix}"
+                f"{self.name}: {member.name}: which member is the {what}? "
+                f"{fields.say(what, (example[part][0], suffix))}"
             )
         if member.size > _LARGEST[part]:
             return f"{member.size:,} bytes, more than {_LARGEST[part]:,}"

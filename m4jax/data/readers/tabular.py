@@ -250,7 +250,7 @@ def _picture(asked: str, found: Sequence[str], names: Sequence[str], where: str)
         return fields.choose(asked, found, (), "image", where)
     chosen = fields.choose("", found, fields.IMAGES, "image", where)
     if not chosen and len(found) > 1:
-        raise InputError(f"{where}: which column is the image? Say image= one of {found}")
+        raise InputError(f"{where}: which column is the image? {fields.say('image', found)}")
     return chosen or (found[0] if found else "")
 
 

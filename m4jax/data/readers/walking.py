@@ -133,7 +133,7 @@ def picture_field(path: str, walked: Walked | None, asked: str = "") -> str:
         return fields.choose("", fit, (*fields.PATHS, *_KEYS), "image", path)
     found = fields.choose("", fit, fields.PATHS, "image", path)
     if fit and not found:
-        raise InputError(f"{path}: which column names the pictures? Say image= one of {fit}")
+        raise InputError(f"{path}: which column names the pictures? {fields.say('image', fit)}")
     return found
 
 
