@@ -62,5 +62,15 @@ def test_a_folder_whose_captions_column_has_an_odd_name_says_what_to_do(tmp_path
     (tmp_path / "shown.csv").write_text("my_pic,what_is_seen\na.png,a man\nlost.png,a woman\n")
     told = " ".join(opened(tmp_path).unknown)
     assert "1 examples of" in told and "lost.png" in told and "1 are left" in told
+    assert f"if a column of {tmp_path / 'shown.csv'} holds them" in told
     assert "--config.caption=what_is_seen" in told and "lexicon is off" not in told
     assert opened(tmp_path, caption="what_is_seen").shown.captions[0] == ["a man"]
+
+
+def test_the_folder_of_a_picture_is_not_offered_as_its_caption(tmp_path):
+    (tmp_path / "a").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "a" / "b.png")
+    found = opened(tmp_path)
+    told = " ".join(found.unknown)
+    assert found.collection.columns == ("folder",)
+    assert "there are no captions, and" in told and "--config.caption" not in told

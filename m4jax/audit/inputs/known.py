@@ -19,6 +19,7 @@ from m4jax.data import readers
 from m4jax.data.annotation import load_lexicon
 from m4jax.data.readers.collection import CAPTIONS, UID, Collection
 from m4jax.data.readers.fields import PATHS, say
+from m4jax.data.readers.folder import FOLDER
 from m4jax.errors import InputError, nearest
 from m4jax.evaluation.measures.pictures import Attribute
 from m4jax.progress import Progress
@@ -271,10 +272,11 @@ def _why_nothing(shown: Shown, config: AuditConfig, collection: Collection | Non
         return "the lexicon is off (config.lexicon)"
     if any(shown.captions):
         return "the captions have none of the lexicon's words for people"
-    columns = collection.columns if collection is not None else ()
+    columns = [x for x in getattr(collection, "columns", ()) if x != FOLDER]
     if not columns:
         return "there are no captions"
-    return f"there are no captions; if a column holds them: {say('caption', columns)}"
+    table = getattr(collection, "table", "") or collection.name
+    return f"there are no captions; if a column of {table} holds them: {say('caption', columns)}"
 
 
 def _told_of_answers(one: SetConfig, predictions: Mapping[str, np.ndarray]) -> list[str]:

@@ -58,7 +58,7 @@ def open_folder(
     beside = [*table, *(os.path.join(root, path) for path in sorted(walked.beside))]
     return Listed(
         kind, root, root, packed, walked.left_out, about=list(asked.values()), beside=beside,
-        contents=uid == fields.CONTENTS,
+        contents=uid == fields.CONTENTS, table=table[0] if table else "",
     )  # fmt: skip
 
 

@@ -68,8 +68,10 @@ class Listed:
         about: Sequence[str],
         beside: Sequence[str],
         contents: bool = False,
+        table: str = "",
     ):
         self.kind, self.name, self.left_out = kind, name, left_out
+        self.table = table  # that names the pictures; "": there is none
         self._root, self._packed = root, packed
         self._about, self._beside = list(about), list(beside)
         self.columns = tuple(packed.columns.column_names)
