@@ -93,7 +93,7 @@ class TestParquet:
     def test_several_columns_of_pictures(self, tmp_path):
         table = table_of(mask=PICTURES[::-1]).rename_columns(["photo_a", "caption", "photo_b"])
         parquet.write(table, tmp_path / "a.parquet")
-        with pytest.raises(InputError, match=r"image= one of \['photo_a', 'photo_b'\]"):
+        with pytest.raises(InputError, match="image= one of photo_a, photo_b "):
             readers.open_collection(tmp_path / "a.parquet")
         collection = readers.open_collection(tmp_path / "a.parquet", image="photo_b")
         assert collection.picture(0) == PICTURES[-1] and collection.columns == ()

@@ -3,6 +3,7 @@
 import codecs
 import json
 import os
+import shlex
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -37,7 +38,7 @@ def say(what: str, names: Sequence[str]) -> str:
     """Returns how to name the field of a kind, in Python and on the command line."""
     return (
         f"Say {what}= one of {', '.join(map(str, names[:_SHOWN]))} (to a command, say "
-        f"--config.{what}={names[0]})"
+        f"--config.{what}={shlex.quote(str(names[0]))})"
     )
 
 
