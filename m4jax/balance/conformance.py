@@ -252,7 +252,11 @@ def _values(objective: Objective, problem: Problem, rivals: np.ndarray) -> np.nd
 
 
 def main(arguments: list[str]) -> int:
-    """Checks the objectives that are named; see the module."""
+    """Checks the objectives that are named, one at least; see the module."""
+    if not arguments or any(name.startswith("-") for name in arguments):
+        usage = "usage: python -m m4jax.balance.conformance OBJECTIVE [my_module:MY_OBJECTIVE ...]"
+        print(usage, file=sys.stderr)
+        return 2
     for name in arguments:
         try:
             check(find(name))

@@ -7,7 +7,7 @@ import pytest
 from helpers import own_module
 
 from m4jax import balance
-from m4jax.balance import objectives, own
+from m4jax.balance import conformance, objectives, own
 
 
 @pytest.fixture
@@ -109,3 +109,9 @@ def test_the_command_says_which_property_fails(written, tmp_path):
     )
     assert (good.returncode, good.stdout) == (0, "own_words:MINE conforms\n")
     assert bad.returncode == 1 and "curvature is not −dq/dt" in bad.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_the_command_without_objectives_says_how_it_is_used(arguments, capsys):
+    assert conformance.main(arguments) == 2
+    assert "usage: python -m m4jax.balance.conformance OBJECTIVE" in capsys.readouterr().err
