@@ -8,14 +8,15 @@ import numpy as np
 from m4jax.evaluation import paired
 from m4jax.evaluation.metrics import Metric
 from m4jax.report import claims_table
-from m4jax.report.claims import ByClaim, Claim, Finding
+from m4jax.report.claims import ALPHA, ByClaim, Claim, Finding
 from m4jax.report.claims_table import bounds, differs, heading, part_number, told, told_of, written
-from m4jax.report.style import shown
+from m4jax.report.style import number, shown
 from m4jax.report.verdicts import Verdict
 
 SIGNS: Mapping[Verdict, str] = {"supported": "✓", "contradicted": "✗", "no effect": "=",
                                 "undecided": "?", "not tested": "–"}  # fmt: skip
 ARROWS = {1: "↑", -1: "↓", 0: ""}
+JUST = 0.02  # from this corrected p on a verdict is called one by little
 ORDER: tuple[Verdict, ...] = ("supported", "no effect", "contradicted", "undecided", "not tested",
                               "reported")  # fmt: skip
 
@@ -24,19 +25,23 @@ class Told(NamedTuple):
     """What is told of a claim beside the numbers.
 
     Attributes:
+        short: the claim in a few words.
         earlier: the verdict of an earlier study, in a few words.
         paper: what the paper says of it.
         first: what the earlier study said, in numbers.
         halves: a short name for each thing that the claim says, and the numbers of its parts,
             from 1; what is said of each follows from the findings.
         scope: what the claim's title does not say of what it is about; "": nothing.
+        denied: what is the case where one of the halves, by its name, is contradicted.
     """
 
+    short: str
     earlier: str
     paper: str
     first: str
     halves: tuple[tuple[str, tuple[int, ...]], ...] = ()
     scope: str = ""
+    denied: Mapping[str, str] = {}
 
 
 def effect(metric: Metric, found: paired.Effect) -> str:
@@ -65,7 +70,7 @@ def table(claims: Sequence[Claim], by_claim: ByClaim, brief: Mapping[str, Told])
             text += f" *({words.scope})*" if words.scope else ""
             cell = "<br>".join([cell, *halves(claim, findings, words)]) + f" | {words.earlier}"
         lines.append(f"| {claim.number} | {text} | {cell} | {'<br>'.join(effects)} |")
-    return [*lines, "", *_key(claims, by_claim)]
+    return [*lines, "", *_key(claims, by_claim, told_before=bool(brief))]
 
 
 def halves(claim: Claim, findings: Sequence[Finding], words: Told) -> list[str]:
@@ -84,7 +89,9 @@ def halves(claim: Claim, findings: Sequence[Finding], words: Told) -> list[str]:
             parts = [n for n in numbers if findings[n - 1].verdict == verdict]
             if parts:
                 told_as = [part_number(claim.number, n - 1) for n in parts]
-                names.append(f"{name} ({'; '.join([', '.join(told_as), *_why(findings, parts)])})")
+                in_brackets = "; ".join([", ".join(told_as), *_why(findings, parts)])
+                denied = words.denied.get(name, "") if verdict == "contradicted" else ""
+                names.append(f"{name} ({in_brackets}){': ' * bool(denied)}{denied}")
         if names:
             label = f"{verdict}: " if len(told_apart) > 1 else ""
             texts.append(f"{label}{'; '.join(names)}")
@@ -99,16 +106,22 @@ def _why(findings: Sequence[Finding], numbers: Sequence[int]) -> list[str]:
 
 def _contrast(claim: Claim, place: int, finding: Finding) -> str:
     """Returns a contrast's number, mark, mean and interval."""
-    sign = SIGNS[finding.verdict]
-    if finding.verdict == "undecided":
-        side, within = claims_table.sides(finding)
-        sign += ARROWS[side] + "≈" * within
     metric = finding.part.metric
-    number = f"{part_number(claim.number, place)} {sign}"
+    number = f"{part_number(claim.number, place)} {_mark(finding)}"
     return f"{number} {heading(metric)} {effect(metric, finding.effect)}{_sized(finding)}"
 
 
-def _key(claims: Sequence[Claim], by_claim: ByClaim) -> list[str]:
+def _mark(finding: Finding) -> str:
+    """Returns the mark of a verdict; of what is shown to be less than m it is one of its own."""
+    sign, part = SIGNS[finding.verdict], finding.part
+    if finding.verdict == "undecided":
+        side, within = claims_table.sides(finding)
+        return sign + ARROWS[side] + "≈" * within
+    less = finding.verdict == "supported" and (part.expected == 0 or part.margin)
+    return f"{sign}<m" if less else sign
+
+
+def _key(claims: Sequence[Claim], by_claim: ByClaim, *, told_before: bool) -> list[str]:
     """Returns how to read the table; the kinds of contrasts are named by their numbers."""
     parts = [
         (part_number(claim.number, place), finding.part)
@@ -123,7 +136,7 @@ def _key(claims: Sequence[Claim], by_claim: ByClaim) -> list[str]:
         "How to read the last column:",
         "",
         "- A line is a contrast: its number, its mark, the mean difference, the 95% interval. "
-        "Marks: ✓ supported, ✗ contradicted, = no effect beyond ±m, ? undecided"
+        "Marks: ✓ and ✓<m supported, ✗ contradicted, = no effect beyond ±m, ? undecided"
         f"{', – not tested (too few seeds)' if untested else ''}.",
         "- Marks are corrected for the number of contrasts, intervals are not. So an interval may "
         "exclude zero, and the contrast be undecided.",
@@ -133,10 +146,18 @@ def _key(claims: Sequence[Claim], by_claim: ByClaim) -> list[str]:
         "- ✓ says that there is a difference on the side of the claim, not that it exceeds m.",
     ]
     if equal:
-        lines.append(f"- Where the claim is “no difference” ({equal}), ✓ says: smaller than m.")
+        lines.append(
+            f"- Where the claim is “no difference” ({equal}), ✓<m says: it is smaller than m, and "
+            "✗: it is larger."
+        )
     if bounded:
         lines.append(
-            f"- Where it is “no loss” or “not above by more” ({bounded}), ✓ says: by less than m."
+            f"- Where it is “no loss” or “not above by more” ({bounded}), ✓<m says: by less than m."
+        )
+    if told_before:
+        lines.append(
+            "- The first study's words are of other tests and other pictures, in one world: a word "
+            "that changed need not be a result that changed."
         )
     return lines
 
@@ -164,6 +185,7 @@ def paragraphs(
             "The first study": words.first,
             "The confirmation": f"{told_of(claim, findings)}. {_said(claim, findings)}",
             "Beside it, not tested": " ".join(notes.get(claim.number, ())),
+            "Only just": _just(claim, findings),
             "Against it": claim.limits,
             "Seeds that say the opposite": _opposite(claim, findings),
         }
@@ -201,6 +223,22 @@ def _said(claim: Claim, findings: Sequence[Finding]) -> str:
     if len(supported) == len(counted) and not any("but" in name for name in supported):
         parts = [f"All of its {len(counted)} contrasts are supported"] if len(counted) > 1 else []
     return " ".join(f"{part}." for part in (*parts, *others))
+
+
+def _just(claim: Claim, findings: Sequence[Finding]) -> str:
+    """Returns which contrasts have a verdict by little, with their corrected p; "" if none has."""
+    parts = [
+        f"{part_number(claim.number, place)} (corrected p {number(_deciding(finding), 3)})"
+        for place, finding in enumerate(findings)
+        if finding.verdict in ("supported", "contradicted") and JUST < _deciding(finding) < ALPHA
+    ]
+    return f"{', '.join(parts)}." if parts else ""
+
+
+def _deciding(finding: Finding) -> float:
+    """Returns the corrected p that a verdict is by."""
+    null = finding.verdict == "supported" and finding.part.expected == 0
+    return finding.corrected_null if null else finding.corrected
 
 
 def _opposite(claim: Claim, findings: Sequence[Finding]) -> str:

@@ -33,8 +33,7 @@ def markdown(results: Results, by_claim: ByClaim, study: Study, *, part: str = "
         f"# {study.title}",
         "",
         *([f"**Incomplete: {part}.**", ""] if part else []),
-        f"What {count:,} models, trained with the seeds {_range(seeds)}, say of {study.subject}"
-        f"{_registered(results)}",
+        f"What {count:,} models, trained with the seeds {_range(seeds)}, say of {study.subject}",
     ]
     parts = _brief(results, by_claim, study) if study.brief else _plain(results, by_claim, study)
     lines += [
@@ -66,19 +65,23 @@ def _plain(results: Results, by_claim: ByClaim, study: Study) -> list[str]:
 def _brief(results: Results, by_claim: ByClaim, study: Study) -> list[str]:
     """Returns what readers with five minutes read: what words mean comes before they stand."""
     notes = study.notes(results, by_claim) if study.notes else {}
-    lines = ["", study.background, "", *_terms(study, by_claim), "", "## The claims", ""]
+    lines = [line for section in study.on_top for line in ("", *section(results, by_claim))]
+    lines += ["", "## What was trained", "", study.background]
+    lines += ["", *_terms(study, by_claim), "", "## The claims", ""]
     lines += claims_brief.table(study.claims, by_claim, study.brief)
     lines += [line for section in study.under_table for line in ("", *section(results, by_claim))]
     lines += ["", "## The claims one by one", ""]
     lines += claims_brief.paragraphs(study.claims, by_claim, study.brief, notes)
-    lines += ["", "## How the verdicts come about", "", *_method(by_claim)]
+    lines += ["", "## How the verdicts come about", "", *_registered(results)]
+    lines += _method(by_claim)
     return [*lines, *(x for text in study.history for x in ("", text))]
 
 
-def _registered(results: Results) -> str:
-    """Says by which text the study was registered; "" if it was not."""
+def _registered(results: Results) -> list[str]:
+    """Says by which text the study was registered; nothing if it was not."""
     mark = results.registration
-    return f" Its SHA-256, which the results carry, is `{mark}`." if mark else ""
+    told_as = f"The SHA-256 of `REGISTRATION.md`, which the results carry, is `{mark}`."
+    return [told_as, ""] if mark else []
 
 
 def _range(seeds: Sequence[int]) -> str:
@@ -100,7 +103,7 @@ def _method(by_claim: ByClaim) -> list[str]:
         "the chance of the seeds and that of the evaluation pictures. p is the larger of two: that "
         "of Wilcoxon's signed-rank test over seeds, which takes the pictures as given, and that of "
         f"the interval. It is two-sided and corrected by Holm for all {count} "
-        "contrasts; p without the correction stands beside it in the tables below. *r* is the "
+        "contrasts; p without the correction stands beside it in the tables below. *Ranks* is the "
         "rank-biserial correlation (±1: all seeds have one sign). In parentheses: the same "
         "contrast of a metric's size, whatever its sign.",
         "",
@@ -191,7 +194,7 @@ def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
         "",
         f"**{verdict[0].upper()}{verdict[1:]}.**",
         "",
-        "| what the runs should show | mean [95%] | seeds | r | p | p (Holm) | p within ±m | "
+        "| what the runs should show | mean [95%] | seeds | ranks | p | p (Holm) | p within ±m | "
         "the same (Holm) | |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
@@ -219,7 +222,7 @@ def _section(claim: Claim, findings: Sequence[Finding]) -> list[str]:
 
 
 def _cells(metric: Metric, effect: paired.Effect) -> str:
-    """Returns mean and interval, seeds and r, as cells of a table."""
+    """Returns mean and interval, seeds and their ranks, as cells of a table."""
     return f"{claims_brief.effect(metric, effect)} | {effect.n} | {number(effect.rank_biserial, 2)}"
 
 

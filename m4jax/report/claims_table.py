@@ -77,7 +77,8 @@ def lean(finding: Finding) -> str:
     """Returns in which way a contrast without a verdict is open, "leans below zero" say; else "".
 
     By its 95% interval, which is not corrected: it *leans* if the interval excludes zero (or the
-    margin); it may be *within* ±m; it is *imprecise* if neither can be said.
+    margin); it may be *within* ±m; it is *imprecise* if neither can be said, and then the mean may
+    be on the other side than the claim says.
     """
     if finding.verdict not in ("undecided", "reported") or finding.effect is None:
         return ""
@@ -91,7 +92,16 @@ def lean(finding: Finding) -> str:
         told_as.append(f"leans {'above' if side > 0 else 'below'} {bound}{claimed}")
     if within:
         told_as.append(f"within {bounds(part)}")
-    return " and ".join(told_as) or "imprecise"
+    return " and ".join(told_as) or f"imprecise{_against(finding)}"
+
+
+def _against(finding: Finding) -> str:
+    """Says that a mean is not on the side that the claim says; "" if it is, or nothing is said."""
+    part, mean = finding.part, finding.effect.mean
+    if part.expected == 0 or part.expected * mean >= -part.margin:
+        return ""
+    limit = style.shown(part.metric, -part.expected * part.margin)
+    return f", mean beyond its limit of {limit}" if part.margin else ", mean against the claim"
 
 
 def differs(finding: Finding) -> bool:

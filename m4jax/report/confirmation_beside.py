@@ -10,12 +10,13 @@ from m4jax.evaluation.metrics import (
     AB,
     GENDER_AT_WORK,
     IMAGE_TO_TEXT_50,
+    RB,
     RB_SIZE,
     TEXT_TO_IMAGE_50,
     Metric,
 )
 from m4jax.report import claims, claims_brief, claims_levels, data_means
-from m4jax.report.claims import ByClaim
+from m4jax.report.claims import ByClaim, Finding
 from m4jax.report.claims_table import heading
 from m4jax.report.confirmation_claims import CLAIMS
 from m4jax.report.contrasts import (
@@ -31,10 +32,11 @@ from m4jax.report.contrasts import (
 from m4jax.report.results import Results, Rows
 from m4jax.report.style import number, shown
 
-GIST = (RB_SIZE, AB, IMAGE_TO_TEXT_50, TEXT_TO_IMAGE_50)
+GIST = (RB_SIZE, RB, AB, IMAGE_TO_TEXT_50, TEXT_TO_IMAGE_50)
 SMALLEST = {part.metric: part.smallest for claim in CLAIMS for part in claim.parts if part.smallest}
 CAPS, BOTH = {"version": "caps"}, {"version": "caps and parity"}
 NOISY, ON = {"captions": "noisy"}, {"filter": "on"}
+MILD = {"scene": "mild"}
 WITHIN = 50  # the k of recall at k
 
 
@@ -43,8 +45,8 @@ def levels(results: Results, by_claim: ByClaim) -> list[str]:
     del by_claim
     runs, lines = Runs(results), []
     for metric in GIST:
-        means = [_mean(runs, metric, x) for x in (ORIGINAL, BALANCED, AT_PARITY)]
-        left = _difference(runs, metric, BALANCED, AT_PARITY)
+        means = [mean(runs, metric, x) for x in (ORIGINAL, BALANCED, AT_PARITY)]
+        left = between(runs, metric, BALANCED, AT_PARITY)
         if None in means or not left:
             return []
         cells = [shown(metric, mean) for mean in means]
@@ -70,24 +72,32 @@ def notes(results: Results, by_claim: ByClaim) -> Mapping[str, Sequence[str]]:
     """Returns number of a claim -> sentences on what is reported beside it."""
     runs, data = Runs(results), data_means.by_levels(results)
     return {
+        "2": _mild(runs),
         "3": _proxies(results, data),
         "5": _shares(runs),
+        "6b": _sides(by_claim["6b"]),
         "7": _presupposed(by_claim),
         "8": _at_work(runs),
-        "A": _kept(results, data, "A.1", NOISY | BALANCED | ON, NOISY | BALANCED),
+        "A": [
+            *_filtered(runs),
+            *_kept(results, data, "A.1", NOISY | BALANCED | ON, NOISY | BALANCED),
+        ],
         "C": [
+            "Of what the claim says, C.1 is the first half and C.2 the second; C.3 and C.4 are of "
+            "other objectives, not of caps.",
             *_caps(runs),
             *_kept(results, data, "C.2", BOTH, CAPS),
         ],
     }
 
 
-def _mean(runs: Runs, metric: Metric, of: Levels) -> float | None:
+def mean(runs: Runs, metric: Metric, of: Levels) -> float | None:
+    """Returns the mean of a metric of the default model over seeds; None without such runs."""
     values = runs.pairs(single(of, free=()), metric).values
     return float(values.mean()) if len(values) else None
 
 
-def _difference(runs: Runs, metric: Metric, one: Levels, minus: Levels) -> str:
+def between(runs: Runs, metric: Metric, one: Levels, minus: Levels) -> str:
     """Returns a mean difference and its interval; "" without such runs."""
     pairs = runs.pairs(difference(one, minus, free=()), metric)
     return claims_brief.effect(metric, pairs.effect()) if len(pairs.values) else ""
@@ -109,6 +119,59 @@ def _kept(results: Results, data: Rows, contrast: str, one: Levels, other: Level
     return [f"{contrast} compares {shares[0]} of the data kept with {shares[1]}."]
 
 
+def _mild(runs: Runs) -> Sequence[str]:
+    """Says how biased the world is that resembles the paper's."""
+    means = [mean(runs, metric, MILD | x) for metric in (RB_SIZE, AB) for x in (ORIGINAL, BALANCED)]
+    if None in means:
+        return []
+    rb, rb_after, ab, ab_after = (shown(RB_SIZE, x) for x in means)
+    return [
+        f"In the mild world, the one that resembles the paper's data, |RB| is {rb} before and "
+        f"{rb_after} after, mean |AB| {ab} and {ab_after}."
+    ]
+
+
+def _sides(findings: Sequence[Finding]) -> Sequence[str]:
+    """Says how many means are on the side of the claim, whatever their verdicts."""
+    found = [f for f in findings if f.effect is not None]
+    if not found:
+        return []
+    claimed = sum(f.part.expected * f.effect.mean > 0 for f in found)
+    return [f"{claimed} of {len(found)} means are on the claim's side, whatever their verdicts."]
+
+
+def filtered(runs: Runs) -> Mapping[str, str]:
+    """Returns what the filter does on noisy captions, in differences and their intervals.
+
+    "original" and "balanced": mean |AB| with it minus without, on such data; "AB", "RB": balanced
+    minus original with it; "RB without": without it; "scorer": mean |AB| of balanced data, with the
+    filter of a scorer of balanced data, minus without. Empty if a run is missing.
+    """
+    other = NOISY | BALANCED | {"filter": "balanced scorer"}
+    found = {
+        "original": between(runs, AB, NOISY | ORIGINAL | ON, NOISY | ORIGINAL),
+        "balanced": between(runs, AB, NOISY | BALANCED | ON, NOISY | BALANCED),
+        "AB": between(runs, AB, NOISY | BALANCED | ON, NOISY | ORIGINAL | ON),
+        "RB": between(runs, RB, NOISY | BALANCED | ON, NOISY | ORIGINAL | ON),
+        "RB without": between(runs, RB, NOISY | BALANCED, NOISY | ORIGINAL),
+        "scorer": between(runs, AB, other, NOISY | BALANCED),
+    }
+    return found if all(found.values()) else {}
+
+
+def _filtered(runs: Runs) -> Sequence[str]:
+    """Says what the filter does to original data, and what is left of balancing with it."""
+    found = filtered(runs)
+    if not found:
+        return []
+    return [
+        f"On original data the filter changes mean |AB|, too: {found['original']}. With it "
+        f"balancing changes mean |AB| by {found['AB']} and RB by {found['RB']}; without it RB by "
+        f"{found['RB without']}. By a scorer of balanced data it changes mean |AB| of balanced "
+        f"data by {found['scorer']}."
+    ]
+
+
 def _proxies(results: Results, data: Rows) -> Sequence[str]:
     """Says how far apart the weights with and without proxies are."""
     rows = [_data(results, data, {"version": x}) for x in ("balanced_proxies", "balanced")]
@@ -123,19 +186,28 @@ def _proxies(results: Results, data: Rows) -> Sequence[str]:
     ]
 
 
+def shares(runs: Runs, metric: Metric) -> tuple[str, str] | None:
+    """Returns which share of balancing's effect the last tenth takes away, and brings back.
+
+    (original − balanced in the last 10%) / (original − balanced), and (original in the last 10% −
+    balanced) / (original − balanced), of means over seeds, in percent; None without such runs.
+    """
+    stages = ("last 10%", "original in last 10%")
+    levels_of = (ORIGINAL, BALANCED, *(BALANCED | {"stage": stage} for stage in stages))
+    means = [mean(runs, metric, x) for x in levels_of]
+    if None in means or means[0] == means[1]:
+        return None
+    original, balanced, late, undone = means
+    whole = original - balanced
+    return f"{(original - late) / whole:.0%}", f"{(undone - balanced) / whole:.0%}"
+
+
 def _shares(runs: Runs) -> Sequence[str]:
     """Says which shares of balancing's effect the last tenth takes away, and brings back."""
-    parts = []
-    for metric in (RB_SIZE, AB):
-        ends = [_mean(runs, metric, x) for x in (ORIGINAL, BALANCED)]
-        stages = ("last 10%", "original in last 10%")
-        between = [_mean(runs, metric, BALANCED | {"stage": stage}) for stage in stages]
-        if None in (*ends, *between) or ends[0] == ends[1]:
-            return []
-        whole = ends[0] - ends[1]
-        parts.append((ends[0] - between[0]) / whole)
-        parts.append((between[1] - ends[1]) / whole)
-    rb_gone, rb_back, ab_gone, ab_back = (f"{part:.0%}" for part in parts)
+    found = [shares(runs, metric) for metric in (RB_SIZE, AB)]
+    if None in found:
+        return []
+    (rb_gone, rb_back), (ab_gone, ab_back) = found
     return [
         f"With claim 4: of what balancing throughout takes away, balancing the last 10% takes away "
         f"{rb_gone} of |RB| and {ab_gone} of mean |AB|; original data in the last 10% bring back "
@@ -154,11 +226,11 @@ def _presupposed(by_claim: ByClaim) -> Sequence[str]:
 
 def _at_work(runs: Runs) -> Sequence[str]:
     """Says how the gender of people at work is recognised, which claim 8 does not ask."""
-    means = [_mean(runs, GENDER_AT_WORK, x) for x in (ORIGINAL, BALANCED)]
+    means = [mean(runs, GENDER_AT_WORK, x) for x in (ORIGINAL, BALANCED)]
     if None in means:
         return []
     before, after = (shown(GENDER_AT_WORK, mean) for mean in means)
-    found = _difference(runs, GENDER_AT_WORK, BALANCED, ORIGINAL)
+    found = between(runs, GENDER_AT_WORK, BALANCED, ORIGINAL)
     return [
         f"Claim 8 is of faces. Gender of people at work, not registered, goes from {before} to "
         f"{after}%: {found}."
@@ -167,7 +239,7 @@ def _at_work(runs: Runs) -> Sequence[str]:
 
 def _caps(runs: Runs) -> Sequence[str]:
     """Says how caps alone compare with as many examples drawn at random."""
-    found = [_difference(runs, metric, CAPS, SUBSAMPLE) for metric in (AB, RB_SIZE)]
+    found = [between(runs, metric, CAPS, SUBSAMPLE) for metric in (AB, RB_SIZE)]
     if not all(found):
         return []
     return [f"Caps minus a subsample as large: mean |AB| {found[0]}, |RB| {found[1]}."]

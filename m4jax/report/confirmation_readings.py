@@ -1,18 +1,17 @@
-"""Verdicts of the confirmation by other readings and assumptions, beside those of the report.
+"""Verdicts of the confirmation by other readings of its registration, beside those of the report.
 
-The first two readings were promised in `results/confirmation/README.md` before any run was looked
-at; the last two came with objections of referees. None of them decides.
+They were promised in `results/confirmation/README.md` before any run was looked at. None of them
+decides. `confirmation_stricter` has analyses that came with objections of referees.
 """
 
 import dataclasses
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from m4jax.evaluation.metrics import RB, RB_SIZE
 from m4jax.report import claims, claims_brief, claims_table, confirmation_words, verdicts
 from m4jax.report.claims import ByClaim, Claim, Finding
 from m4jax.report.confirmation_claims import CLAIMS
-from m4jax.report.contrasts import Pairs, Runs
+from m4jax.report.contrasts import Runs
 from m4jax.report.results import Results
 
 LITERAL = (
@@ -24,19 +23,6 @@ SIZES = (
     "*|RB| in place of RB.* Four contrasts are registered of RB with its sign. The same tests with "
     "its size in their place, corrected as one family with all the others:"
 )
-WIDER = 1.2
-PICTURES = (
-    "*Few emoji.* The pictures' part of intervals and p is taken for normal, though the emoji are "
-    "few. Two stricter ways, thought of after the fact, with everything else as it is; of faces "
-    "the second counts the emoji of one gender alone, the fewest that could be argued for:"
-)
-EMOJI = {  # split -> emoji that are drawn anew; of faces they are so many of each gender
-    "faces": 10,
-    "shift": 74,
-    "workers": 44,
-    "objects": 46,
-    "scenes": 46,
-}
 
 
 def section(results: Results, by_claim: ByClaim) -> list[str]:
@@ -53,42 +39,7 @@ def section(results: Results, by_claim: ByClaim) -> list[str]:
         SIZES,
         "",
         *_table(by_claim, sized(results, by_claim), lambda finding: finding.part.metric == RB),
-        "",
-        PICTURES,
-        "",
-        *(
-            f"- *Taken {name}.* {_changes(by_claim, other)}"
-            for name, other in _few(by_claim).items()
-        ),
     ]
-
-
-def few_emoji(results: Results, by_claim: ByClaim) -> list[str]:
-    """Returns which verdicts hang on how the chance of few emoji is reckoned, in a few words."""
-    del results
-    if not any(finding.tested for of in by_claim.values() for finding in of):
-        return []
-    told = claims_table.told_of
-    parts = []
-    for name, other in _few(by_claim).items():
-        names = [
-            c.number for c in CLAIMS if told(c, by_claim[c.number]) != told(c, other[c.number])
-        ]
-        changed = f"claims {', '.join(names)}" if names else "no claim"
-        parts.append(f"taken {name}, of {changed}")
-    return [
-        "**What the verdicts hang on.** All seeds ask about the same few emoji (10 of faces for "
-        "each gender). To reckon more strictly with their chance would change verdicts: "
-        f"{'; '.join(parts)}. See [other readings](#other-readings).",
-    ]
-
-
-def _few(by_claim: ByClaim) -> Mapping[str, ByClaim]:
-    """Returns the findings by both stricter ways to reckon with few emoji."""
-    return {
-        f"{WIDER:g} times as wide": again(by_claim, wider),
-        "by Student's t, with one degree of freedom less than emoji": again(by_claim, student),
-    }
 
 
 def objections(results: Results, by_claim: ByClaim) -> list[str]:
@@ -127,27 +78,6 @@ def sized(results: Results, by_claim: ByClaim) -> ByClaim:
     return claims.judge(of_all, pairs)
 
 
-def again(by_claim: ByClaim, change: Callable[[Finding], Pairs]) -> ByClaim:
-    """Returns the findings if the values of every contrast were others."""
-    return claims.judge(CLAIMS, {c.number: list(map(change, by_claim[c.number])) for c in CLAIMS})
-
-
-def wider(finding: Finding) -> Pairs:
-    """Returns a contrast's values with the chance of the pictures `WIDER` times as large."""
-    return dataclasses.replace(finding.pairs, deviations=WIDER * finding.pairs.deviations)
-
-
-def student(finding: Finding) -> Pairs:
-    """Returns a contrast's values with the chance of few pictures.
-
-    Of G emoji the bootstrap's spread times √(G / (G − 1)), and Student's distribution with G − 1
-    degrees of freedom in place of the normal one; see `evaluation.resampling.tail_probability`.
-    """
-    pairs, emoji = finding.pairs, EMOJI[finding.part.metric.split]
-    spread = math.sqrt(emoji / (emoji - 1)) * pairs.deviations
-    return dataclasses.replace(pairs, deviations=spread, degrees=emoji - 1)
-
-
 def _literal(finding: Finding) -> Finding:
     part, effect = finding.part, finding.effect
     if part.expected or not finding.tested:
@@ -172,7 +102,7 @@ def _table(by_claim: ByClaim, other: ByClaim, concerned: Callable[[Finding], boo
             for place, (one, two) in enumerate(pairs)
             if concerned(one)
         ]
-    return [*lines, "", _changes(by_claim, other, concerned)]
+    return [*lines, "", changes(by_claim, other, concerned)]
 
 
 def _cell(finding: Finding) -> str:
@@ -183,7 +113,7 @@ def _cell(finding: Finding) -> str:
     return f"{claims_table.told(finding)}: {claims_table.heading(metric)} {effect}"
 
 
-def _changes(
+def changes(
     by_claim: ByClaim, other: ByClaim, concerned: Callable[[Finding], bool] = lambda _: False
 ) -> str:
     """Says which verdicts are others, of claims and of contrasts that are not in the table."""

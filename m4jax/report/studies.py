@@ -13,6 +13,8 @@ from m4jax.report import (
     confirmation_claims,
     confirmation_questions,
     confirmation_readings,
+    confirmation_stricter,
+    confirmation_summary,
     confirmation_words,
     figures_ablation,
     figures_confirmation,
@@ -49,7 +51,8 @@ class Study:
         questions: beyond the claims, not tested.
         asked: heading of their section, and what it says before them.
         brief: number of a claim -> what is told of it to readers with five minutes; empty: the
-            report has no such part, nor any of the next three.
+            report has no such part, nor any of the next four.
+        on_top: sections before everything else.
         background: what was trained, for readers who know nothing of it.
         under_table: sections that belong to the table of claims.
         notes: number of a claim -> sentences on what is reported beside it, given the findings.
@@ -71,6 +74,7 @@ class Study:
     questions: tuple[Question, ...] = ()
     asked: tuple[str, str] = study_words.ASKED
     brief: Mapping[str, Told] = field(default_factory=dict)
+    on_top: tuple[Section, ...] = ()
     background: str = ""
     under_table: tuple[Section, ...] = ()
     notes: Callable[[Results, ByClaim], Mapping[str, Sequence[str]]] | None = None
@@ -104,12 +108,14 @@ STUDIES = {
         questions=confirmation_questions.QUESTIONS,
         asked=confirmation_words.ASKED,
         brief=confirmation_words.BRIEF,
+        on_top=(confirmation_summary.section,),
         background=confirmation_words.BACKGROUND,
-        under_table=(confirmation_beside.levels, confirmation_readings.few_emoji),
+        under_table=(confirmation_beside.levels, confirmation_stricter.hangs_on),
         notes=confirmation_beside.notes,
         columns=confirmation_questions.COLUMNS,
         metrics=confirmation_questions.METRICS,
         more=(
+            confirmation_stricter.section,
             confirmation_readings.section,
             confirmation_questions.data_bias,
             paper_beside.section,

@@ -1,9 +1,7 @@
 """Other readings of the registration: what they change, and that the report says so."""
 
 import dataclasses
-from pathlib import Path
 
-import numpy as np
 import pytest
 from helpers import confirmation_results as made
 
@@ -14,7 +12,6 @@ from m4jax.report import claims, confirmation_readings
 from m4jax.report.confirmation_claims import CLAIMS
 
 SEEDS = confirmation.SEEDS[:6]
-EMBEDDINGS = Path(__file__).parents[2] / "results" / "confirmation" / "embeddings"
 OF_RB = {"4.3", "4.4", "A.3", "A.4"}
 OF_EQUALITY = {"5.4", "5.5", "C.1", "C.3", "C.4"}
 
@@ -36,9 +33,7 @@ def text(whole, by_claim):
 
 
 def test_the_contrasts_that_were_promised_are_told_of(text):
-    first, second = text.partition(confirmation_readings.PICTURES)[0].split(
-        confirmation_readings.SIZES
-    )
+    first, second = text.split(confirmation_readings.SIZES)
     for part, names in ((first, OF_EQUALITY), (second, OF_RB)):
         told = {line.split()[1] for line in part.splitlines() if line[2:5] in OF_RB | OF_EQUALITY}
         assert told == names
@@ -71,8 +66,8 @@ def test_a_verdict_that_only_the_correction_changes_is_told_of(by_claim):
     other = {k: list(of) for k, of in by_claim.items()}
     changed = "undecided" if by_claim["2"][1].verdict != "undecided" else "supported"
     other["2"][1] = dataclasses.replace(other["2"][1], verdict=changed)
-    assert f"2.2 would be *{changed}*" in confirmation_readings._changes(by_claim, other)
-    same = confirmation_readings._changes(by_claim, by_claim)
+    assert f"2.2 would be *{changed}*" in confirmation_readings.changes(by_claim, other)
+    same = confirmation_readings.changes(by_claim, by_claim)
     assert same == "By this reading no claim would have another verdict."
 
 
@@ -80,7 +75,6 @@ def test_a_study_without_runs_has_no_such_section():
     empty = made.table(SEEDS[:1], data=False)
     of_none = claims.test(empty, CLAIMS)
     assert confirmation_readings.section(empty, of_none) == []
-    assert confirmation_readings.few_emoji(empty, of_none) == []
 
 
 def test_what_changes_alike_is_told_together(by_claim):
@@ -89,7 +83,7 @@ def test_what_changes_alike_is_told_together(by_claim):
         assert by_claim["2"][place].verdict == by_claim["2"][0].verdict
         changed = "contradicted" if by_claim["2"][0].verdict == "undecided" else "undecided"
         other["2"][place] = dataclasses.replace(other["2"][place], verdict=changed)
-    assert f"2.1, 2.2 would be *{changed}*" in confirmation_readings._changes(by_claim, other)
+    assert f"2.1, 2.2 would be *{changed}*" in confirmation_readings.changes(by_claim, other)
 
 
 def test_sizes_take_part_in_one_family_with_all_others(whole, by_claim):
@@ -99,39 +93,3 @@ def test_sizes_take_part_in_one_family_with_all_others(whole, by_claim):
         for one, two in zip(findings, sized[number], strict=True):
             assert (one.verdict, one.effect) == (two.verdict, two.effect)
             assert one.corrected == pytest.approx(two.corrected, nan_ok=True)
-
-
-@pytest.mark.parametrize("change", [confirmation_readings.wider, confirmation_readings.student])
-def test_fewer_emoji_widen_every_interval_and_move_no_mean(by_claim, change):
-    rng = np.random.default_rng(0)
-
-    def with_pictures(finding):
-        shape = len(finding.pairs.values), 50
-        return dataclasses.replace(finding.pairs, deviations=rng.normal(0, 0.02, shape))
-
-    one_way = confirmation_readings.again(by_claim, with_pictures)
-    other = confirmation_readings.again(one_way, change)
-    for number, findings in one_way.items():
-        for one, two in zip(findings, other[number], strict=True):
-            assert two.effect.mean == one.effect.mean
-            assert two.effect.low < one.effect.low and two.effect.high > one.effect.high
-            assert not two.two_sided < one.two_sided  # NaN: reported
-
-
-def test_few_emoji_are_counted_as_in_the_pictures():
-    (path, *_) = sorted(EMBEDDINGS.glob("*.npz"))
-    with np.load(path, allow_pickle=False) as kept:
-        for split, emoji in confirmation_readings.EMOJI.items():
-            group = kept[f"{split}/group"]
-            if split == "faces":  # resampled within each gender
-                for gender in (0, 1):
-                    assert len(np.unique(group[kept["faces/gender"] == gender])) == emoji
-            else:
-                assert len(np.unique(group)) == emoji, split
-    asked = {part.metric.split for claim in CLAIMS for part in claim.parts}
-    assert asked <= set(confirmation_readings.EMOJI)
-
-
-def test_what_hangs_on_few_emoji_stands_beneath_the_table(whole, by_claim):
-    (line,) = confirmation_readings.few_emoji(whole, by_claim)
-    assert "1.2 times as wide" in line and "Student's t" in line and "#other-readings" in line

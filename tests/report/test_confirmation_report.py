@@ -87,13 +87,15 @@ def test_contrasts_of_equal_words_are_told_apart(by_claim):
 
 def test_the_report_tells_all_in_its_order(whole, by_claim):
     text = claims_report.markdown(whole, by_claim, STUDY)
-    order = ["abc123", "a tiny CLIP", "## Terms", "- *m*: ", "## The claims\n", "| first study |",
-             "How to read", "| balanced − parity [95%] |", "figures/claims.png", "**1. ",
-             "*The paper:*", "*Against it:*", "## How the verdicts come about", "Figures: ",
+    order = ["## In short", "*What this hangs on.*", "## What was trained", "a tiny CLIP",
+             "## Terms", "- *m*: ", "## The claims\n", "| first study |", "How to read",
+             "| balanced − parity [95%] |", "figures/claims.png", "**1. ", "*The paper:*",
+             "*Against it:*", "## How the verdicts come about", "abc123", "Figures: ",
              "## Levels", "mild, balanced", "## 1. ", "| 4.2 |RB| after", "of its own |",
-             "## Reported beside, not tested", "### Retrieval", "## Other readings",
-             "## Bias of the training data", "## The paper's figures, one by one",
-             "## What could have been seen", "## What the testbed can't tell"]  # fmt: skip
+             "## Reported beside, not tested", "### Retrieval", "## Stricter analyses",
+             "## Other readings", "## Bias of the training data",
+             "## The paper's figures, one by one", "## What could have been seen",
+             "## What the testbed can't tell"]  # fmt: skip
     places = [text.index(words.replace("|RB|", r"\|RB\|")) for words in order]
     assert places == sorted(places)
     for claim in STUDY.claims:

@@ -1,0 +1,167 @@
+"""What the confirmation says in a few sentences, above all else; every number is computed.
+
+The sentences say what goes from where to where, and the verdict of each contrast, so that they hold
+for whatever the runs found. Source: derived.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from m4jax.evaluation.metrics import AB, GENDER_AT_WORK, IMAGE_TO_TEXT_50, RB_SIZE, Metric
+from m4jax.report import (
+    claims_brief,
+    claims_table,
+    confirmation_beside,
+    confirmation_stricter,
+    confirmation_words,
+)
+from m4jax.report.claims import ByClaim, Finding
+from m4jax.report.confirmation_beside import filtered, mean, shares
+from m4jax.report.confirmation_claims import CLAIMS
+from m4jax.report.contrasts import AT_PARITY, BALANCED, ORIGINAL, Runs
+from m4jax.report.results import Results
+from m4jax.report.style import shown
+
+ORDER = ("supported", "supported in part", "contradicted", "undecided")
+
+
+def section(results: Results, by_claim: ByClaim) -> list[str]:
+    """Returns the sentences as lines of Markdown; none if something they need is missing.
+
+    They need every contrast, and of those that decide enough seeds for a test.
+    """
+    runs, found = Runs(results), _numbered(by_claim)
+    if any(f.effect is None or (f.part.decides and not f.tested) for f in found.values()):
+        return []
+    sentences = (
+        _verdicts(by_claim),
+        _balancing(runs, found),
+        _when(runs, found),
+        _price(runs, found),
+        _noise(runs, found),
+        _emoji(by_claim),
+    )
+    return ["## In short", "", *(f"- {text}" for text in sentences)] if all(sentences) else []
+
+
+def _numbered(by_claim: ByClaim) -> Mapping[str, Finding]:
+    """Returns the findings by their numbers, "4.2" say."""
+    return {
+        claims_table.part_number(number, place): finding
+        for number, findings in by_claim.items()
+        for place, finding in enumerate(findings)
+    }
+
+
+def _told(found: Mapping[str, Finding], number: str) -> str:
+    """Returns "−0.8 [−1.3, −0.4] (2.5, supported)"."""
+    finding = found[number]
+    told_as = f"{number}, {claims_table.told(finding)}"
+    return f"{claims_brief.effect(finding.part.metric, finding.effect)} ({told_as})"
+
+
+def _levels(runs: Runs, metric: Metric) -> Sequence[str] | None:
+    """Returns the means of original data, of balanced data and at parity."""
+    means = [mean(runs, metric, x) for x in (ORIGINAL, BALANCED, AT_PARITY)]
+    return None if None in means else [shown(metric, x) for x in means]
+
+
+def _verdicts(by_claim: ByClaim) -> str:
+    """Says which claims have which verdict, each in a few words."""
+    of: dict[str, list[str]] = {}
+    for claim in CLAIMS:
+        verdict = claims_table.told_of(claim, by_claim[claim.number])
+        short = confirmation_words.BRIEF[claim.number].short
+        of.setdefault(verdict, []).append(f"{short} ({claim.number})")
+    ordered = [*(x for x in ORDER if x in of), *(x for x in of if x not in ORDER)]
+    told = " ".join(f"*{v[0].upper()}{v[1:]}:* {', '.join(of[v])}." for v in ordered)
+    halves = (
+        half
+        for claim in CLAIMS
+        for half in claims_brief.halves(
+            claim, by_claim[claim.number], confirmation_words.BRIEF[claim.number]
+        )
+    )
+    mark = "contradicted: "
+    single = "; ".join(half.removeprefix(mark) for half in halves if half.startswith(mark))
+    return f"{told} *Contradicted in part:* {single}." if single else told
+
+
+def _balancing(runs: Runs, found: Mapping[str, Finding]) -> str:
+    """Says what balancing does to both biases, in both worlds, and what it leaves."""
+    rb, ab = _levels(runs, RB_SIZE), _levels(runs, AB)
+    left = confirmation_beside.between(runs, RB_SIZE, BALANCED, AT_PARITY)
+    if rb is None or ab is None:
+        return ""
+    return (
+        f"*Balancing.* Where it keeps half of the data, the size of representation bias, |RB|, "
+        f"goes from {rb[0]} to {rb[1]} points ({_verdict(found, '2.1')}), association bias, mean "
+        f"|AB|, from {ab[0]} to {ab[1]} ({_verdict(found, '2.2')}). Data at parity give {rb[2]} "
+        f"and {ab[2]}; that nothing of |RB| is left, {left}, is not shown. Where it keeps nine "
+        f"tenths, as in the paper, mean |AB| changes by {_told(found, '2.5')}, |RB| by "
+        f"{_told(found, '2.6')}."
+    )
+
+
+def _when(runs: Runs, found: Mapping[str, Finding]) -> str:
+    """Says what balancing in the last tenth does, and undoes."""
+    both = [shares(runs, metric) for metric in (RB_SIZE, AB)]
+    if None in both:
+        return ""
+    (rb_gone, rb_back), (ab_gone, ab_back) = both
+    return (
+        "*When.* Balanced in the last tenth of training alone, a model loses "
+        f"{rb_gone} of the |RB| that balancing throughout takes away ({_verdict(found, '4.1')}) "
+        f"and {ab_gone} of the mean |AB|. Original data in the last tenth bring back {rb_back} "
+        f"({_verdict(found, '4.3')}) and {ab_back}."
+    )
+
+
+def _price(runs: Runs, found: Mapping[str, Finding]) -> str:
+    """Says what balancing changes of quality."""
+    recall = _levels(runs, IMAGE_TO_TEXT_50)
+    work = [mean(runs, GENDER_AT_WORK, x) for x in (ORIGINAL, BALANCED)]
+    if recall is None or None in work:
+        return ""
+    before, after = (shown(GENDER_AT_WORK, x) for x in work)
+    return (
+        "*Its price.* Accuracy, where nine tenths are kept: on things "
+        f"{_told(found, '6a.1')}, on occupations {_told(found, '6a.2')}. Recall at 50, image→text, "
+        f"where half is kept: from {recall[0]} to {recall[1]}% ({_verdict(found, '6b.3')}). Gender "
+        f"of faces: {_told(found, '8.1')}; of people at work from {before} to {after}% (not "
+        "tested)."
+    )
+
+
+def _noise(runs: Runs, found: Mapping[str, Finding]) -> str:
+    """Says what a filter and wrong attributes do to balancing."""
+    context = filtered(runs)
+    if not context:
+        return ""
+    return (
+        "*Noise.* On balanced data with noisy captions, filtering by a model's own score changes "
+        f"mean |AB| by {_told(found, 'A.1')}; on original data, too ({context['original']}). With "
+        f"it balancing still changes mean |AB| by {context['AB']}, but RB by {context['RB']} in "
+        f"place of {context['RB without']}. 20% wrong attributes change mean |AB| by "
+        f"{_told(found, 'B.1')}, bounds that know of them by {_told(found, 'B.2')}."
+    )
+
+
+def _emoji(by_claim: ByClaim) -> str:
+    """Says which claims hang on how the chance of few emoji is reckoned."""
+    names = {
+        number
+        for other in confirmation_stricter.few(by_claim).values()
+        for number in confirmation_stricter.changed(by_claim, other)
+    }
+    ordered = [claim.number for claim in CLAIMS if claim.number in names]
+    weaker = f"claims {', '.join(ordered)} would have weaker verdicts" if ordered else "no claim"
+    weaker += "" if ordered else " would have another verdict"
+    return (
+        "*What this hangs on.* Models of up to 0.77 million parameters, pictures made of emoji, "
+        f"and {confirmation_stricter.EMOJI['faces']} emoji of faces for each gender: reckoned more "
+        f"strictly with those, {weaker} ([how](#stricter-analyses))."
+    )
+
+
+def _verdict(found: Mapping[str, Finding], number: str) -> str:
+    return f"{number}, {claims_table.told(found[number])}"
