@@ -13,8 +13,8 @@ from m4jax.data.testbed.sprites import load_sprites
 from m4jax.data.testbed.world import World
 
 CACHE_SECONDS = 0.1  # what takes longer to compile is kept
-# Most of the tests' time is compiling, which is 1.7 times as fast without XLA's newest code
-# generator for CPUs. The quickstart and the numerical rooms of .ci/run are compiled as users' are.
+# Compiling costs more than running: with few optimisations and without XLA's newest code generator
+# for CPUs it takes half of the time. The quickstart of .ci/run is compiled as users' runs are.
 QUICK = "--xla_cpu_use_fusion_emitters"
 HAVE_QUICK = ("0.10.",)  # versions of jaxlib; one that doesn't know a flag ends the process
 
@@ -30,6 +30,8 @@ def pytest_configure(config):
     """Keeps compiled programs on disk, from one test run to the next, and compiles quickly."""
     if QUICK not in os.environ.get("XLA_FLAGS", "") and jaxlib.__version__.startswith(HAVE_QUICK):
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {QUICK}=false".strip()
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # of processes that tests start
+    jax.config.update("jax_disable_most_optimizations", True)
     # Programs for one instruction set are of no use to another.
     flags = zlib.crc32(os.environ.get("XLA_FLAGS", "").encode())
     folder = config.cache.mkdir(f"jax-{flags:08x}")
@@ -75,12 +77,3 @@ def dataset(data_dir, small_world):
     made = emoji_scenes.builder(small_world, data_dir)
     emoji_scenes.prepare(made)
     return str(made.data_path)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _compile_quickly(request):
-    """Compiling costs more than running in these rooms."""
-    quick = request.path.parent.name in ("balance", "models", "training")
-    jax.config.update("jax_disable_most_optimizations", quick)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
