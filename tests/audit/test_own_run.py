@@ -27,9 +27,7 @@ def quiet(*_):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, sprites):
     """A short run on the testbed."""
-    small = {name: SMALL[name] for name in ("world", "train")} | {
-        "model": {"variant": "emoji-S/16"}
-    }
+    small = {name: SMALL[name] for name in ("world", "train", "model")}
     run = run_config(merge(base.get_config().to_dict(), small))
     layout = Layout(tmp_path_factory.mktemp("study"))
     run.source.prepare(layout.data)

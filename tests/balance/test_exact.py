@@ -81,7 +81,9 @@ def check_against_clarabel(problem):
     assert solution.objective - solution.duality_gap <= best * (1 + 1e-9) + 1e-9
 
 
-@pytest.mark.parametrize("start", range(0, 120, 20))
+@pytest.mark.parametrize(
+    "start", [0, *(pytest.param(x, marks=pytest.mark.slow) for x in range(20, 120, 20))]
+)
 def test_extreme_problems_agree_with_clarabel(start):
     for seed in range(start, start + 20):
         check_against_clarabel(extreme_problem(seed))
@@ -265,7 +267,7 @@ def test_unknown_rows_carry_no_constraint():
     assert weights[0] == pytest.approx(weights[2], abs=1e-9)
 
 
-@pytest.mark.parametrize("size", [1e12, 1e100])
+@pytest.mark.parametrize("size", [1e12, pytest.param(1e100, marks=pytest.mark.slow)])
 def test_lost_digits_are_reported(size):
     solution = balance.solve(small(utility=np.full(50, size)))
     assert solution.status is balance.Status.NON_FINITE

@@ -26,7 +26,7 @@ def study(tmp_path_factory, sprites):
     config["world"] = config["world"] | {"seed": -1}
     study = registered.of(config, root / "out")
     runs = Layout(root / "runs")
-    assert registered.run(study, runs, workers=2, console=terminal.console()) == 0
+    assert registered.run(study, runs, workers=1, console=terminal.console()) == 0
     return study, runs
 
 

@@ -8,6 +8,7 @@ from m4jax.grid import study
 from m4jax.grid.cells import merge
 
 SMALL = {
+    "model": {"variant": "emoji-XS/16"},
     "world": {"examples": 400},
     "train": {"steps": 12, "warmup_steps": 1, "batch_size": 16, "log_every": 3,
               "checkpoint_every": 3},

@@ -87,6 +87,12 @@ def apply(model, params, *arguments, method=None):
     return jax.jit(run)(params, *arguments)
 
 
+def only(name):
+    """A test of the models of which all but one are marked slow: each has gradients to compile."""
+    slow = (pytest.param(x, marks=pytest.mark.slow) for x in TINY_MODELS if x != name)
+    return pytest.mark.parametrize("tiny", [name, *slow], indirect=True)
+
+
 @pytest.fixture(params=TINY_MODELS, scope="module")
 def tiny(request):
     """A tiny model of each kind and its parameters."""
@@ -307,6 +313,7 @@ def gradient(model, params):
     return jax.jit(jax.grad(value))(params)
 
 
+@only("attention pooling")
 @pytest.mark.parametrize("remat", ["full", pytest.param("dots", marks=pytest.mark.slow)])
 def test_remat_changes_nothing_but_memory(tiny, remat):
     model, params = tiny
@@ -316,6 +323,7 @@ def test_remat_changes_nothing_but_memory(tiny, remat):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=rounding(np.float32, 2 * TERMS))
 
 
+@only("class token")
 def test_bfloat16_computes_in_it_and_keeps_float32_outside(tiny):
     model, params = tiny
     half = type(model)(dataclasses.replace(model.variant, dtype="bfloat16"))

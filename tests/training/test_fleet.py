@@ -77,7 +77,7 @@ def assert_equal(a, b):
         {},
         pytest.param({"weighting": "loss"}, marks=pytest.mark.slow),
         pytest.param({"average": 4, "restart_at": 5}, marks=pytest.mark.slow),
-        {"average": 3, "restart_at": 6, "restart_peak": 2e-3},
+        pytest.param({"average": 3, "restart_at": 6, "restart_peak": 2e-3}, marks=pytest.mark.slow),
     ],
 )
 def test_each_member_equals_its_run_alone(tmp_path, changes):

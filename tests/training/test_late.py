@@ -67,7 +67,7 @@ class Interrupted(Exception):
     """Stands for Ctrl-C at a step of the test's choice."""
 
 
-@pytest.mark.parametrize("at", [6, 8, 10])
+@pytest.mark.parametrize("at", [8, *(pytest.param(at, marks=pytest.mark.slow) for at in (6, 10))])
 def test_resumed_the_mean_is_that_of_an_uninterrupted_run(averaged, tmp_path, at):
     def interrupt(step, params):
         if step == at:
