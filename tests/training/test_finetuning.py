@@ -63,16 +63,18 @@ def judged(config, tower_of):
     def loss(params, images, tokens):
         return LOSSES[config.loss].function(*MODEL.apply({"params": params}, images, tokens))[0]
 
-    gradient = jax.jit(jax.grad(loss))
-    for k in range(STEPS):
-        key = jax.random.fold_in(jax.random.key(jnp.uint32(config.seed)), jnp.int32(k))
-        images = step.augment(key, batch(k).images, config, MODEL.variant)
-        grads = gradient(params, images, batch(k).tokens)
+    @jax.jit  # one program in place of one for each operation and shape
+    def take(params, state, images, tokens, k):
+        key = jax.random.fold_in(jax.random.key(jnp.uint32(config.seed)), k)
+        images = step.augment(key, images, config, MODEL.variant)
+        grads = jax.grad(loss)(params, images, tokens)
         grads = {n: jax.tree.map(jnp.zeros_like, g) if n == config.freeze else g
                  for n, g in grads.items()}  # fmt: skip
-        grads = clip(grads, config.clip_norm)
-        updates, state = grouped.update(grads, state, params)
-        params = optax.apply_updates(params, updates)
+        updates, state = grouped.update(clip(grads, config.clip_norm), state, params)
+        return optax.apply_updates(params, updates), state
+
+    for k in range(STEPS):
+        params, state = take(params, state, batch(k).images, batch(k).tokens, jnp.int32(k))
     return params
 
 
