@@ -56,6 +56,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
+    classifiers=[f"Programming Language :: Python :: 3.{minor}" for minor in (11, 12, 13)],
     # The commands and their configurations as well: they run without a checkout. Their names,
     # experiments and configs, are common: a package of that name in the folder where Python is
     # started goes before ours, and one that another distribution installs would be overwritten.

@@ -67,7 +67,8 @@ def main(console: Console) -> int:
         progress.run_stages(console, stages)
     _show(console, job)
     code = limits.code(job.limits)
-    console.print(f"Page: {folder / PAGE}", soft_wrap=True)
+    more = ", with what to do next" if job.page.steps else ""
+    console.print(f"Page{more}: {folder / PAGE}", soft_wrap=True)
     meaning = MEANING[code] if job.limits else "no limits were set, so nothing was judged"
     console.print(f"Exit code {code}: {meaning}.")
     return code
@@ -91,6 +92,8 @@ def _tell(console: Console, line: str) -> None:
 
 
 def _show(console: Console, job: Job) -> None:
+    if job.page.nothing:
+        console.print(job.page.nothing)
     for sentence in sentences.headline(job.page):
         console.print(f"• {sentence.text}")
     for sentence in job.data.sentences if job.data else ():

@@ -80,7 +80,7 @@ def test_balancing_reaches_the_band_and_tells_whom_it_drops():
     assert dropped == pytest.approx(2000 * (1 - 0.99 * part.largest_keep_rate), abs=3)
     told = " ".join(part.sentences)
     assert "can decide: 2, of which inside that band 0 now and 2 after balancing" in told
-    assert "one of the groups has too few examples: 1." in told
+    assert "Labels that the data can't decide: 1 (pilot)." in told
 
 
 def test_the_frontier_rises_behind_the_largest_keep_rate():
@@ -265,4 +265,4 @@ def test_what_would_be_dropped_agrees_with_what_could_be_kept():
     found = measure_data(made([0, 1] * 50, {"a": [1, 1, 0, 0] * 25}), FAST)
     (told,) = [x for x in found.sentences if "keep at most" in x]
     assert "at most 100.0% of the 100 examples" in told
-    assert "by default, 1% below that, it would drop 1 of them" in told
+    assert "keeps 1% fewer than that" in told and "it would drop 1 of the 100" in told

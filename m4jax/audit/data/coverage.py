@@ -8,6 +8,7 @@ from m4jax.audit.inputs.shown import Shown
 from m4jax.report.page.content import DATA, DUPLICATES, Table
 
 REPEATED = 10  # captions that are told
+COMMON = 0.95  # of the examples have a label that tells them apart no more
 LONGEST = 120  # letters of a caption in a table
 
 
@@ -38,10 +39,18 @@ def coverage(shown: Shown) -> tuple[Table, tuple[str, ...]]:
         )
     some = np.diff(shown.matrix.tocsr().indptr) > 0
     rows.append(("with a label", *_of(some)))
-    occur = np.diff(shown.matrix.indptr) > 0
+    number = np.diff(shown.matrix.indptr)
+    occur = number > 0
     if len(occur) - occur.sum():
         unknown.append(
             f"Of {len(occur) - occur.sum():,} of {len(occur):,} labels there is no example."
+        )
+    common = [name for name, k in zip(shown.labels, number, strict=True) if k >= COMMON * n]
+    if common and n >= 2:
+        unknown.append(
+            f"On {COMMON:.0%} or more of the examples stand the labels {', '.join(common[:5])}"
+            f"{', …' if len(common) > 5 else ''}: they tell hardly any two examples apart, so that "
+            "shares within them are those of all, and their gaps about 0."
         )
     unknown += _language(shown)
     columns, units = ("what", "number", "share of examples"), ("", "", "percent")

@@ -68,6 +68,7 @@ class DataPart:
         sentences: what balancing could reach, and about hidden groups, in words.
         unknown: what is not known, a sentence each.
         methods: how it was measured.
+        decided: labels that the data can decide, the most frequent first.
     """
 
     measures: tuple[Measure, ...]
@@ -77,6 +78,7 @@ class DataPart:
     sentences: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    decided: tuple[str, ...] = ()
 
 
 def measure_data(
@@ -138,6 +140,7 @@ def measure_data(
         sentences=(*reached.sentences, *sentences),
         unknown=(*unknown, *reached.unknown),
         methods=_methods(shown, groups),
+        decided=reached.decided,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from m4jax import balance
+from m4jax.audit.data import undecided
 from m4jax.audit.data.patterns import Patterns
 from m4jax.audit.inputs.shown import Shown
 from m4jax.balance.feasibility import MARGIN
@@ -38,6 +39,7 @@ class Reach:
         tables: what would be dropped, label by label, and from whom.
         sentences: the same in short.
         unknown: what could not be told.
+        decided: labels that the data can decide, the most frequent first.
     """
 
     largest: float = math.nan
@@ -45,6 +47,7 @@ class Reach:
     tables: tuple[Table, ...] = ()
     sentences: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    decided: tuple[str, ...] = ()
 
 
 def reach(
@@ -98,7 +101,8 @@ def reach(
             _by_group(shown, found, solution.weights),
             _by_label(found, rows, solution.weights, points),
         ),
-        sentences=_sentences(most.keep_rate, rows, found, points),
+        sentences=_sentences(most.keep_rate, rows, found, points, least),
+        decided=undecided.decided(rows),
     )
 
 
@@ -186,26 +190,24 @@ def _effective(row: dict[str, Any]) -> int | float:
 
 
 def _sentences(
-    largest: float, rows: list[dict[str, Any]], found: Patterns, points: float
+    largest: float, rows: list[dict[str, Any]], found: Patterns, points: float, least: int
 ) -> tuple[str, ...]:
     within = [row for row in rows if row["attribute"] and row["label"]]
     decided = [row for row in within if row["imposed"]]
     inside = [sum(_inside(row, when) for row in decided) for when in ("before", "after")]
-    undecided = sorted({row["label"] for row in within} - {row["label"] for row in decided})
     total = found.counts.sum()
     told = f", of which inside that band {inside[0]:,} now and {inside[1]:,} after balancing"
     sentences = [
         f"Balancing could keep at most {largest:.1%} of the {total:,.0f} examples with every share "
-        f"that can be decided within {100 * points:g} points of its target; by default, "
-        f"{MARGIN:.0%} below that, it would drop {total * (1 - largest * (1 - MARGIN)):,.0f} of "
-        "them."
+        f"that can be decided within {100 * points:g} points of its target. By its default "
+        f"settings it keeps {MARGIN:.0%} fewer than that, since at the most weights have no choice "
+        f"left: it would drop {total * (1 - largest * (1 - MARGIN)):,.0f} of the {total:,.0f}."
     ]
     if within:
         sentences += [
             f"Shares within labels that the data can decide: {len(decided) or 'none'}"
             f"{told if decided else ''}.",
-            f"Labels that the data can't decide, since one of the groups has too few examples: "
-            f"{len(undecided):,}.",
+            *undecided.sentences(within, least),
         ]
     return tuple(sentences)
 

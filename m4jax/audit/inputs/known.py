@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from m4jax import files
 from m4jax.audit.config import AuditConfig, SetConfig
-from m4jax.audit.inputs import annotated, joining, listed, values, vectors
+from m4jax.audit.inputs import annotated, joining, listed, telling, values, vectors
 from m4jax.audit.inputs.joining import Rows
 from m4jax.audit.inputs.listed import Columns
 from m4jax.audit.inputs.shown import Shown, by_words
@@ -18,8 +18,7 @@ from m4jax.audit.inputs.vectors import PICTURES, UNUSABLE, Vectors
 from m4jax.data import readers
 from m4jax.data.annotation import load_lexicon
 from m4jax.data.readers.collection import CAPTIONS, UID, Collection
-from m4jax.data.readers.fields import PATHS, say
-from m4jax.data.readers.folder import FOLDER
+from m4jax.data.readers.fields import PATHS
 from m4jax.errors import InputError, nearest
 from m4jax.evaluation.measures.pictures import Attribute
 from m4jax.progress import Progress
@@ -92,13 +91,14 @@ def open_set(one: SetConfig, config: AuditConfig, progress: Progress | None = No
     if stored is not None:
         stored, useless = stored.usable()
         unknown += [f"{len(useless):,} embeddings are of no use: {UNUSABLE}"] if useless else []
-    unknown += _told_of(one, collection, rows)
+    unknown += telling.of_set(one, collection, rows)
     shown = _shown(one, config, rows, progress)
     predictions = {
         name: values.predicted(rows.columns[column], _attribute(shown, name).names, column)
         for name, column in one.predictions
     }
-    unknown += [*_told_of_shown(shown, config, collection), *_told_of_answers(one, predictions)]
+    unknown += telling.of_shown(shown, config, collection)
+    unknown += telling.of_answers(one, predictions)
     return Known(shown, collection, stored, predictions, _identity(one, config, collection),
                  tuple(unknown))  # fmt: skip
 
@@ -233,58 +233,6 @@ def _attribute(shown: Shown, name: str) -> Attribute:
             f"{nearest(name, shown.attributes) if shown.attributes else 'name its column'}"
         )
     return shown.attributes[name]
-
-
-def _told_of(one: SetConfig, collection: Collection | None, rows: Rows) -> list[str]:
-    """Returns what of a set is not known, a sentence each."""
-    told = []
-    if collection is not None and collection.left_out:
-        name, why = next(iter(collection.left_out.items()))
-        told.append(f"{len(collection.left_out):,} examples of {one.title} were left out, since "
-                    f"they can't be read or have no picture: {name} for one ({why}); "
-                    f"{len(collection):,} are left")  # fmt: skip
-    if rows.missing:
-        told.append(f"the table says nothing of {rows.missing:,} of {len(rows.uids):,} examples "
-                    f"of {one.title}")  # fmt: skip
-    for name, number in rows.disagreeing.items():
-        told.append(f"rows of the table disagree about {name} of {number:,} examples of "
-                    f"{one.title}: not known")  # fmt: skip
-    return told
-
-
-def _told_of_shown(shown: Shown, config: AuditConfig, collection: Collection | None) -> list[str]:
-    """Returns which captions are none, and whether nothing is known at all, and why."""
-    without, n, told = sum(not texts for texts in shown.captions), len(shown), []
-    if 0 < without < n:
-        told.append(f"{without:,} of {n:,} examples of {shown.name} have no caption, or none that "
-                    "is text in UTF-8")  # fmt: skip
-    if not shown.attributes and not shown.nobody.any():
-        told.append(
-            f"nothing is known of who is in {shown.name}: {_why_nothing(shown, config, collection)}"
-            ", and config.attributes names no column of config.data or config.table"
-        )
-    return told
-
-
-def _why_nothing(shown: Shown, config: AuditConfig, collection: Collection | None) -> str:
-    """Returns why captions tell of nobody, and what to do where a column may hold them."""
-    if not config.lexicon:
-        return "the lexicon is off (config.lexicon)"
-    if any(shown.captions):
-        return "the captions have none of the lexicon's words for people"
-    columns = [x for x in getattr(collection, "columns", ()) if x != FOLDER]
-    if not columns:
-        return "there are no captions"
-    table = getattr(collection, "table", "") or collection.name
-    return f"there are no captions; if a column of {table} holds them: {say('caption', columns)}"
-
-
-def _told_of_answers(one: SetConfig, predictions: Mapping[str, np.ndarray]) -> list[str]:
-    return [
-        f"{int((codes < 0).sum()):,} answers of {one.title} about {name} are none of its values"
-        for name, codes in predictions.items()
-        if (codes < 0).any()
-    ]
 
 
 def _identity(one: SetConfig, config: AuditConfig, collection: Collection | None) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from m4jax.audit.config import SetConfig
 from m4jax.audit.inputs.known import Known
 from m4jax.audit.job import Job
-from m4jax.audit.outcome import changes, history
+from m4jax.audit.outcome import advice, changes, history
 from m4jax.audit.outcome.history import Row
 from m4jax.evaluation.measures.measure import VERSION, Measure
 from m4jax.evaluation.measures.pictures import PictureSet
@@ -46,6 +47,8 @@ def page(job: Job, every: Sequence[Row] = ()) -> Page:
         level=config.level,
         versions=versions(job),
         command=job.command,
+        nothing=advice.nothing(job),
+        steps=advice.steps(job),
     )
 
 
@@ -63,13 +66,16 @@ def headline(shown: Page) -> list[Measure]:
 def facts(job: Job) -> tuple[Fact, ...]:
     """Returns what was measured."""
     seen = {one.name: one for one in job.pictures}
-    found = [Fact(one.shown.name, _of_set(one, seen.get(one.shown.name))) for one in job.sets]
+    found = [
+        Fact(one.shown.name, _of_set(one, its, seen.get(one.shown.name)))
+        for one, its in zip(job.sets, job.config.every_set, strict=True)
+    ]
     if job.model:
         found.append(Fact("model", job.model))
-    return tuple(found)
+    return (*found, Fact("looked for", advice.sought(job)))
 
 
-def _of_set(one: Known, pictures: PictureSet | None) -> str:
+def _of_set(one: Known, its: SetConfig, pictures: PictureSet | None) -> str:
     shown = one.shown
     what = f"{len(shown):,} examples"
     if pictures is not None and pictures.embeddings.shape[1]:
@@ -86,7 +92,8 @@ def _of_set(one: Known, pictures: PictureSet | None) -> str:
         few = len(names) <= LISTED
         parts.append(f"{name}: {', '.join(numbers) if few else f'{len(names)} values'}")
     if shown.nobody.any():
-        parts.append(f"{int(shown.nobody.sum()):,} show nobody")
+        what = "show nobody" if its.nobody else "have captions that name nobody"
+        parts.append(f"{int(shown.nobody.sum()):,} {what}")
     by = f", by {shown.known_by}" if shown.known_by else ""
     return "; ".join(parts) + by
 
@@ -133,7 +140,8 @@ def methods(job: Job) -> tuple[str, ...]:
 def versions(job: Job) -> tuple[tuple[str, str], ...]:
     """Returns names and versions of what the numbers depend on."""
     found = {name: importlib.metadata.version(name) for name in ("m4jax", "numpy")}
-    found |= {"metrics": str(VERSION), "prompts": job.prompts.version}
+    found |= {"metrics": str(VERSION)}
+    found |= {"prompts": job.prompts.version} if job.pictures else {}
     found |= {"lexicon": job.config.lexicon or "none", "audit": job.identity[:12]}
     return tuple(found.items())
 

@@ -28,6 +28,7 @@ CAPTION = (
     ("alt_text", "alt", "description", "title"),
 )
 UIDS = (("uid",), ("__key__", "key"))
+NONE = "none"  # as `image`: the captions of a table alone, whether there are pictures or not
 CONTENTS = "contents"  # as `uid`: made from contents, even where there are names
 _INT = 1 << 63
 _LONGEST = 4096  # letters of a path

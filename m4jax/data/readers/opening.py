@@ -34,7 +34,8 @@ def open_collection(
     Args:
         path: a file or folder; a pattern of shards or parquet files, "s/*.tar" or
             "s/{00000..00012}.tar"; the name of a TFDS dataset.
-        image: field or suffix of the picture; "": found by itself.
+        image: field or suffix of the picture; "": found by itself; "none": none, a table's captions
+            alone, whether their pictures are there or not.
         caption: field or suffix of the captions; "": found by itself.
         uid: field of the uid; "contents": made from contents, see `uids.made`; "": the field "uid"
             or the name that an example has, and where there is neither, from contents.
@@ -46,12 +47,14 @@ def open_collection(
     """
     path = os.fspath(path)
     asked = {"image": image, "caption": caption, "uid": uid}
-    if os.path.isdir(path):
+    if os.path.isdir(path) and image != fields.NONE:
         return _open_folder(path, asked, split)
     if not os.path.exists(path) and not is_pattern(path) and prepared.locate(path):
         return Prepared(path, split=split, **asked)
     found = expand(path)
     suffixes = {_suffix(one) for one in found}
+    if image == fields.NONE:
+        return _open_captions(found, path, asked)
     if suffixes == {PARQUET}:
         return _open_parquet(found, path, asked, split)
     hugging_face.choose_split(path, split, [""])
@@ -124,6 +127,21 @@ def _open_table(path: str, asked: dict[str, str]) -> Collection:
     if asked["image"] or (rows.suffix_of(path) in folder.TABLES and _names_pictures(path, beside)):
         return folder.open_folder(beside, table=[path], **asked)
     return Captions(path, caption=asked["caption"], uid=asked["uid"])
+
+
+def _open_captions(paths: Sequence[str], name: str, asked: dict[str, str]) -> Collection:
+    """Opens a table's captions, and none of the pictures that it names."""
+    asked = asked | {"image": ""}
+    if len(paths) == 1 and _suffix(paths[0]) in rows.KINDS and os.path.isfile(paths[0]):
+        return Captions(paths[0], caption=asked["caption"], uid=asked["uid"])
+    if {_suffix(path) for path in paths} == {PARQUET}:
+        table = ParquetFiles(paths)
+        if not any(map(tabular.is_picture, table.schema)):
+            return tabular.Tabular("parquet", name, table, random_access=True, **asked)
+    raise InputError(
+        f"{name}: image={fields.NONE!r} reads the captions of a table (.csv .tsv .json .jsonl "
+        ".txt, or parquet without pictures in it); give the table's path, or leave image out"
+    )
 
 
 def _names_pictures(path: str, beside: str) -> bool:

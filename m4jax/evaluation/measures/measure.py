@@ -59,6 +59,18 @@ class Measure:
     draws: tuple[float, ...] = ()
     which: str = ""
 
+    def __eq__(self, other: object) -> bool:
+        """Tells whether all fields are the same; NaN is, as NaN (from Python 3.13 on it wasn't)."""
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        names = [field.name for field in dataclasses.fields(self)]
+        pairs = ((getattr(self, name), getattr(other, name)) for name in names)
+        return all(x is y or x == y or (x != x and y != y) for x, y in pairs)
+
+    def __hash__(self) -> int:
+        """Returns a hash of what makes it the same number."""
+        return hash(self.key)
+
     @property
     def key(self) -> tuple[str, ...]:
         """What makes it the same number in another audit."""

@@ -17,6 +17,7 @@ from m4jax.report.page.content import (
     Past,
     Point,
     Sentence,
+    Step,
     Table,
 )
 from m4jax.report.page.words import say
@@ -39,6 +40,7 @@ __all__ = [
     "Past",
     "Point",
     "Sentence",
+    "Step",
     "Table",
     "render",
     "say",

@@ -146,6 +146,19 @@ class Example:
 
 
 @dataclasses.dataclass(frozen=True)
+class Step:
+    """What to do next.
+
+    Attributes:
+        text: what for.
+        commands: that can be typed as they are; (): none.
+    """
+
+    text: str
+    commands: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class Page:
     """An audit, as it is shown. What is empty is left out, unless the page says so.
 
@@ -173,6 +186,8 @@ class Page:
         level: of the intervals.
         versions: name -> version, as pairs.
         command: with which it was made.
+        nothing: that nothing could be measured, why, and what to do; "": something was.
+        steps: what to do next.
     """
 
     title: str
@@ -195,3 +210,5 @@ class Page:
     level: float = 0.95
     versions: tuple[tuple[str, str], ...] = ()
     command: str = ""
+    nothing: str = ""
+    steps: tuple[Step, ...] = ()

@@ -9,13 +9,20 @@ import os
 from m4jax import files
 from m4jax.report.page.content import Page
 from m4jax.report.page.html import Markup, element, join
-from m4jax.report.page.sections import about, extras, first, numbers_by_theme, watching
+from m4jax.report.page.sections import (
+    about,
+    closing,
+    extras,
+    first,
+    numbers_by_theme,
+    watching,
+)
 from m4jax.report.page.sections.parts import Section
 
 SECTIONS = (
     watching.limits, watching.changes, numbers_by_theme.data, extras.groups, extras.balancing,
-    extras.duplicates, numbers_by_theme.model, watching.past, extras.examples, about.methods,
-    about.versions,
+    extras.duplicates, numbers_by_theme.model, watching.past, extras.examples,
+    closing.steps, closing.words, about.methods, about.versions,
 )  # fmt: skip
 
 

@@ -108,8 +108,14 @@ def _frontier(page: Page) -> Markup:
     drawn = any(math.isfinite(p.value) for p in page.frontier)
     drawing = element("div", frontier.draw(page.frontier, page.largest_keep_rate), class_="scroll",
                       tabindex="0", role="group", aria_label="Drawing of the frontier")  # fmt: skip
+    flat = paragraph(
+        "Left of the line the bias that is left is what was asked for, however little is kept: no "
+        "more was asked, so curves may be flat there. What balancing costs is told by where the "
+        "line stands."
+    ) if drawn and math.isfinite(page.largest_keep_rate) else None  # fmt: skip
     return join(
         said,
+        flat,
         element("figure", frontier.legend(page.frontier), drawing) if drawn else None,
         folded("These numbers as a table",
                table("balancing-frontier", "Bias left, points, by the share that is kept",

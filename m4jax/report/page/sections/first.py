@@ -4,6 +4,7 @@ from m4jax.report.page import charts, sentences
 from m4jax.report.page.content import OUTCOMES, Page, Sentence
 from m4jax.report.page.html import Markup, element, join, name, short
 from m4jax.report.page.numbers import count
+from m4jax.report.page.sections.closing import WORDS
 from m4jax.report.page.sections.parts import folded, paragraph
 from m4jax.report.page.words import writing
 
@@ -25,6 +26,7 @@ def header(page: Page) -> Markup:
         element("p", day, class_="kicker"),
         element("h1", page.title),
         element("dl", *facts, class_="facts") if facts else None,
+        paragraph(page.nothing, "nothing") if page.nothing else None,
         status(page),
     )
 
@@ -53,10 +55,20 @@ def body(page: Page) -> Markup:
         "No number could be told: the reasons stand below.")  # fmt: skip
     return join(
         element("section", element("h2", "What stands out", id="headline-title"), numbers,
+                _explained(page),
                 id="headline", aria_labelledby="headline-title"),
         element("section", element("h2", "What is not known", id="unknown-title"),
                 *_unknown(page), id="unknown", aria_labelledby="unknown-title"),
     )  # fmt: skip
+
+
+def _explained(page: Page) -> Markup | None:
+    """Returns where words are explained, and what can be done."""
+    if not page.measures:
+        return None
+    links = [element("a", "words on this page", href=f"#{WORDS}")]
+    links += [element("a", "what to do next", href="#next")] if page.steps else []
+    return element("p", "See ", join(*links, between=" and "), ".", class_="hint")
 
 
 def _unknown(page: Page) -> list[Markup]:
