@@ -19,7 +19,11 @@ def audited(folder, rows, **config):
     """Returns the job of an audit of captions, as it ends."""
     path = folder / "it's.csv"
     path.write_text("caption\n" + "\n".join(rows) + "\n")
-    job = Job(AuditConfig(data=str(path), **config), folder / "out", command="python -m x")
+    job = Job(
+        AuditConfig(data=str(path), **config),
+        folder / "out",
+        command="python -m experiments.audit --config=x",
+    )
     job.folder.mkdir()
     for stage in STAGES.values():
         stage(job, lambda *_: None)

@@ -12,6 +12,7 @@ from m4jax.data.annotation import Lexicon
 from m4jax.report.page.content import Step
 
 MOST = 20  # labels of a command
+COMMAND = "python -m experiments.audit "
 KNOWN = "known"  # the metric of how much is known, which is no bias
 
 
@@ -113,7 +114,8 @@ def _model(job: Job, first: Known) -> list[Step]:
 
 def _watched(job: Job) -> list[Step]:
     """Returns how to watch the data, where no limits were set."""
-    if job.limits or not job.command or not any(m.metric == "gap" for m in job.measures):
+    other = not job.command.startswith(COMMAND)  # which may have no such flags
+    if job.limits or other or not any(m.metric == "gap" for m in job.measures):
         return []
     limits = "(('gap', '*', 0.05),)"
     folder = shlex.quote(str(_place(job.folder)))
