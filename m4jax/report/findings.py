@@ -122,7 +122,10 @@ def _prototype(results: Results) -> str:
             continue
         found, _ = estimate(metric, pairs.effect(), difference=True)
         count, same = max(count, len(pairs.values)), same and not pairs.values.any()
-        if metric in (AB, RB) or _direction(found):
+        if len(pairs.values) == 1:
+            alone = signed(100 * found.value) if metric in (AB, RB) else ""
+            parts += [f"{metric.phrase} {alone}"] if alone else []
+        elif metric in (AB, RB) or _direction(found):
             words = {-1: "is lower", 1: "is higher", 0: "does not clearly differ"}
             parts.append(
                 f"{metric.phrase} {words[_direction(found)]} ({interval(metric, found, sign=True)})"
@@ -132,10 +135,15 @@ def _prototype(results: Results) -> str:
     start = f"“{PROTOTYPE}” beside “{PAPERS}”, the paper's objective"
     if same:
         return (
-            f"{start}: no number of the models differs; where all utilities are alike, two "
-            "objectives may give the same weights."
+            f"{start}: no number of the models differs, so that both give the same weights here. "
+            "Where all utilities are alike, or one cost is a multiple of the other, they do."
         )
-    over = f"over {count} seeds and pictures" if count > 1 else "one seed alone has no interval"
+    if count == 1:
+        return (
+            f"{start}, in points: {_list(parts)}. One seed can't tell an effect from chance; name "
+            'more, as in --config.seeds="(0, 1, 2)".'
+        )
+    over = f"over {count} seeds and pictures"
     return f"{start}, in points, {over}: {_list(parts)}."
 
 

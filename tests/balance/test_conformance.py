@@ -98,3 +98,21 @@ def test_few_programs_are_compiled():
     assert (
         len(traced) <= 8
     )  # each function in both precisions, by itself and for shapes; the solves
+
+
+def test_an_objective_that_is_a_multiple_of_another_is_told():
+    kl = balance.objectives.KL
+    scaled = dataclasses.replace(
+        kl,
+        name="mine",
+        cost=lambda q, b: 3 * kl.cost(q, b),
+        weight=lambda t, b: kl.weight(t / 3, b),
+        curvature=lambda t, b: kl.curvature(t / 3, b) / 3,
+    )
+    conformance.check(scaled)
+    name, factor = conformance.twin(scaled)
+    assert name == "kl" and factor == pytest.approx(3)
+    for one in balance.objectives.OBJECTIVES.values():
+        assert conformance.twin(one) is None
+    bent = dataclasses.replace(scaled, cost=lambda q, b: 3 * kl.cost(q, b) + 1e-3 * (q - b) ** 2)
+    assert conformance.twin(bent) is None
