@@ -231,10 +231,25 @@ def _print_status(cells: Sequence[Cell], layout: Layout, console: Console) -> No
             "trained: to the end, and to be evaluated as this configuration says; --action=run "
             "does it, without training."
         )
+    if "done" not in counts and layout.results.exists():
+        _tell_of_results(cells, layout, console)
     for run, names in damage.items():
         console.print(f"{run}: damaged, changed or missing: {', '.join(names)}")
     if damage:
         console.print("--action=run makes it again.")
+
+
+def _tell_of_results(cells: Sequence[Cell], layout: Layout, console: Console) -> None:
+    """Says how many runs there are results of, where the runs themselves aren't here: a copy."""
+    from m4jax.report import results  # here: as in `_show`
+
+    kept = set(results.read(layout.results).select(kind="run")["run_id"].tolist())
+    count = len(kept & {cell.config.id for cell in cells})
+    if count:
+        console.print(
+            f"results.parquet has the results of {count} of these {len(cells)} runs, without their "
+            "folders: --action=figures shows them, --action=run trains them again."
+        )
 
 
 def _step(run_dir: Path) -> int | str:

@@ -94,3 +94,15 @@ def test_results_are_not_shown_under_another_evaluation(tmp_path):
     for changes in ({"resamples": 200}, {"prompts": str(own)}):
         with pytest.raises(InputError, match=f"{len(how)} of its {len(how)} runs, .* evaluated"):
             study.main(merge(config, {"evaluate": changes}), **options)
+
+
+def test_status_tells_of_results_without_their_runs(config, tmp_path):
+    shutil.copy(PUBLISHED / "results.parquet", tmp_path)
+    told = io.StringIO()
+    options = {"action": "status", "workers": 1, "console": Console(file=told, width=200)}
+    assert study.main(config, workdir=str(tmp_path), **options) == 1
+    assert "has the results of 383 of these 383 runs" in told.getvalue()
+    (tmp_path / "results.parquet").unlink()
+    told.seek(0), told.truncate()
+    assert study.main(config, workdir=str(tmp_path), **options) == 1
+    assert "results.parquet" not in told.getvalue()
