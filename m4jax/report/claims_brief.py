@@ -140,9 +140,11 @@ def _key(claims: Sequence[Claim], by_claim: ByClaim, *, told_before: bool) -> li
         f"{', – not tested (too few seeds)' if untested else ''}.",
         "- Marks are corrected for the number of contrasts, intervals are not. So an interval may "
         "exclude zero, and the contrast be undecided.",
+        "- *Reported* is estimated, not tested.",
         "- Undecided is not “no effect”. ?↑ and ?↓ *lean*: the interval excludes zero on that side "
-        "(where there is a margin: excludes the margin), but not clearly enough. ?≈: the interval "
-        "is *within ±m*, but not clearly enough. ? alone is *imprecise*: neither can be said.",
+        "(where the claim is “no loss” or “not above by more”: excludes the margin), but not "
+        "clearly enough. ?≈: the interval is *within ±m*, but not clearly enough. ? alone "
+        "is *imprecise*: neither can be said.",
         "- ✓ says that there is a difference on the side of the claim, not that it exceeds m.",
     ]
     if equal:

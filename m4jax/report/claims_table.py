@@ -88,7 +88,8 @@ def lean(finding: Finding) -> str:
         bound = (
             f"{style.shown(part.metric, -part.expected * part.margin)}" if part.margin else "zero"
         )
-        claimed = {0: "", side: " as claimed"}.get(part.expected, " against the claim")
+        claimed = {side: " as claimed"}.get(part.expected, " against the claim")
+        claimed *= part.expected != 0 or not within  # of "no difference" what is within m is none
         told_as.append(f"leans {'above' if side > 0 else 'below'} {bound}{claimed}")
     if within:
         told_as.append(f"within {bounds(part)}")

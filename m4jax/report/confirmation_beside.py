@@ -82,6 +82,16 @@ def notes(results: Results, by_claim: ByClaim) -> Mapping[str, Sequence[str]]:
             *_filtered(runs),
             *_kept(results, data, "A.1", NOISY | BALANCED | ON, NOISY | BALANCED),
         ],
+        "B": [
+            x
+            for part, rate in (("B.2", "20%"), ("B.3", "10%"))
+            for x in _kept(
+                results,
+                data,
+                part,
+                *(BALANCED | {"noise": noise} for noise in (f"{rate}, known", rate)),
+            )
+        ],
         "C": [
             "Of what the claim says, C.1 is the first half and C.2 the second; C.3 and C.4 are of "
             "other objectives, not of caps.",
@@ -144,8 +154,9 @@ def filtered(runs: Runs) -> Mapping[str, str]:
     """Returns what the filter does on noisy captions, in differences and their intervals.
 
     "original" and "balanced": mean |AB| with it minus without, on such data; "AB", "RB": balanced
-    minus original with it; "RB without": without it; "scorer": mean |AB| of balanced data, with the
-    filter of a scorer of balanced data, minus without. Empty if a run is missing.
+    minus original with it; "AB without", "RB without": without it; "scorer": mean |AB| of
+    balanced data, with the filter of a scorer of balanced data, minus without.
+    Empty if a run is missing.
     """
     other = NOISY | BALANCED | {"filter": "balanced scorer"}
     found = {
@@ -153,6 +164,7 @@ def filtered(runs: Runs) -> Mapping[str, str]:
         "balanced": between(runs, AB, NOISY | BALANCED | ON, NOISY | BALANCED),
         "AB": between(runs, AB, NOISY | BALANCED | ON, NOISY | ORIGINAL | ON),
         "RB": between(runs, RB, NOISY | BALANCED | ON, NOISY | ORIGINAL | ON),
+        "AB without": between(runs, AB, NOISY | BALANCED, NOISY | ORIGINAL),
         "RB without": between(runs, RB, NOISY | BALANCED, NOISY | ORIGINAL),
         "scorer": between(runs, AB, other, NOISY | BALANCED),
     }
@@ -166,9 +178,9 @@ def _filtered(runs: Runs) -> Sequence[str]:
         return []
     return [
         f"On original data the filter changes mean |AB|, too: {found['original']}. With it "
-        f"balancing changes mean |AB| by {found['AB']} and RB by {found['RB']}; without it RB by "
-        f"{found['RB without']}. By a scorer of balanced data it changes mean |AB| of balanced "
-        f"data by {found['scorer']}."
+        f"balancing changes mean |AB| by {found['AB']} and RB by {found['RB']}; without it by "
+        f"{found['AB without']} and {found['RB without']}. By a scorer of balanced "
+        f"data it changes mean |AB| of balanced data by {found['scorer']}."
     ]
 
 

@@ -89,7 +89,7 @@ BRIEF = {
         halves=(("both absorbed", (1, 2)), ("AB follows the data's", (3,))),
     ),
     "2": Told(
-        "balancing lowers both biases",
+        "balancing lowers both biases where half is kept, AB where nine tenths are",
         "supported",
         "balancing lowers both; about a tenth of the examples is dropped for it.",
         "RB −19.5 [−26.5, −12.5], mean |AB| −2.5 [−2.9, −2.0]; but |RB| +8.8 [+1.7, +15.8] with "
