@@ -281,12 +281,13 @@ def main(arguments: list[str]) -> int:
         return 2
     for name in arguments:
         try:
-            check(find(name))
+            objective = find(name)
+            check(objective)
         except ValueError as error:
             print(f"{name}: {error}", file=sys.stderr)
             return 1
         print(f"{name} conforms")
-        same = twin(find(name))
+        same = twin(objective)
         if same:
             print(
                 f"{name}: its cost is {same[1]:.3g} times that of {same[0]}, so that its weights "

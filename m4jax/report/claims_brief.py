@@ -70,7 +70,7 @@ def table(claims: Sequence[Claim], by_claim: ByClaim, brief: Mapping[str, Told])
             text += f" *({words.scope})*" if words.scope else ""
             cell = "<br>".join([cell, *halves(claim, findings, words)]) + f" | {words.earlier}"
         lines.append(f"| {claim.number} | {text} | {cell} | {'<br>'.join(effects)} |")
-    return [*lines, "", *_key(claims, by_claim, told_before=bool(brief))]
+    return [*lines, "", *_key(by_claim, told_before=bool(brief))]
 
 
 def halves(claim: Claim, findings: Sequence[Finding], words: Told) -> list[str]:
@@ -121,17 +121,13 @@ def _mark(finding: Finding) -> str:
     return f"{sign}<m" if less else sign
 
 
-def _key(claims: Sequence[Claim], by_claim: ByClaim, *, told_before: bool) -> list[str]:
+def _key(by_claim: ByClaim, *, told_before: bool) -> list[str]:
     """Returns how to read the table; the kinds of contrasts are named by their numbers."""
-    parts = [
-        (part_number(claim.number, place), finding.part)
-        for claim in claims
-        for place, finding in enumerate(by_claim[claim.number])
-        if finding.part.decides
-    ]
+    every = claims_table.numbered(by_claim)
+    parts = [(number, finding.part) for number, finding in every.items() if finding.part.decides]
     equal = ", ".join(number for number, part in parts if part.expected == 0)
     bounded = ", ".join(number for number, part in parts if part.margin)
-    untested = any(f.verdict == "not tested" for of in by_claim.values() for f in of)
+    untested = any(finding.verdict == "not tested" for finding in every.values())
     lines = [
         "How to read the last column:",
         "",

@@ -44,6 +44,15 @@ def part_number(claim: str, place: int) -> str:
     return f"{claim}.{place + 1}"
 
 
+def numbered(by_claim: ByClaim) -> dict[str, Finding]:
+    """Returns the findings by what their parts are called: "4.2" say."""
+    return {
+        part_number(claim, place): finding
+        for claim, findings in by_claim.items()
+        for place, finding in enumerate(findings)
+    }
+
+
 def told(finding: Finding) -> str:
     """Returns the verdict on a part in words: "no effect beyond ±0.5" say."""
     m = bounds(finding.part)
@@ -189,13 +198,12 @@ def _side(part: Part) -> str:
 def at_a_glance(by_claim: ByClaim) -> tuple[Figure, Rows] | None:
     """Draws every contrast of every claim, where the claim expects it, and the verdict."""
     lines: dict[str, dict[str, Finding]] = {}
-    for number, findings in by_claim.items():
-        for place, finding in enumerate(findings):
-            if finding.tested:
-                metric = finding.part.metric
-                shared = "acc" in metric.name or "recall" in metric.name
-                by_text = lines.setdefault(SHARED if shared else metric.axis, {})
-                by_text[f"{part_number(number, place)}  {finding.part.text}"] = finding
+    for number, finding in numbered(by_claim).items():
+        if finding.tested:
+            metric = finding.part.metric
+            shared = "acc" in metric.name or "recall" in metric.name
+            by_text = lines.setdefault(SHARED if shared else metric.axis, {})
+            by_text[f"{number}  {finding.part.text}"] = finding
     if not lines:
         return None
     lines = _with_sizes(lines)
@@ -246,12 +254,7 @@ def _of_size(finding: Finding) -> Finding:
 
 def _left_out(by_claim: ByClaim) -> str:
     """Names the contrasts that decide, but have too few seeds for any test."""
-    names = [
-        part_number(number, place)
-        for number, findings in by_claim.items()
-        for place, finding in enumerate(findings)
-        if finding.part.decides and not finding.tested
-    ]
+    names = [n for n, x in numbered(by_claim).items() if x.part.decides and not x.tested]
     return f"; not shown, since not tested: {', '.join(names)}" if names else ""
 
 

@@ -131,10 +131,11 @@ def _kept(results: Results, data: Rows, contrast: str, one: Levels, other: Level
 
 def _mild(runs: Runs) -> Sequence[str]:
     """Says how biased the world is that resembles the paper's."""
-    means = [mean(runs, metric, MILD | x) for metric in (RB_SIZE, AB) for x in (ORIGINAL, BALANCED)]
-    if None in means:
+    of = [(metric, mean(runs, metric, MILD | x)) for metric in (RB_SIZE, AB)
+          for x in (ORIGINAL, BALANCED)]  # fmt: skip
+    if any(value is None for _, value in of):
         return []
-    rb, rb_after, ab, ab_after = (shown(RB_SIZE, x) for x in means)
+    rb, rb_after, ab, ab_after = (shown(metric, value) for metric, value in of)
     return [
         f"In the mild world, the one that resembles the paper's data, |RB| is {rb} before and "
         f"{rb_after} after, mean |AB| {ab} and {ab_after}."
@@ -153,15 +154,13 @@ def _sides(findings: Sequence[Finding]) -> Sequence[str]:
 def filtered(runs: Runs) -> Mapping[str, str]:
     """Returns what the filter does on noisy captions, in differences and their intervals.
 
-    "original" and "balanced": mean |AB| with it minus without, on such data; "AB", "RB": balanced
-    minus original with it; "AB without", "RB without": without it; "scorer": mean |AB| of
-    balanced data, with the filter of a scorer of balanced data, minus without.
-    Empty if a run is missing.
+    "original": mean |AB| with it minus without, on original data; "AB", "RB": balanced minus
+    original with it; "AB without", "RB without": without it; "scorer": mean |AB| of balanced data,
+    with the filter of a scorer of balanced data, minus without. Empty if a run is missing.
     """
     other = NOISY | BALANCED | {"filter": "balanced scorer"}
     found = {
         "original": between(runs, AB, NOISY | ORIGINAL | ON, NOISY | ORIGINAL),
-        "balanced": between(runs, AB, NOISY | BALANCED | ON, NOISY | BALANCED),
         "AB": between(runs, AB, NOISY | BALANCED | ON, NOISY | ORIGINAL | ON),
         "RB": between(runs, RB, NOISY | BALANCED | ON, NOISY | ORIGINAL | ON),
         "AB without": between(runs, AB, NOISY | BALANCED, NOISY | ORIGINAL),
@@ -236,13 +235,24 @@ def _presupposed(by_claim: ByClaim) -> Sequence[str]:
     return [f"6b is *{verdict}*: without a harm that is shown, that it is undone is not shown."]
 
 
-def _at_work(runs: Runs) -> Sequence[str]:
-    """Says how the gender of people at work is recognised, which claim 8 does not ask."""
+def at_work(runs: Runs) -> tuple[str, str, str] | None:
+    """Returns how the gender of people at work is recognised: original, balanced, the difference.
+
+    None without such runs.
+    """
     means = [mean(runs, GENDER_AT_WORK, x) for x in (ORIGINAL, BALANCED)]
     if None in means:
-        return []
-    before, after = (shown(GENDER_AT_WORK, mean) for mean in means)
+        return None
     found = between(runs, GENDER_AT_WORK, BALANCED, ORIGINAL)
+    return *(shown(GENDER_AT_WORK, x) for x in means), found
+
+
+def _at_work(runs: Runs) -> Sequence[str]:
+    """Says how the gender of people at work is recognised, which claim 8 does not ask."""
+    work = at_work(runs)
+    if work is None:
+        return []
+    before, after, found = work
     return [
         f"Claim 8 is of faces. Gender of people at work, not registered, goes from {before} to "
         f"{after}%: {found}."

@@ -6,9 +6,17 @@ decides. `confirmation_stricter` has analyses that came with objections of refer
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from m4jax.evaluation.metrics import RB, RB_SIZE
-from m4jax.report import claims, claims_brief, claims_table, confirmation_words, verdicts
+from m4jax.report import (
+    claims,
+    claims_brief,
+    claims_power,
+    claims_table,
+    confirmation_words,
+    verdicts,
+)
 from m4jax.report.claims import ByClaim, Claim, Finding
 from m4jax.report.confirmation_claims import CLAIMS
 from m4jax.report.contrasts import Runs
@@ -25,9 +33,17 @@ SIZES = (
 )
 
 
+class Change(NamedTuple):
+    """A claim or a contrast, its verdict, and what it would be."""
+
+    name: str
+    now: str
+    would: str
+
+
 def section(results: Results, by_claim: ByClaim) -> list[str]:
     """Returns the other readings as lines of Markdown; none if no contrast has runs."""
-    if not any(finding.tested for of in by_claim.values() for finding in of):
+    if not claims_power.tests(by_claim):
         return []
     return [
         "## Other readings",
@@ -117,29 +133,40 @@ def changes(
     by_claim: ByClaim, other: ByClaim, concerned: Callable[[Finding], bool] = lambda _: False
 ) -> str:
     """Says which verdicts are others, of claims and of contrasts that are not in the table."""
-    of_claims: list[tuple[str, str, str]] = []  # what, its verdict, the other one
-    of_parts: list[tuple[str, str, str]] = []
-    for claim in CLAIMS:
-        one, two = by_claim[claim.number], other[claim.number]
-        of_claims.append(
-            (f"claim {claim.number}", *(claims_table.told_of(claim, of) for of in (one, two)))
-        )
-        of_parts += [
-            (claims_table.part_number(claim.number, place), *map(claims_table.told, pair))
-            for place, pair in enumerate(zip(one, two, strict=True))
-            if not concerned(pair[0])
-        ]
+    of_claims = [Change(f"claim {x.name}", x.now, x.would) for x in of_claim(by_claim, other)]
+    of_parts = of_contrast(by_claim, other, concerned)
     texts = _together(of_claims) or ["by this reading no claim would have another verdict"]
     text = "; ".join([*texts, *_together(of_parts)])
     return f"{text[0].upper()}{text[1:]}."
 
 
-def _together(verdicts_of: Sequence[tuple[str, str, str]]) -> list[str]:
+def of_claim(by_claim: ByClaim, other: ByClaim) -> list[Change]:
+    """Returns the claims that have another verdict by other findings."""
+    found = (
+        Change(c.number, *(claims_table.told_of(c, of[c.number]) for of in (by_claim, other)))
+        for c in CLAIMS
+    )
+    return [x for x in found if x.now != x.would]
+
+
+def of_contrast(
+    by_claim: ByClaim, other: ByClaim, concerned: Callable[[Finding], bool] = lambda _: False
+) -> list[Change]:
+    """Returns the contrasts that have another verdict, but those that are concerned anyway."""
+    now, would = map(claims_table.numbered, (by_claim, other))
+    found = (
+        Change(number, claims_table.told(finding), claims_table.told(would[number]))
+        for number, finding in now.items()
+        if not concerned(finding)
+    )
+    return [x for x in found if x.now != x.would]
+
+
+def _together(changed: Sequence[Change]) -> list[str]:
     """Returns what has another verdict, in one text for all that change alike."""
     alike: dict[tuple[str, str], list[str]] = {}
-    for name, verdict, would in verdicts_of:
-        if verdict != would:
-            alike.setdefault((verdict, would), []).append(name)
+    for one in changed:
+        alike.setdefault((one.now, one.would), []).append(one.name)
     return [
         f"{', '.join(names)} would be *{would}* in place of *{verdict}*"
         for (verdict, would), names in alike.items()

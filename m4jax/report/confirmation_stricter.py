@@ -5,11 +5,12 @@ Two analyses that came with objections of referees, after the fact. Neither deci
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from m4jax.report import claims, claims_table, confirmation_readings
+from m4jax.report import claims, claims_power
 from m4jax.report.claims import ByClaim, Finding
 from m4jax.report.confirmation_claims import CLAIMS
+from m4jax.report.confirmation_readings import Change, changes, of_claim, of_contrast
 from m4jax.report.contrasts import Pairs
 from m4jax.report.results import Results
 
@@ -31,9 +32,8 @@ EMOJI = {  # split -> emoji that are drawn anew; of faces they are so many of ea
 def section(results: Results, by_claim: ByClaim) -> list[str]:
     """Returns both analyses as lines of Markdown; none if no contrast has runs."""
     del results
-    if not _any(by_claim):
+    if not claims_power.tests(by_claim):
         return []
-    changes = confirmation_readings.changes
     told = (f"- *{name}.* {changes(by_claim, x)}" for name, x in few(by_claim).items())
     return ["## Stricter analyses", "", PICTURES, "", *told]
 
@@ -41,10 +41,11 @@ def section(results: Results, by_claim: ByClaim) -> list[str]:
 def hangs_on(results: Results, by_claim: ByClaim) -> list[str]:
     """Returns which verdicts, of claims and of contrasts, either analysis changes: a table."""
     del results
-    if not _any(by_claim):
+    if not claims_power.tests(by_claim):
         return []
     rows = [
-        f"| {name[0].lower()}{name[1:]} | {_claims(by_claim, other)} | {_parts(by_claim, other)} |"
+        f"| {name[0].lower()}{name[1:]} | {_together(of_claim(by_claim, other))} | "
+        f"{_together(of_contrast(by_claim, other))} |"
         for name, other in few(by_claim).items()
     ]
     return [
@@ -69,41 +70,13 @@ def few(by_claim: ByClaim) -> Mapping[str, ByClaim]:
     }
 
 
-def changed(by_claim: ByClaim, other: ByClaim) -> Mapping[str, str]:
-    """Returns number of a claim -> its verdict by other findings, of those that have another."""
-    told = claims_table.told_of
-    return {
-        c.number: told(c, other[c.number])
-        for c in CLAIMS
-        if told(c, by_claim[c.number]) != told(c, other[c.number])
-    }
-
-
-def _claims(by_claim: ByClaim, other: ByClaim) -> str:
-    return _together(changed(by_claim, other))
-
-
-def _parts(by_claim: ByClaim, other: ByClaim) -> str:
-    """Returns which contrasts have another verdict, in a few words."""
-    of_parts = {}
-    for number, findings in by_claim.items():
-        for place, (one, two) in enumerate(zip(findings, other[number], strict=True)):
-            if claims_table.told(one) != claims_table.told(two):
-                of_parts[claims_table.part_number(number, place)] = claims_table.told(two)
-    return _together(of_parts)
-
-
-def _together(verdicts: Mapping[str, str]) -> str:
-    """Returns "*undecided*: 8.1, 8.2" for each verdict; "as they are" if there is none."""
+def _together(changed: Sequence[Change]) -> str:
+    """Returns "*undecided*: 8.1, 8.2" for each verdict that would be; none: "as they are"."""
     names: dict[str, list[str]] = {}
-    for name, verdict in verdicts.items():
-        names.setdefault(verdict, []).append(name)
+    for one in changed:
+        names.setdefault(one.would, []).append(one.name)
     texts = (f"*{verdict}*: {', '.join(of)}" for verdict, of in names.items())
     return "; ".join(texts) or "as they are"
-
-
-def _any(by_claim: ByClaim) -> bool:
-    return any(finding.tested for of in by_claim.values() for finding in of)
 
 
 def again(by_claim: ByClaim, change: Callable[[Finding], Pairs]) -> ByClaim:

@@ -6,17 +6,17 @@ for whatever the runs found. Source: derived.
 
 from collections.abc import Mapping, Sequence
 
-from m4jax.evaluation.metrics import AB, GENDER_AT_WORK, RB, RB_SIZE, Metric
+from m4jax.evaluation.metrics import AB, RB, RB_SIZE, Metric
 from m4jax.report import (
     claims_brief,
     claims_table,
-    confirmation_beside,
     confirmation_stricter,
     confirmation_words,
 )
 from m4jax.report.claims import ByClaim, Finding
-from m4jax.report.confirmation_beside import filtered, mean, shares
+from m4jax.report.confirmation_beside import at_work, between, filtered, mean, shares
 from m4jax.report.confirmation_claims import CLAIMS
+from m4jax.report.confirmation_readings import of_claim
 from m4jax.report.contrasts import AT_PARITY, BALANCED, ORIGINAL, Runs
 from m4jax.report.results import Results
 from m4jax.report.style import shown
@@ -29,7 +29,7 @@ def section(results: Results, by_claim: ByClaim) -> list[str]:
 
     They need every contrast, and of those that decide enough seeds for a test.
     """
-    runs, found = Runs(results), _numbered(by_claim)
+    runs, found = Runs(results), claims_table.numbered(by_claim)
     if any(f.effect is None or (f.part.decides and not f.tested) for f in found.values()):
         return []
     sentences = (
@@ -41,15 +41,6 @@ def section(results: Results, by_claim: ByClaim) -> list[str]:
         _emoji(by_claim),
     )
     return ["## In short", "", *(f"- {text}" for text in sentences)] if all(sentences) else []
-
-
-def _numbered(by_claim: ByClaim) -> Mapping[str, Finding]:
-    """Returns the findings by their numbers, "4.2" say."""
-    return {
-        claims_table.part_number(number, place): finding
-        for number, findings in by_claim.items()
-        for place, finding in enumerate(findings)
-    }
 
 
 def _told(found: Mapping[str, Finding], number: str) -> str:
@@ -94,8 +85,8 @@ def _in_part(by_claim: ByClaim) -> list[str]:
 def _balancing(runs: Runs, found: Mapping[str, Finding]) -> str:
     """Says what balancing does to both biases, in both worlds, and what it leaves."""
     rb, ab = _levels(runs, RB_SIZE), _levels(runs, AB)
-    left = confirmation_beside.between(runs, RB_SIZE, BALANCED, AT_PARITY)
-    signed_left = confirmation_beside.between(runs, RB, BALANCED, AT_PARITY)
+    left = between(runs, RB_SIZE, BALANCED, AT_PARITY)
+    signed_left = between(runs, RB, BALANCED, AT_PARITY)
     if rb is None or ab is None:
         return ""
     return (
@@ -125,11 +116,10 @@ def _when(runs: Runs, found: Mapping[str, Finding]) -> str:
 
 def _price(runs: Runs, found: Mapping[str, Finding]) -> str:
     """Says what balancing changes of quality."""
-    work = [mean(runs, GENDER_AT_WORK, x) for x in (ORIGINAL, BALANCED)]
-    change = confirmation_beside.between(runs, GENDER_AT_WORK, BALANCED, ORIGINAL)
-    if None in work:
+    work = at_work(runs)
+    if work is None:
         return ""
-    before, after = (shown(GENDER_AT_WORK, x) for x in work)
+    before, after, change = work
     return (
         "*Its price.* Accuracy, where nine tenths are kept: on things "
         f"{_told(found, '6a.1')}, on occupations {_told(found, '6a.2')}. Recall at 50, where "
@@ -157,9 +147,9 @@ def _noise(runs: Runs, found: Mapping[str, Finding]) -> str:
 def _emoji(by_claim: ByClaim) -> str:
     """Says which claims hang on how the chance of few emoji is reckoned."""
     stricter = list(confirmation_stricter.few(by_claim).values())
-    names = {x for other in stricter for x in confirmation_stricter.changed(by_claim, other)}
+    names = {x.name for other in stricter for x in of_claim(by_claim, other)}
     now, *then = (
-        {x for x, finding in _numbered(one).items() if finding.verdict == "contradicted"}
+        [x for x in claims_table.numbered(one).values() if x.verdict == "contradicted"]
         for one in (by_claim, *stricter)
     )
     lost = ", and no contrast would stay contradicted" if now and not any(then) else ""

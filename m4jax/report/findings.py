@@ -122,10 +122,11 @@ def _prototype(results: Results) -> str:
             continue
         found, _ = estimate(metric, pairs.effect(), difference=True)
         count, same = max(count, len(pairs.values)), same and not pairs.values.any()
+        if metric not in (AB, RB) and not _direction(found):
+            continue
         if len(pairs.values) == 1:
-            alone = signed(100 * found.value) if metric in (AB, RB) else ""
-            parts += [f"{metric.phrase} {alone}"] if alone else []
-        elif metric in (AB, RB) or _direction(found):
+            parts.append(f"{metric.phrase} {signed(100 * found.value)}")
+        else:
             words = {-1: "is lower", 1: "is higher", 0: "does not clearly differ"}
             parts.append(
                 f"{metric.phrase} {words[_direction(found)]} ({interval(metric, found, sign=True)})"

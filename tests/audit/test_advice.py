@@ -3,6 +3,8 @@
 import shlex
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -100,6 +102,13 @@ def test_captions_are_read_whether_their_pictures_are_there_or_not(tmp_path):
     assert len(readers.open_collection(table)) == 1
     alone = readers.open_collection(table, image="none")
     assert len(alone) == 2 and not alone.has_pictures
+    pq.write_table(pa.table({"file_name": ["a.png", "lost.png"], "caption": ["x", "y"]}),
+                   tmp_path / "t.parquet")  # fmt: skip
+    assert len(readers.open_collection(tmp_path / "t.parquet", image="none")) == 2
+    (tmp_path / "s.tar").touch()
+    for path in (tmp_path / "s.tar", tmp_path / "a.png"):
+        with pytest.raises(InputError, match="give the table's path"):
+            readers.open_collection(path, image="none")
     with pytest.raises(InputError, match="give the table's path"):
         readers.open_collection(tmp_path, image="none")
 

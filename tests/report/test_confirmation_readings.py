@@ -7,24 +7,12 @@ from helpers import confirmation_results as made
 
 from configs import confirmation
 from m4jax.evaluation.metrics import RB, RB_SIZE
-from m4jax.grid.cells import levels
 from m4jax.report import claims, confirmation_readings
 from m4jax.report.confirmation_claims import CLAIMS
 
 SEEDS = confirmation.SEEDS[:6]
 OF_RB = {"4.3", "4.4", "A.3", "A.4"}
 OF_EQUALITY = {"5.4", "5.5", "C.1", "C.3", "C.4"}
-
-
-@pytest.fixture(scope="module")
-def whole():
-    found = made.table(SEEDS, data=False)
-    return dataclasses.replace(found, levels=levels(made.grid()))
-
-
-@pytest.fixture(scope="module")
-def by_claim(whole):
-    return claims.test(whole, CLAIMS)
 
 
 @pytest.fixture(scope="module")

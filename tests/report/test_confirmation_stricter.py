@@ -9,24 +9,13 @@ from helpers import confirmation_results as made
 
 from configs import confirmation
 from m4jax.evaluation.metrics import AB, RB_SIZE
-from m4jax.grid.cells import levels
 from m4jax.report import claims, confirmation_stricter, confirmation_summary, confirmation_words
 from m4jax.report.confirmation_claims import CLAIMS
+from m4jax.report.confirmation_readings import of_claim, of_contrast
 from m4jax.report.contrasts import BALANCED, ORIGINAL, Runs
 
 SEEDS = confirmation.SEEDS[:6]
 EMBEDDINGS = Path(__file__).parents[2] / "results" / "confirmation" / "embeddings"
-
-
-@pytest.fixture(scope="module")
-def whole():
-    found = made.table(SEEDS, data=False)
-    return dataclasses.replace(found, levels=levels(made.grid()))
-
-
-@pytest.fixture(scope="module")
-def by_claim(whole):
-    return claims.test(whole, CLAIMS)
 
 
 @pytest.mark.parametrize("change", [confirmation_stricter.wider, confirmation_stricter.student])
@@ -65,12 +54,13 @@ def test_what_verdicts_hang_on_names_claims_and_contrasts(whole, by_claim):
     assert "#stricter-analyses" in first
     assert wide.startswith("| taken 1.2 times as wide | ") and "Student's t" in student
     other = {k: list(of) for k, of in by_claim.items()}
-    assert confirmation_stricter.changed(by_claim, other) == {}
-    assert confirmation_stricter._parts(by_claim, other) == "as they are"
+    assert of_claim(by_claim, other) == []
+    assert confirmation_stricter._together(of_contrast(by_claim, other)) == "as they are"
     flipped = "undecided" if other["9"][0].verdict != "undecided" else "supported"
     other["9"][0] = dataclasses.replace(other["9"][0], verdict=flipped)
-    assert confirmation_stricter.changed(by_claim, other) == {"9": flipped}
-    assert confirmation_stricter._parts(by_claim, other) == f"*{flipped}*: 9.1"
+    assert [(x.name, x.would) for x in of_claim(by_claim, other)] == [("9", flipped)]
+    told = confirmation_stricter._together(of_contrast(by_claim, other))
+    assert told == f"*{flipped}*: 9.1"
 
 
 def test_sections_are_empty_without_runs():

@@ -39,7 +39,7 @@ def coverage(shown: Shown) -> tuple[Table, tuple[str, ...]]:
         )
     some = np.diff(shown.matrix.tocsr().indptr) > 0
     rows.append(("with a label", *_of(some)))
-    number = np.diff(shown.matrix.indptr)
+    number = shown.frequency
     occur = number > 0
     if len(occur) - occur.sum():
         unknown.append(

@@ -91,6 +91,11 @@ class Shown:
         return f"{VERSION}+{self.known_by.rpartition(' ')[2]}"
 
     @property
+    def frequency(self) -> np.ndarray:
+        """Of how many examples each label holds, int [c]."""
+        return np.diff(self.matrix.indptr)
+
+    @property
     def matrix(self) -> sparse.csc_array:
         """The labels as one matrix, bool [n, c], in their order."""
         if isinstance(self.labels, Columns):

@@ -23,7 +23,7 @@ def sought(job: Job) -> str:
              for name, x in shown.attributes.items()]  # fmt: skip
     if shown.labels:
         by_lexicon = f" ({' and '.join(config.label_sets)} of the lexicon)" if shown.lexicon else ""
-        occur = sum(bool(n) for n in shown.matrix.sum(axis=0))
+        occur = (shown.frequency > 0).sum()
         parts.append(f"{len(shown.labels):,} labels{by_lexicon}, of which {occur:,} occur")
     told = " and ".join(parts) or "nothing, since no caption and no column tells of anybody"
     missing = [name for name in LABEL_SETS if name not in config.label_sets]

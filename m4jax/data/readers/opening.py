@@ -53,16 +53,14 @@ def open_collection(
         return Prepared(path, split=split, **asked)
     found = expand(path)
     suffixes = {_suffix(one) for one in found}
-    if image == fields.NONE:
-        return _open_captions(found, path, asked)
     if suffixes == {PARQUET}:
         return _open_parquet(found, path, asked, split)
     hugging_face.choose_split(path, split, [""])
-    if suffixes == {TAR}:
+    if suffixes == {TAR} and image != fields.NONE:
         return shards.Shards(found, path, **asked)
     if len(found) == 1 and suffixes <= set(rows.KINDS):
         return _open_table(found[0], asked)
-    raise InputError(f"{path}: expected {KINDS}")
+    raise _no_table(path) if image == fields.NONE else InputError(f"{path}: expected {KINDS}")
 
 
 def _open_folder(path: str, asked: dict[str, str], split: str) -> Collection:
@@ -111,7 +109,11 @@ def _open_parquet(paths: Sequence[str], name: str, asked: dict[str, str], split:
         paths = by_split[hugging_face.choose_split(name, split, list(by_split))]
     table = ParquetFiles(paths)
     pictures = [x.name for x in table.schema if tabular.is_picture(x)]
-    if not pictures and (asked["image"] or walking.picture_field(paths[0], None)):
+    if asked["image"] == fields.NONE:
+        if pictures:
+            raise _no_table(name)
+        asked = asked | {"image": ""}
+    elif not pictures and (asked["image"] or walking.picture_field(paths[0], None)):
         root = os.path.dirname(paths[0]) or "."
         return folder.open_folder(root, table=paths, kind="parquet", **asked)
     return tabular.Tabular("parquet", name, table, random_access=not pictures, **asked)
@@ -119,6 +121,8 @@ def _open_parquet(paths: Sequence[str], name: str, asked: dict[str, str], split:
 
 def _open_table(path: str, asked: dict[str, str]) -> Collection:
     """Opens a table of captions: with pictures, if a column names some beside it."""
+    if asked["image"] == fields.NONE:
+        return Captions(path, caption=asked["caption"], uid=asked["uid"])
     if rows.suffix_of(path) == ".json":
         found = coco.open_coco(path, **asked)
         if found is not None:
@@ -129,16 +133,9 @@ def _open_table(path: str, asked: dict[str, str]) -> Collection:
     return Captions(path, caption=asked["caption"], uid=asked["uid"])
 
 
-def _open_captions(paths: Sequence[str], name: str, asked: dict[str, str]) -> Collection:
-    """Opens a table's captions, and none of the pictures that it names."""
-    asked = asked | {"image": ""}
-    if len(paths) == 1 and _suffix(paths[0]) in rows.KINDS and os.path.isfile(paths[0]):
-        return Captions(paths[0], caption=asked["caption"], uid=asked["uid"])
-    if {_suffix(path) for path in paths} == {PARQUET}:
-        table = ParquetFiles(paths)
-        if not any(map(tabular.is_picture, table.schema)):
-            return tabular.Tabular("parquet", name, table, random_access=True, **asked)
-    raise InputError(
+def _no_table(name: str) -> InputError:
+    """Returns the error where captions alone are asked for, and there is no table of them."""
+    return InputError(
         f"{name}: image={fields.NONE!r} reads the captions of a table (.csv .tsv .json .jsonl "
         ".txt, or parquet without pictures in it); give the table's path, or leave image out"
     )
